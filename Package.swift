@@ -1,0 +1,50 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Arrows point one way (docs/design.md): PrimalLogic knows nothing, HandModel the domain, Devices the chips,
+// Simulation the same chips without hardware, Realtime threads and rings, Runtime the running hand;
+// Recording and Telemetry only consume tick records. The executables compose them.
+let package = Package(
+  name: "MotorHand",
+  products: [
+    .library(name: "PrimalLogic", targets: ["PrimalLogic"]),
+    .executable(name: "motorhandd", targets: ["motorhandd"]),
+    .executable(name: "motorhand", targets: ["motorhand"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+  ],
+  targets: [
+    .target(name: "PrimalLogic"),
+    .target(name: "HandModel", dependencies: ["PrimalLogic", "Yams"]),
+    .target(name: "Devices", dependencies: ["HandModel"]),
+    .target(name: "Simulation", dependencies: ["Devices"]),
+    .target(name: "CRealtime"),
+    .target(name: "Realtime", dependencies: ["CRealtime"]),
+    .target(name: "Runtime", dependencies: ["PrimalLogic", "HandModel", "Devices", "Simulation", "Realtime"]),
+    .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+    .target(name: "Recording", dependencies: ["HandModel", "Realtime", "CSQLite"]),
+    .systemLibrary(name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
+    .target(name: "Telemetry", dependencies: ["HandModel", "Realtime", "CMosquitto"]),
+    .executableTarget(
+      name: "motorhandd",
+      dependencies: [
+        "Runtime", "Recording", "Telemetry",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .executableTarget(
+      name: "motorhand",
+      dependencies: [
+        "Runtime", "Recording",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .testTarget(name: "PrimalLogicTests", dependencies: ["PrimalLogic"]),
+    .testTarget(name: "HandModelTests", dependencies: ["HandModel"]),
+    .testTarget(name: "SimulationTests", dependencies: ["Simulation"]),
+    .testTarget(name: "RealtimeTests", dependencies: ["Realtime"]),
+    .testTarget(name: "RuntimeTests", dependencies: ["Runtime"]),
+    .testTarget(name: "RecordingTests", dependencies: ["Recording"]),
+    .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"]),
+  ]
+)

@@ -1,0 +1,70 @@
+/// A 7-bit I2C address.
+package struct I2CAddress: Hashable, Sendable, CustomStringConvertible {
+  package let value: UInt8
+  package init(_ value: UInt8) {
+    precondition(value < 0x80, "an I2C address has 7 bits")
+    self.value = value
+  }
+  package var description: String {
+    let digits = String(value, radix: 16)
+    return "0x" + (digits.count < 2 ? "0" : "") + digits
+  }
+}
+
+/// What went wrong on a bus, by what the runtime does about it (docs/hardware.md, bus errors).
+package enum I2CFailure: UInt8, Sendable {
+  /// Nobody acknowledged the address or a byte: count, the sample goes stale.
+  case nack
+  /// Arbitration lost: once again, then a bus fault.
+  case arbitrationLost
+  /// No completion in time or a stuck line: the whole bus is stale.
+  case busFault
+  /// A kernel driver owns the address: refuse to start.
+  case addressClaimed
+  /// Anything else: counts as `nack`, logged with its errno.
+  case busError
+}
+
+/// A failed transfer: which bus, which address, why.
+package struct I2CError: Error, Sendable, CustomStringConvertible {
+  package let failure: I2CFailure
+  package let bus: String
+  package let address: I2CAddress
+  package init(_ failure: I2CFailure, bus: String, address: I2CAddress) {
+    self.failure = failure
+    self.bus = bus
+    self.address = address
+  }
+  package var description: String { "bus \(bus), address \(address): \(failure)" }
+}
+
+/// The SMBus transfers the drivers use. One owner, one thread: implementations need not lock.
+///
+/// Words are as on the wire of SMBus, low byte first; drivers of big-endian chips swap.
+package protocol I2CBus: AnyObject {
+  /// Name from the board file, for messages.
+  var name: String { get }
+  func writeByte(_ address: I2CAddress, _ value: UInt8) throws(I2CError)
+  func readByte(_ address: I2CAddress) throws(I2CError) -> UInt8
+  func writeByteData(_ address: I2CAddress, register: UInt8, _ value: UInt8) throws(I2CError)
+  func readByteData(_ address: I2CAddress, register: UInt8) throws(I2CError) -> UInt8
+  func writeWordData(_ address: I2CAddress, register: UInt8, _ value: UInt16) throws(I2CError)
+  func readWordData(_ address: I2CAddress, register: UInt8) throws(I2CError) -> UInt16
+  /// Writes 1...32 bytes from `register` on in one transfer.
+  func writeBlock(_ address: I2CAddress, register: UInt8, _ bytes: Span<UInt8>) throws(I2CError)
+  /// Reads 1...32 bytes from `register` on in one transfer.
+  func readBlock(_ address: I2CAddress, register: UInt8, into bytes: inout MutableSpan<UInt8>)
+    throws(I2CError)
+}
+
+/// One PWM output. Duty cycle 0...1.
+package protocol PWMChannel: AnyObject {
+  func setDuty(_ duty: Double) throws(I2CError)
+}
+
+/// One digital line; logical value (active-low is the implementation's affair).
+package protocol DigitalLine: AnyObject {
+  var name: String { get }
+  var isActive: Bool { get }
+  func setActive(_ active: Bool)
+}

@@ -1,0 +1,107 @@
+/// What the hand is doing. Outputs are live only in `armed` and `tracking`.
+package enum HandState: UInt8, Sendable, BitwiseCopyable, CaseIterable {
+  case starting, selfTest, idle, armed, tracking, fault, eStop
+
+  /// Whether actuators may carry torque in this state.
+  package var outputsLive: Bool { self == .armed || self == .tracking }
+
+  /// The word used in every interface.
+  package var name: String {
+    switch self {
+    case .starting: "starting"
+    case .selfTest: "self-test"
+    case .idle: "idle"
+    case .armed: "armed"
+    case .tracking: "tracking"
+    case .fault: "fault"
+    case .eStop: "e-stop"
+    }
+  }
+}
+
+/// The AGP mode; raw values are the source system's gauge.
+package enum ControlMode: UInt8, Sendable, BitwiseCopyable, CaseIterable {
+  /// Outputs off.
+  case idle = 0
+  /// Load compensation only: the hand can be moved by hand.
+  case nullG = 1
+  /// Hold a pose.
+  case stationKeep = 2
+  /// Follow set-points.
+  case trajectory = 3
+
+  package var name: String {
+    switch self {
+    case .idle: "IDLE"
+    case .nullG: "NULL-G"
+    case .stationKeep: "STATION-KEEP"
+    case .trajectory: "TRAJECTORY"
+    }
+  }
+}
+
+/// Why the hand latched `fault` or `e-stop`. Raw values are stable: they are recorded.
+package enum FaultCode: UInt8, Sendable, BitwiseCopyable, CaseIterable {
+  case none = 0
+  case eStopLine = 1
+  case eStopSocket = 2
+  case eStopRemote = 3
+  case staleSensor = 10
+  case implausibleSensor = 11
+  case busFault = 12
+  case positionLimit = 20
+  case velocityLimit = 21
+  case currentLimit = 22
+  case trackingError = 23
+  case deadlineMisses = 30
+  case commandTimeout = 31
+  case lipschitzViolation = 40
+  case windowViolation = 41
+  case uncertifiedBudget = 42
+  case nonFinite = 43
+  case selfTestFailed = 50
+
+  /// The word used in every interface.
+  package var name: String {
+    switch self {
+    case .none: "none"
+    case .eStopLine: "e-stop line"
+    case .eStopSocket: "e-stop by local command"
+    case .eStopRemote: "e-stop by remote command"
+    case .staleSensor: "stale sensor"
+    case .implausibleSensor: "implausible sensor"
+    case .busFault: "bus fault"
+    case .positionLimit: "position limit"
+    case .velocityLimit: "velocity limit"
+    case .currentLimit: "current limit"
+    case .trackingError: "tracking error"
+    case .deadlineMisses: "deadline misses"
+    case .commandTimeout: "command time-out"
+    case .lipschitzViolation: "Lipschitz violation (L > 1)"
+    case .windowViolation: "window product Λ ≥ 1"
+    case .uncertifiedBudget: "uncertified budget spent"
+    case .nonFinite: "non-finite value"
+    case .selfTestFailed: "self-test failed"
+    }
+  }
+}
+
+/// What the certificate says of one tick of one joint, and of the worst joint of a hand.
+/// Ordered by severity, so that the worst joint is the maximum.
+package enum CertificateState: UInt8, Sendable, BitwiseCopyable, CaseIterable {
+  case inactive = 0
+  case deadzone = 1
+  case certified = 2
+  case saturated = 3
+  case uncertified = 4
+
+  package var name: String {
+    switch self {
+    case .inactive: "INACTIVE"
+    case .deadzone: "DEADZONE"
+    case .certified: "CERTIFIED"
+    case .saturated: "SATURATED"
+    case .uncertified: "UNCERTIFIED"
+    }
+  }
+}

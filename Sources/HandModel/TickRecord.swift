@@ -1,0 +1,96 @@
+import PrimalLogic
+
+/// One joint in one tick. Angles in radians, torque in newton metres, time in nanoseconds.
+package struct JointRecord: BitwiseCopyable, Sendable {
+  /// Raw encoder word as read from the chip.
+  package var encoderCounts: UInt16 = 0
+  /// Bits of `JointFlags`.
+  package var flags: UInt8 = 0
+  package var certificate: CertificateState = .inactive
+  /// Age of the encoder sample when the tick used it.
+  package var sampleAgeNanoseconds: Int32 = 0
+  package var setpointRadians: Double = 0
+  package var setpointRadiansPerSecond: Double = 0
+  /// Angle measured by the encoder.
+  package var measuredRadians: Double = 0
+  /// Angle estimated by the observer.
+  package var positionRadians: Double = 0
+  package var velocityRadiansPerSecond: Double = 0
+  /// Measured minus predicted angle.
+  package var innovationRadians: Double = 0
+  /// Angle of the nominal model driven by the same set-points.
+  package var nominalRadians: Double = 0
+  /// Fading memory m.
+  package var memoryRadianSeconds: Double = 0
+  /// Torque the law asked for, before limits.
+  package var demandNewtonMetres: Double = 0
+  /// Torque commanded after limits.
+  package var torqueNewtonMetres: Double = 0
+  package var currentAmperes: Double = 0
+  /// Contact force at this joint's fingertip sensor; zero where there is none.
+  package var forceNewtons: Double = 0
+  /// Effective saturation slope s in [0, 1].
+  package var slope: Double = 1
+  /// Lipschitz constant L of this tick; NaN when there is none (inactive, uncertified).
+  package var lipschitz: Double = .nan
+  /// Weighted distance V to the nominal model.
+  package var distance: Double = 0
+
+  package init() {}
+}
+
+/// What acted on or was true of a joint in a tick.
+package enum JointFlags {
+  package static let fresh: UInt8 = 1 << 0
+  package static let torqueLimited: UInt8 = 1 << 1
+  package static let rateLimited: UInt8 = 1 << 2
+  package static let endStop: UInt8 = 1 << 3
+  package static let stale: UInt8 = 1 << 4
+}
+
+/// Everything one tick saw, decided and did. Fixed size: it goes through rings by copy.
+package struct TickRecord: BitwiseCopyable, Sendable {
+  /// Number of the tick since this start of the daemon, from 0, without gaps.
+  package var sequence: UInt64 = 0
+  /// The absolute deadline the tick was to start at, CLOCK_MONOTONIC (or virtual time).
+  package var deadlineNanoseconds: Int64 = 0
+  /// Wall clock at the tick.
+  package var wallNanoseconds: Int64 = 0
+  /// Start of the tick minus its deadline.
+  package var wakeUpNanoseconds: Int64 = 0
+  /// Compute time of the tick before this one (this one's is not over when the record leaves).
+  package var previousComputeNanoseconds: Int64 = 0
+  /// Time that really passed since the tick before.
+  package var dtNanoseconds: Int64 = 0
+  /// Deadlines skipped since start.
+  package var overruns: UInt64 = 0
+  package var state: HandState = .starting
+  package var mode: ControlMode = .idle
+  /// The latched cause; `.none` unless `state` is `fault` or `eStop`.
+  package var fault: FaultCode = .none
+  /// Joint the fault names, or 255.
+  package var faultJoint: UInt8 = 255
+  /// Worst certificate state of all joints.
+  package var certificate: CertificateState = .inactive
+  package var jointCount: UInt8 = 0
+  /// Whether the kill line was driven live by this tick.
+  package var outputsEnabled: Bool = false
+  package var eStopLineActive: Bool = false
+  /// L of this tick, worst joint; NaN when no joint is active.
+  package var lipschitz: Double = .nan
+  /// −ln L / dt in 1/s, worst joint; NaN as `lipschitz`.
+  package var ratePerSecond: Double = .nan
+  /// Λ, product of L over the window, worst joint; NaN as `lipschitz`.
+  package var windowProduct: Double = .nan
+  /// Uncertified ticks within the window, worst joint.
+  package var uncertifiedTicks: UInt32 = 0
+  /// Identifier of the last command the tick executed.
+  package var commandNumber: UInt32 = 0
+  /// The source system's quantities, summed over joints: ψ = Σ K_m m, γ = Σ e, E_c = ∫ Σ ψγ dt.
+  package var psi: Double = 0
+  package var gamma: Double = 0
+  package var energyIntegral: Double = 0
+  package var joints = PerJoint<JointRecord>(repeating: JointRecord())
+
+  package init() {}
+}
