@@ -44,6 +44,11 @@ package struct I2CError: Error, Sendable, CustomStringConvertible {
 package protocol I2CBus: AnyObject {
   /// Name from the board file, for messages.
   var name: String { get }
+  /// When the last transfer ended, on the runtime's clock: the time stamp of a sample.
+  var timeNanoseconds: Int64 { get }
+  /// Returns when the transfers so far are really over. Only a simulated bus, which charges the time of the
+  /// wire without waiting for it, has something to wait for.
+  func settle()
   func writeByte(_ address: I2CAddress, _ value: UInt8) throws(I2CError)
   func readByte(_ address: I2CAddress) throws(I2CError) -> UInt8
   func writeByteData(_ address: I2CAddress, register: UInt8, _ value: UInt8) throws(I2CError)
