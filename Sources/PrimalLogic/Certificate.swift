@@ -1,0 +1,89 @@
+/// The contraction certificate of one joint's loop: a norm √(xᵀ P x) and upper bounds L(dt, s) of the factor
+/// by which one tick of length dt with saturation slope s shortens the distance of two runs with the same
+/// set-points (docs/control.md, "The certificate"). Made by `certify`, checked by `verify`.
+public struct Certificate: BitwiseCopyable, Sendable {
+  /// Intervals of the table in slope; nodes are 0, 1/16 … 1. L(s) is convex and nearly straight between them.
+  public static var slopeIntervals: Int { 16 }
+  /// Intervals of the table in dt, from `minimumDt` to `maximumDt`.
+  public static var dtIntervals: Int { 32 }
+
+  /// What a tick may say about itself.
+  public struct Lookup: BitwiseCopyable, Sendable {
+    /// False where nothing is proven: dt outside the certified range, slope outside [0, 1], or no bound ≤ 1.
+    public var valid: Bool
+    /// Upper bound of L; NaN when not valid.
+    public var lipschitz: Double
+    /// Upper bound of ln L in units of 2^-50 (`WindowProduct.unit`), rounded up; 0 when not valid.
+    public var logarithm: Int64
+
+    @_noLocks
+    init(valid: Bool, lipschitz: Double, logarithm: Int64) {
+      self.valid = valid
+      self.lipschitz = lipschitz
+      self.logarithm = logarithm
+    }
+  }
+
+  /// Number of states n, 3 to 5.
+  public internal(set) var stateCount = 3
+  /// Shortest and longest certified time between ticks, s.
+  public internal(set) var minimumDt = 0.0
+  public internal(set) var maximumDt = 0.0
+  /// L at slope 1 (nothing saturated) and the nominal period.
+  public internal(set) var contraction = 1.0
+  /// L at slope 0 (fully saturated) and the nominal period; 1 for a joint without a spring.
+  public internal(set) var saturatedContraction = 1.0
+  /// −ln(`contraction`) / period, 1/s.
+  public internal(set) var ratePerSecond = 0.0
+  /// c: within xᵀ P x ≤ c the law's torque differs by at most τ_max from the nominal one.
+  public internal(set) var unsaturatedLevel = 0.0
+
+  /// P, row by row, `stateCount` used of five.
+  var p = InlineArray<25, Double>(repeating: 0)
+  /// Upper bounds at the nodes, slope by slope (17) within each dt (33).
+  var nodes = InlineArray<561, Double>(repeating: .nan)
+  /// Bound of w²/2 ‖∂²A/∂dt²‖_P at each slope node and dt interval: what linear interpolation in dt may miss.
+  var curvature = InlineArray<544, Double>(repeating: .nan)
+  var inverseDtStep = 0.0
+
+  init() {}
+
+  /// Upper bound of L for a tick that took `dt` seconds with saturation slope `slope`.
+  ///
+  /// Interpolates between four nodes. That is a bound, not an estimate: A(s, dt) is affine in s and a norm is
+  /// convex, so L lies below its chord in s; in dt the matrix leaves its chord by at most
+  /// t(1 − t) w²/2 ‖A''‖, which is added.
+  @_noLocks
+  public func lookup(dt: Double, slope: Double) -> Lookup {
+    let invalid = Lookup(valid: false, lipschitz: .nan, logarithm: 0)
+    // Written so that NaN fails.
+    guard dt >= minimumDt && dt <= maximumDt && slope >= 0 && slope <= 1 else { return invalid }
+    let column = slope * 16
+    let i = min(Int(column), 15)
+    let sigma = column - Double(i)
+    let row = (dt - minimumDt) * inverseDtStep
+    let j = min(Int(row), 31)
+    let t = min(row - Double(j), 1)
+    let base = j * 17 + i
+    let early = nodes[base] + sigma * (nodes[base + 1] - nodes[base])
+    let late = nodes[base + 17] + sigma * (nodes[base + 18] - nodes[base + 17])
+    let bend = curvature[base] + sigma * (curvature[base + 1] - curvature[base])
+    let bound = early + t * (late - early) + t * (1 - t) * bend
+    guard bound <= 1 else { return invalid }
+    // Truncation towards zero rounds a negative logarithm up.
+    let logarithm = Int64(logarithmUpperBound(onePlus: bound - 1) * 0x1p50)
+    return Lookup(valid: true, lipschitz: bound, logarithm: logarithm)
+  }
+
+  /// V² = xᵀ P x.
+  @_noLocks
+  public func distanceSquared(_ x: StateVector) -> Double {
+    var sum = 0.0
+    for row in 0..<5 {
+      var product = 0.0
+      for column in 0..<5 { product += p[row * 5 + column] * x[column] }
+      sum += x[row] * product
+    }
+    return sum
+  }
+}
