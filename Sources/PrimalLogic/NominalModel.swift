@@ -39,6 +39,22 @@ public struct NominalModel: BitwiseCopyable, Sendable {
     acting = model.stiffness * position
   }
 
+  /// Starts anew at rest at `position` (rad), with an empty memory.
+  @_noLocks
+  public mutating func rest(at position: Double) {
+    self.position = position
+    velocity = 0
+    memory = 0
+    demand = 0
+    torque = 0
+    error = 0
+    delay = DelayLine(ticks: delay.ticks)
+    direct = DelayLine(ticks: direct.ticks)
+    acting = stiffness * position
+    _ = direct.push(acting)
+    _ = direct.push(acting)
+  }
+
   /// The law at the tick's instant: sets `demand` and `torque` and sends the torque on its way.
   /// - Parameters:
   ///   - setpoint: r, rad.

@@ -10,12 +10,10 @@ public struct Observer: BitwiseCopyable, Sendable {
     public var velocity: Double
     /// Standard deviation of the innovation, rad: √(predicted angle variance + measurement variance).
     public var innovationDeviation: Double
-
-    public init(position: Double, velocity: Double, innovationDeviation: Double) {
-      self.position = position
-      self.velocity = velocity
-      self.innovationDeviation = innovationDeviation
-    }
+    /// Standard deviation of the corrected angle, rad.
+    public var positionDeviation: Double
+    /// Standard deviation of the corrected velocity, rad/s.
+    public var velocityDeviation: Double
   }
 
   /// Most Riccati steps of `design`: with a torque noise at all the recursion converges within a few thousand
@@ -44,6 +42,8 @@ public struct Observer: BitwiseCopyable, Sendable {
     var p22 = measurementVariance / (dt * dt)
     var position = 0.0
     var velocity = 0.0
+    var corrected11 = p11
+    var corrected22 = p22
     for _ in 0..<maximumRiccatiSteps {
       let variance = p11 + measurementVariance
       let gain1 = p11 / variance
@@ -51,6 +51,8 @@ public struct Observer: BitwiseCopyable, Sendable {
       let c11 = p11 * measurementVariance / variance
       let c12 = p12 * measurementVariance / variance
       let c22 = p22 - gain2 * p12
+      corrected11 = c11
+      corrected22 = c22
       let f11 = hold.a11 * c11 + hold.a12 * c12
       let f12 = hold.a11 * c12 + hold.a12 * c22
       let f21 = hold.a21 * c11 + hold.a22 * c12
@@ -66,7 +68,8 @@ public struct Observer: BitwiseCopyable, Sendable {
     }
     return Gains(
       position: position, velocity: velocity,
-      innovationDeviation: (p11 + measurementVariance).squareRoot())
+      innovationDeviation: (p11 + measurementVariance).squareRoot(),
+      positionDeviation: corrected11.squareRoot(), velocityDeviation: max(corrected22, 0).squareRoot())
   }
 
   public let gains: Gains
