@@ -49,6 +49,7 @@ package enum FaultCode: UInt8, Sendable, BitwiseCopyable, CaseIterable {
   case staleSensor = 10
   case implausibleSensor = 11
   case busFault = 12
+  case actuatorFault = 13
   case positionLimit = 20
   case velocityLimit = 21
   case currentLimit = 22
@@ -71,6 +72,7 @@ package enum FaultCode: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case .staleSensor: "stale sensor"
     case .implausibleSensor: "implausible sensor"
     case .busFault: "bus fault"
+    case .actuatorFault: "actuator fault"
     case .positionLimit: "position limit"
     case .velocityLimit: "velocity limit"
     case .currentLimit: "current limit"

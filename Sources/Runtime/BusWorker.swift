@@ -7,7 +7,9 @@ import Realtime
 ///
 /// Used by one thread only. A dead chip makes its joint's samples old, a dead bus all of them; neither ever
 /// reaches the loop but as age and flags.
-package final class BusWorker {
+package final class BusWorker: @unchecked Sendable {
+  // Safety of @unchecked: everything but the two mailboxes belongs to the bus's one thread.
+
   package let schedule: BusSchedule
   package let bus: any I2CBus
   /// To the loop.
@@ -93,9 +95,11 @@ package final class BusWorker {
         let driver = try INA226(
           name: spec.name, bus: bus, address: spec.address, shuntOhms: spec.shuntOhms,
           maximumAmperes: spec.maximumAmperes)
+        current.servesCurrent |= 1 << UInt16(joint)
         slow.append(Slow(reading: .current(driver, joint: joint), multiplexer: local(spec.port)))
       case .force(let sensor, let joint):
         let spec = board.forceSensors[sensor]
+        current.servesForce |= 1 << UInt16(joint)
         slow.append(
           Slow(
             reading: .force(
@@ -131,7 +135,7 @@ package final class BusWorker {
     for encoder in encoders {
       attempt { () throws(DeviceError) in
         try select(encoder.multiplexer)
-        try encoder.driver.configure()
+        try encoder.driver.configure(slowFilter: .averaging2, fastFilterThreshold: .counts6)
         let magnet = try encoder.driver.readMagnet()
         if !magnet.isUsable { noteHealth(of: encoder.joint, false) }
       }

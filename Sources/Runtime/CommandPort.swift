@@ -46,6 +46,15 @@ package final class CommandPort: Sendable {
     }
   }
 
+  /// Hands a command to the loop without waiting: for a caller that runs the loop itself.
+  func post(_ command: TickCommand) {
+    switch command.kind {
+    case .stop: stop.store(1 + command.source.rawValue, ordering: .releasing)
+    case .stream: streams.write(command)
+    default: commands.write(command)
+    }
+  }
+
   private func submitStop(_ source: CommandSource) -> CommandReply {
     stop.store(1 + source.rawValue, ordering: .releasing)
     let stopped = wait {
@@ -68,8 +77,8 @@ package final class CommandPort: Sendable {
 
   /// Loop thread: takes what has arrived since the last tick.
   func collect(into inputs: UnsafeMutablePointer<TickInputs>) {
-    commands.take(into: &inputs.pointee.command)
-    streams.take(into: &inputs.pointee.stream)
+    _ = commands.take(into: &inputs.pointee.command)
+    _ = streams.take(into: &inputs.pointee.stream)
     let source = stop.exchange(0, ordering: .acquiringAndReleasing)
     inputs.pointee.stopRequested = source != 0
     if source != 0 { inputs.pointee.stopSource = CommandSource(rawValue: source - 1) ?? .socket }

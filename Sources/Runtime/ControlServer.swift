@@ -17,6 +17,14 @@ package final class ControlServer: @unchecked Sendable {
   /// Snapshots to watchers: 20 Hz, what an eye can follow.
   static let watchPeriodMilliseconds: Int32 = 50
 
+  /// The two requests that are no commands; clients send them to the letter.
+  package static let statusRequest = Array(statusLine.utf8)
+  package static let statusLine = #"{"verb":"status"}"#
+  package static let watchLine = #"{"verb":"watch"}"#
+  package static let watchRequest = Array(watchLine.utf8)
+  /// JSON parsing recurses and uses Foundation, which needs more than a plain thread's stack.
+  static let stackBytes = 512 * 1024
+
   private struct Client {
     var descriptor: Int32
     var input: [UInt8] = []
@@ -74,8 +82,8 @@ package final class ControlServer: @unchecked Sendable {
   }
 
   /// Starts serving.
-  package func start() throws(RealtimeError) {
-    thread = try RealtimeThread(name: "control", scheduling: .normal) { [self] in serve() }
+  package func start() throws(RealtimeThreadError) {
+    thread = try RealtimeThread(name: "control", policy: .normal, stackBytes: Self.stackBytes) { [self] in serve() }
   }
 
   /// Stops serving, closes every client and removes the socket.
@@ -115,9 +123,10 @@ package final class ControlServer: @unchecked Sendable {
   }
 
   private func admit() {
-    let descriptor = accept4(
-      listener, nil, nil, Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue))
+    let descriptor = accept(listener, nil, nil)
     guard descriptor >= 0 else { return }
+    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+    _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
     let client = Client(descriptor: descriptor)
     guard clients.count < Self.largestClientCount else {
       send(#"{"result":"refused","reason":"too many clients: \#(Self.largestClientCount) are connected"}"#, to: client)
@@ -147,17 +156,15 @@ package final class ControlServer: @unchecked Sendable {
   }
 
   private func answer(_ line: [UInt8], _ client: inout Client) {
-    switch ControlRequest(line) {
-    case .status: send(snapshot(), to: client)
-    case .watch:
-      client.isWatching = true
-    case .command:
-      send(execute(line), to: client)
+    switch line {
+    case Self.statusRequest: send(snapshot(), to: client)
+    case Self.watchRequest: client.isWatching = true
+    default: send(execute(line), to: client)
     }
   }
 
   private func execute(_ line: [UInt8]) -> String {
-    switch parser.parse(line, now: wallNow()) {
+    switch parser.parse(line, now: MonotonicClock().wallNow()) {
     case .failure(let rejection):
       return Self.reply(id: "", .refused(reason: rejection.description))
     case .success(let envelope):
@@ -177,6 +184,6 @@ package final class ControlServer: @unchecked Sendable {
   private func send(_ line: String, to client: Client) {
     var line = line + "\n"
     // A full socket buffer means a client that does not read: this line is lost to it, by design.
-    line.withUTF8 { _ = Glibc.send(client.descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue)) }
+    line.withUTF8 { _ = Glibc.send(client.descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
   }
 }

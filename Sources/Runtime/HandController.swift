@@ -16,6 +16,10 @@ package struct TickInputs: BitwiseCopyable, Sendable {
   package var forcesNewtons = PerJoint<Double>(repeating: 0)
   /// Bit j set: the bus that serves joint j has failed.
   package var failedBusJoints: UInt16 = 0
+  /// Bit j set: the encoder's magnet is out of place.
+  package var unhealthyJoints: UInt16 = 0
+  /// A chip that drives actuators no longer does what it is told.
+  package var actuatorFailed = false
   package var eStopLineActive = false
   /// Set by an e-stop command; survives whatever the mailbox holds.
   package var stopRequested = false
@@ -272,6 +276,9 @@ package struct HandController: ~Copyable {
         latch(.staleSensor, unready.trailingZeroBitCount)
       }
     }
+    let unhealthy = inputs.pointee.unhealthyJoints
+    if unhealthy != 0 { latch(.implausibleSensor, unhealthy.trailingZeroBitCount) }
+    if inputs.pointee.actuatorFailed { latch(.actuatorFault, 255) }
     if overrunWindow.sum > Int64(settings.overrunBudgetTicks) { latch(.deadlineMisses, 255) }
     if isStreaming && now &- lastStreamNanoseconds > settings.commandTimeoutNanoseconds {
       latch(.commandTimeout, 255)
@@ -329,7 +336,7 @@ package struct HandController: ~Copyable {
       if state.outputsLive { return .executed }
       if inputs.pointee.eStopLineActive { return .eStopLineActive }
       guard state == .idle else { return .notIdle }
-      guard unready == 0 else { return .sensorsNotReady }
+      guard (unready | inputs.pointee.unhealthyJoints) == 0 else { return .sensorsNotReady }
       state = .armed
       mode = .stationKeep
       uncertifiedWindow.reset()
@@ -363,7 +370,9 @@ package struct HandController: ~Copyable {
     if state == .eStop && fault != .eStopRemote && inputs.pointee.command.source == .mqtt {
       return .localEStop
     }
-    guard unready == 0 else { return .causePresent }
+    guard (unready | inputs.pointee.unhealthyJoints) == 0 && !inputs.pointee.actuatorFailed else {
+      return .causePresent
+    }
     state = .idle
     fault = .none
     faultJoint = 255

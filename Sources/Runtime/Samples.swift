@@ -20,6 +20,9 @@ package struct BusSamples: BitwiseCopyable, Sendable {
   package var encoders = PerJoint<EncoderSample>(repeating: EncoderSample())
   package var currentsAmperes = PerJoint<Double>(repeating: 0)
   package var forcesNewtons = PerJoint<Double>(repeating: 0)
+  /// Joints (bit j) whose current and force this bus measures.
+  package var servesCurrent: UInt16 = 0
+  package var servesForce: UInt16 = 0
   /// The last transfer failed in a way that concerns the whole bus.
   package var busFailed = false
   /// A PWM chip lost its configuration or no longer takes writes.

@@ -19,7 +19,9 @@ package struct Trajectory: BitwiseCopyable, Sendable {
   }
 
   /// Whether the target has been reached.
-  @_noLocks package var isFinished: Bool { elapsed >= duration }
+  package var isFinished: Bool {
+    @_noLocks get { elapsed >= duration }
+  }
 
   /// Peak speed of a rest-to-rest minimum-jerk motion over its mean speed (15/8).
   private static let peakSpeedRatio = 1.875

@@ -73,7 +73,7 @@ package final class ControlClient {
     var sent = 0
     while sent < bytes.count {
       let n = bytes.withUnsafeBytes {
-        Glibc.send(descriptor, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL.rawValue))
+        Glibc.send(descriptor, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
       }
       if n < 0 && errno == EINTR { continue }
       guard n > 0 else { throw .system(operation: "send", path: path, errno: errno) }
