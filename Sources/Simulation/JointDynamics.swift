@@ -4,8 +4,8 @@ import HandModel
 /// The motion of one joint with its motor, end stops, contact and friction, in fixed steps.
 ///
 /// Between two changes of the drive the linear part, J q'' + (b + K_t K_e / R) q' = τ, is solved exactly for a
-/// torque that is constant over the step; gravity, friction, stops and contact are taken at the start of the
-/// step. State is kept only at multiples of `stepNanoseconds` and at changes of the drive: looking at the
+/// torque that is constant over the step; gravity, stops and contact are taken where the joint is in the
+/// middle of the step by its velocity, which keeps energy (the step is then time-symmetric). State is kept only at multiples of `stepNanoseconds` and at changes of the drive: looking at the
 /// joint never changes how it goes on.
 struct JointDynamics: Sendable {
   /// Short against every time constant: 1/40 of the end stop's period.
@@ -111,7 +111,9 @@ struct JointDynamics: Sendable {
   }
 
   /// Torque of the object against the joint, never negative.
-  var contactNewtonMetres: Double {
+  var contactNewtonMetres: Double { contactTorque(at: radians) }
+
+  private func contactTorque(at radians: Double) -> Double {
     let depth = radians - contactRadians
     guard depth > 0 else { return 0 }
     return max(0, Self.contactNewtonMetresPerRadian * depth + contactDamping * radiansPerSecond)
@@ -138,13 +140,14 @@ struct JointDynamics: Sendable {
   private mutating func step(_ step: Step) {
     var torque = externalNewtonMetres
     if isLive { torque += stallNewtonMetres * effectiveDuty }
-    if plant.gravityNewtonMetres != 0 { torque -= plant.gravityNewtonMetres * sine.of(radians) }
-    if radians < lowerStop {
-      torque += max(0, stopStiffness * (lowerStop - radians) - stopDamping * radiansPerSecond)
-    } else if radians > upperStop {
-      torque -= max(0, stopStiffness * (radians - upperStop) + stopDamping * radiansPerSecond)
+    let middle = radians + 0.5 * step.angleOfVelocity * radiansPerSecond
+    if plant.gravityNewtonMetres != 0 { torque -= plant.gravityNewtonMetres * sine.of(middle) }
+    if middle < lowerStop {
+      torque += max(0, stopStiffness * (lowerStop - middle) - stopDamping * radiansPerSecond)
+    } else if middle > upperStop {
+      torque -= max(0, stopStiffness * (middle - upperStop) + stopDamping * radiansPerSecond)
     }
-    if radians > contactRadians { torque -= contactNewtonMetres }
+    if middle > contactRadians { torque -= contactTorque(at: middle) }
 
     let friction = plant.coulombNewtonMetres
     let isSticking = radiansPerSecond == 0

@@ -62,7 +62,9 @@ package final class SimulatedJoint: PWMLoad, Sendable {
   package func outputChanged(duty: Double, at now: Int64) {
     let signed = directionLine.isActive ? -duty : duty
     state.withLock { state in
-      if state.pendingCount == Self.pendingCapacity { Self.applyOldest(&state) }
+      if state.pendingCount == Self.pendingCapacity {
+        advance(&state, to: state.pending[0].timeNanoseconds)
+      }
       state.pending[state.pendingCount] = DriveChange(timeNanoseconds: now, duty: signed)
       state.pendingCount += 1
     }
