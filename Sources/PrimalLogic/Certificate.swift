@@ -4,8 +4,11 @@
 public struct Certificate: BitwiseCopyable, Sendable {
   /// Intervals of the table in slope; nodes are 0, 1/16 … 1. L(s) is convex and nearly straight between them.
   public static var slopeIntervals: Int { 16 }
-  /// Intervals of the table in dt, from `minimumDt` to `maximumDt`.
-  public static var dtIntervals: Int { 32 }
+  /// Intervals of the table in dt, from `minimumDt` to `maximumDt`. 34 put the nominal period on a node for
+  /// both default ranges, 0.5 to 2.2 and 0.8 to 1.2.
+  public static var dtIntervals: Int { 34 }
+  /// How far above 1 a computed bound may be and still count as 1: rounding of the table and of dt.
+  public static var unitTolerance: Double { 1e-9 }
 
   /// What a tick may say about itself.
   public struct Lookup: BitwiseCopyable, Sendable {
@@ -21,6 +24,16 @@ public struct Certificate: BitwiseCopyable, Sendable {
       self.valid = valid
       self.lipschitz = lipschitz
       self.logarithm = logarithm
+    }
+
+    /// A bound of at most 1.
+    @_noLocks
+    init(upperBound: Double) {
+      valid = true
+      lipschitz = upperBound
+      // Truncation towards zero rounds a negative logarithm up. Far below 1 the series only stays an upper
+      // bound, which is the safe side.
+      logarithm = Int64(logarithmUpperBound(onePlus: max(upperBound - 1, -0.5)) * 0x1p50)
     }
   }
 
@@ -40,11 +53,14 @@ public struct Certificate: BitwiseCopyable, Sendable {
 
   /// P, row by row, `stateCount` used of five.
   var p = InlineArray<25, Double>(repeating: 0)
-  /// Upper bounds at the nodes, slope by slope (17) within each dt (33).
-  var nodes = InlineArray<561, Double>(repeating: .nan)
-  /// Bound of w²/2 ‖∂²A/∂dt²‖_P at each slope node and dt interval: what linear interpolation in dt may miss.
-  var curvature = InlineArray<544, Double>(repeating: .nan)
+  /// Upper bounds at the nodes, slope by slope (17) within each dt (35).
+  var nodes = InlineArray<595, Double>(repeating: .nan)
+  /// Bounds of w²/2 ‖∂²A/∂dt²‖_P in each dt interval at slopes 0, 1/16 and 1, convex between: what linear
+  /// interpolation in dt may miss.
+  var curvature = InlineArray<102, Double>(repeating: .nan)
   var inverseDtStep = 0.0
+  /// Whether slope 0 with no torque difference pending never expands, for every certified dt.
+  public internal(set) var settledSaturation = false
 
   init() {}
 
@@ -62,18 +78,37 @@ public struct Certificate: BitwiseCopyable, Sendable {
     let i = min(Int(column), 15)
     let sigma = column - Double(i)
     let row = (dt - minimumDt) * inverseDtStep
-    let j = min(Int(row), 31)
+    let j = min(Int(row), 33)
     let t = min(row - Double(j), 1)
     let base = j * 17 + i
     let early = nodes[base] + sigma * (nodes[base + 1] - nodes[base])
     let late = nodes[base + 17] + sigma * (nodes[base + 18] - nodes[base + 17])
-    let bend = curvature[base] + sigma * (curvature[base + 1] - curvature[base])
+    let first = curvature[j * 3 + 1]
+    let bend =
+      i == 0
+      ? curvature[j * 3] + sigma * (first - curvature[j * 3])
+      : first + (slope - 0.0625) * (16.0 / 15.0) * (curvature[j * 3 + 2] - first)
     let bound = early + t * (late - early) + t * (1 - t) * bend
-    guard bound <= 1 else { return invalid }
-    // Truncation towards zero rounds a negative logarithm up.
-    let logarithm = Int64(logarithmUpperBound(onePlus: bound - 1) * 0x1p50)
-    return Lookup(valid: true, lipschitz: bound, logarithm: logarithm)
+    guard bound <= 1 + 1e-9 else { return invalid }
+    return Lookup(upperBound: min(bound, 1))
   }
+
+  /// L for a tick with slope 0 before which no torque difference was pending: both loops at the same limit for
+  /// longer than the delay. Then the torques that act are equal whatever dt is, and the distance cannot grow,
+  /// although with a delay `lookup(dt:slope:)` cannot say so away from the nominal period.
+  @_noLocks
+  public func lookupSettledSaturation(dt: Double) -> Lookup {
+    guard settledSaturation && dt >= minimumDt && dt <= maximumDt else {
+      return Lookup(valid: false, lipschitz: .nan, logarithm: 0)
+    }
+    return Lookup(upperBound: 1)
+  }
+
+  /// Time between two nodes of the table, s.
+  var dtStep: Double { (maximumDt - minimumDt) / Double(Certificate.dtIntervals) }
+
+  /// dt of a node of the table, s.
+  func nodeDt(_ j: Int) -> Double { minimumDt + Double(j) * dtStep }
 
   /// V² = xᵀ P x.
   @_noLocks

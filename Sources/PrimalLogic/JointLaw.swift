@@ -14,6 +14,11 @@ public struct MemoryKernel: BitwiseCopyable, Sendable {
     phi = exponential(-z)
     gain = dt * decayMean(z)
   }
+
+  init(phi: Double, gain: Double) {
+    self.phi = phi
+    self.gain = gain
+  }
 }
 
 /// The law of one joint: v = g_ff + Kp e + Kd ė + K_m m, τ = sat(v), and the memory with back-calculation
