@@ -174,10 +174,10 @@ package final class ControlServer: @unchecked Sendable {
 
   /// The reply to one command, as a JSON line.
   static func reply(id: String, _ reply: CommandReply) -> String {
-    let start = id.isEmpty ? "{" : #"{"id":\#(jsonString(id)),"#
+    let start = id.isEmpty ? "{" : #"{"id":\#(JSON.quoted(id)),"#
     switch reply {
     case .executed: return start + #""result":"executed"}"#
-    case .refused(let reason): return start + #""result":"refused","reason":\#(jsonString(reason))}"#
+    case .refused(let reason): return start + #""result":"refused","reason":\#(JSON.quoted(reason))}"#
     }
   }
 

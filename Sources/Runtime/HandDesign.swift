@@ -83,7 +83,7 @@ package struct HandDesign: Sendable {
   package var certificateJSON: String {
     let entries = joints.map { joint in
       let certificate = joint.certificate
-      return "{\"joint\":\(jsonString(joint.calibration.name)),\"lipschitz\":\(certificate.contraction),"
+      return "{\"joint\":\(JSON.quoted(joint.calibration.name)),\"lipschitz\":\(certificate.contraction),"
         + "\"lipschitzSaturated\":\(certificate.saturatedContraction),"
         + "\"ratePerSecond\":\(certificate.ratePerSecond),"
         + "\"minimumDtSeconds\":\(certificate.minimumDt),\"maximumDtSeconds\":\(certificate.maximumDt),"

@@ -206,7 +206,7 @@ package final class HandRuntime: @unchecked Sendable {
   ///   - script: commands by the tick's time since start, in order of time.
   ///   - publishes: whether something drains the publisher's ring.
   package func runVirtual(
-    _ clock: VirtualClock, ticks: Int, script: [ScriptedCommand] = [], publishes: Bool = false,
+    _ clock: VirtualClock, ticks: Int, script: [CommandScript.Entry] = [], publishes: Bool = false,
     onTick: (TickRecord) -> Bool = { _ in true }
   ) {
     let period = design.plan.periodNanoseconds
@@ -245,16 +245,6 @@ package final class HandRuntime: @unchecked Sendable {
   private func waitForRoom(_ ring: Ring<TickRecord>) {
     let machine = MonotonicClock()
     while ring.count == ring.capacity { machine.sleep(until: machine.now() + Self.backPressureNanoseconds) }
-  }
-}
-
-/// A command with its time since the start of the run.
-package struct ScriptedCommand: Sendable, Equatable {
-  package var atNanoseconds: Int64
-  package var command: Command
-  package init(atNanoseconds: Int64, command: Command) {
-    self.atNanoseconds = atNanoseconds
-    self.command = command
   }
 }
 
