@@ -3,7 +3,14 @@ package enum HandState: UInt8, Sendable, BitwiseCopyable, CaseIterable {
   case starting, selfTest, idle, armed, tracking, fault, eStop
 
   /// Whether actuators may carry torque in this state.
-  package var outputsLive: Bool { self == .armed || self == .tracking }
+  package var outputsLive: Bool {
+    @_noLocks get {
+      switch self {
+      case .armed, .tracking: true
+      case .starting, .selfTest, .idle, .fault, .eStop: false
+      }
+    }
+  }
 
   /// The word used in every interface.
   package var name: String {
@@ -89,13 +96,25 @@ package enum FaultCode: UInt8, Sendable, BitwiseCopyable, CaseIterable {
 }
 
 /// What the certificate says of one tick of one joint, and of the worst joint of a hand.
-/// Ordered by severity, so that the worst joint is the maximum.
+/// Raw values are recorded; the order of the cases is that of severity.
 package enum CertificateState: UInt8, Sendable, BitwiseCopyable, CaseIterable {
   case inactive = 0
   case deadzone = 1
   case certified = 2
   case saturated = 3
   case uncertified = 4
+
+  /// The worse of two states: of a hand's joints the worst one is the hand's.
+  @_noLocks
+  package static func worse(_ a: Self, _ b: Self) -> Self {
+    switch (a, b) {
+    case (.uncertified, _), (_, .uncertified): .uncertified
+    case (.saturated, _), (_, .saturated): .saturated
+    case (.certified, _), (_, .certified): .certified
+    case (.deadzone, _), (_, .deadzone): .deadzone
+    case (.inactive, .inactive): .inactive
+    }
+  }
 
   package var name: String {
     switch self {

@@ -129,7 +129,7 @@ package final class ControlServer: @unchecked Sendable {
     _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
     let client = Client(descriptor: descriptor)
     guard clients.count < Self.largestClientCount else {
-      send(#"{"result":"refused","reason":"too many clients: \#(Self.largestClientCount) are connected"}"#, to: client)
+      send(#"{"id":"","status":"refused","reason":"too many clients: \#(Self.largestClientCount) are connected"}"#, to: client)
       close(descriptor)
       return
     }
@@ -149,7 +149,7 @@ package final class ControlServer: @unchecked Sendable {
       if !line.isEmpty { answer(line, &client) }
     }
     if client.input.count > Self.largestLineBytes {
-      send(#"{"result":"refused","reason":"a line has at most \#(Self.largestLineBytes) bytes"}"#, to: client)
+      send(#"{"id":"","status":"refused","reason":"a line has at most \#(Self.largestLineBytes) bytes"}"#, to: client)
       return false
     }
     return true
@@ -166,18 +166,9 @@ package final class ControlServer: @unchecked Sendable {
   private func execute(_ line: [UInt8]) -> String {
     switch parser.parse(line, now: MonotonicClock().wallNow()) {
     case .failure(let rejection):
-      return Self.reply(id: "", .refused(reason: rejection.description))
+      return CommandReply.refused(reason: rejection.reason).replyJSON(id: rejection.id)
     case .success(let envelope):
-      return Self.reply(id: envelope.id, port.submit(envelope.command, source: .socket))
-    }
-  }
-
-  /// The reply to one command, as a JSON line.
-  static func reply(id: String, _ reply: CommandReply) -> String {
-    let start = id.isEmpty ? "{" : #"{"id":\#(JSON.quoted(id)),"#
-    switch reply {
-    case .executed: return start + #""result":"executed"}"#
-    case .refused(let reason): return start + #""result":"refused","reason":\#(JSON.quoted(reason))}"#
+      return port.submit(envelope.command, source: .socket).replyJSON(id: envelope.id)
     }
   }
 

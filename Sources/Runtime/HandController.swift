@@ -64,7 +64,7 @@ package struct HandController: ~Copyable {
   private let windows: UnsafeMutablePointer<WindowProduct>
   private var uncertifiedWindow: WindowProduct
   private var overrunWindow: WindowProduct
-  private let period: Double
+  private let periodNanoseconds: Int64
 
   private var state = HandState.starting
   private var mode = ControlMode.idle
@@ -87,7 +87,7 @@ package struct HandController: ~Copyable {
     precondition((1...maximumJoints).contains(parameters.count), "a hand has 1...\(maximumJoints) joints")
     self.settings = settings
     jointCount = parameters.count
-    period = Double(settings.periodNanoseconds) * 1e-9
+    periodNanoseconds = settings.periodNanoseconds
     joints = .allocate(capacity: parameters.count)
     certificates = .allocate(capacity: parameters.count)
     windows = .allocate(capacity: parameters.count)
@@ -117,7 +117,7 @@ package struct HandController: ~Copyable {
     let dtNanoseconds: Int64
     if sequence == 0 {
       startNanoseconds = now
-      dtNanoseconds = settings.periodNanoseconds
+      dtNanoseconds = periodNanoseconds
     } else {
       dtNanoseconds = max(now &- lastNow, 1)
     }
@@ -600,7 +600,7 @@ private struct WorstJoint {
 
   @_noLocks
   mutating func take(joint j: Int, _ record: JointRecord, logarithm: Int64, windowSum: Int64) {
-    if record.certificate.rawValue > certificate.rawValue { certificate = record.certificate }
+    certificate = CertificateState.worse(certificate, record.certificate)
     if record.certificate == .uncertified { uncertifiedJoint = j }
     // Written so that the first finite value replaces NaN.
     if record.lipschitz.isFinite && !(record.lipschitz <= lipschitz) {

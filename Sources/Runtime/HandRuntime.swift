@@ -68,7 +68,6 @@ package final class HandRuntime: @unchecked Sendable {
   private let latestReader = Mutex<TickRecord>(TickRecord())
   private let killLine: any DigitalLine
   private let shouldStop = Atomic<Bool>(false)
-  private let probe = ProbeMarks()
   private var threads: [RealtimeThread] = []
   package private(set) var threadReports: [ThreadReport] = []
 
@@ -157,7 +156,6 @@ package final class HandRuntime: @unchecked Sendable {
     let clock = MonotonicClock()
     var cadence = LoopCadence(periodNanoseconds: design.plan.periodNanoseconds, start: epoch)
     var skipped: UInt64 = 0
-    probe.begin()
     while !shouldStop.load(ordering: .acquiring) {
       let deadline = cadence.deadlineNanoseconds
       clock.sleep(until: deadline)
@@ -165,7 +163,6 @@ package final class HandRuntime: @unchecked Sendable {
       loop.tick(deadline: deadline, now: now, skipped: skipped) { clock.now() }
       skipped = cadence.advance(now: clock.now())
     }
-    probe.end()
     loop.makeSafe()
   }
 

@@ -69,7 +69,6 @@ package struct HandSnapshot: Codable, Sendable {
     }
   }
 
-  package var result = "status"
   package var handID: String
   package var bootID: String
   package var version: String
