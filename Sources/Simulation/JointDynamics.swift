@@ -5,10 +5,11 @@ import HandModel
 ///
 /// Between two changes of the drive the linear part, J q'' + (b + K_t K_e / R) q' = τ, is solved exactly for a
 /// torque that is constant over the step; gravity, stops and contact are taken where the joint is in the
-/// middle of the step by its velocity, which keeps energy (the step is then time-symmetric). State is kept only at multiples of `stepNanoseconds` and at changes of the drive: looking at the
-/// joint never changes how it goes on.
+/// middle of the step by its velocity, which keeps energy (the step is then time-symmetric). State is kept
+/// only at multiples of `stepNanoseconds` and at changes of the drive: looking at the joint never changes how
+/// it goes on.
 struct JointDynamics: Sendable {
-  /// Short against every time constant: 1/40 of the end stop's period.
+  /// Short against every time constant: 1/250 of a period on the end stop.
   static let stepNanoseconds: Int64 = 50_000
   /// Natural frequency of the joint against its end stop, rad/s: stops 0.7 N·m of the nominal hand within
   /// 1.1 mrad and stays well resolved by the step.
