@@ -73,6 +73,12 @@ void crealtime_touch_stack(size_t bytes);
 // RTLD_DEFAULT is a cast, which Swift does not import.
 static inline void *crealtime_find_symbol(const char *name) { return dlsym(RTLD_DEFAULT, name); }
 
+// A GNU extension, hidden from Swift's Glibc.
+static inline int crealtime_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
+
+// A mutable global, which Swift 6 does not let a program read.
+static inline char **crealtime_environment(void) { return environ; }
+
 static inline int crealtime_open(const char *path, int flags) { return open(path, flags); }
 
 #endif

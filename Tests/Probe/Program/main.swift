@@ -1,6 +1,6 @@
 // A small process for the tests that need one: what an unprivileged user gets, and a loop thread under the
 // proof library, clean or with one deliberate sin. Usage: realtime-probe privileges | thread | loop
-// [clean | malloc | mutex | getpid | fault]
+// [clean | malloc | mutex | getpid | fault] | bench <hertz> <seconds> <cpu>
 import Glibc
 import Realtime
 
@@ -93,7 +93,13 @@ case "loop":
     fallthrough
   }
   try runLoop(sin)
+case "bench":
+  let numbers = CommandLine.arguments.dropFirst(2).compactMap(Double.init)
+  guard numbers.count == 3 else { fallthrough }
+  let result = try LoopBench.run(
+    rateHertz: numbers[0], seconds: numbers[1], cpu: Int(numbers[2]), body: { _ in })
+  print(result.json)
 default:
-  print("usage: realtime-probe privileges | thread | loop [clean | malloc | mutex | getpid | fault]")
+  print("usage: realtime-probe privileges | thread | loop [sin] | bench <hertz> <seconds> <cpu>")
   exit(64)  // EX_USAGE of sysexits.h
 }
