@@ -1,0 +1,211 @@
+import CSQLite
+import HandModel
+import Realtime
+
+/// What the recorder's thread does: take records from the ring, commit them in batches, rotate segments,
+/// survive storage errors. One thread only.
+final class RecorderWork {
+  private(set) var status = RecorderStatus()
+
+  private let options: RecorderOptions
+  private let identity: HandIdentity
+  private let ring: Ring<TickRecord>
+  private let directory: String
+  private let segmentTicks: Int
+  private let backlog: TickBacklog
+  private let events: EventLog
+  private var detector: EventDetector
+  private var segment: SegmentWriter?
+  private var nextSegment: Int
+  private var closedBytes: UInt64 = 0
+  /// When the oldest record of the backlog came.
+  private var batchStart: Int64 = 0
+  private var retryPause: Int64
+  private var retryAt = Int64.min
+  private var eventRetryAt = Int64.min
+  private var droppedRange: (first: UInt64, last: UInt64, count: UInt64)?
+  private var lastWall: Int64 = 0
+
+  init(
+    directory: String, identity: HandIdentity, ring: Ring<TickRecord>, options: RecorderOptions
+  ) throws(RecordingError) {
+    guard RecordingPaths.isBootID(identity.bootID) else { throw .invalidBootID(identity.bootID) }
+    self.directory = directory + "/" + identity.bootID
+    try RecordingPaths.createDirectory(self.directory)
+    self.options = options
+    self.identity = identity
+    self.ring = ring
+    segmentTicks = options.segmentTicks(rateHertz: identity.board.control.rateHertz)
+    backlog = TickBacklog(capacity: options.backlogTicks)
+    retryPause = options.retryNanoseconds
+    events = try EventLog(
+      path: self.directory + "/" + RecordingPaths.eventsName, handID: identity.handID,
+      bootID: identity.bootID)
+    detector = EventDetector(jointNames: identity.board.joints.map(\.name))
+    nextSegment = (try RecordingPaths.segments(in: self.directory).last?.number ?? 0) + 1
+    _ = try openSegment()
+    status.bytes = segment?.bytes ?? 0
+  }
+
+  /// Whether nothing waits to be written.
+  var isDrained: Bool { ring.count == 0 && backlog.isEmpty && events.isEmpty }
+
+  /// One round: take what is there, write what is due.
+  func turn(now: Int64, stopping: Bool) {
+    takeRecords(now: now)
+    if now >= retryAt || stopping { commitDue(now: now, stopping: stopping) }
+    if now >= eventRetryAt || stopping { flushEvents(now: now) }
+    status.lagTicks = ring.count + backlog.count
+  }
+
+  /// Gives up what could not be written, writes the summary and closes the files.
+  func finish() {
+    let left = backlog.count
+    for index in 0..<left { countDropped(backlog.pointer(at: index).pointee.sequence) }
+    backlog.removeFirst(left)
+    ring.drainAll { record in
+      if detector.accepts(record) { countDropped(record.sequence) } else { status.refusedTicks += 1 }
+    }
+    reportDropped()
+    detector.finish { events.append($0) }
+    closeSegment()
+    let dropped = "\(ring.dropped) dropped by the ring, \(status.droppedByStorage) by storage errors"
+    events.append(
+      RecordedEvent(
+        wallNanoseconds: lastWall, kind: .summary, to: String(status.recordedTicks),
+        text: "\(status.recordedTicks) ticks recorded, \(dropped), \(status.refusedTicks) refused"))
+    flushEvents(now: MonotonicClock.now())
+    status.running = false
+    status.lagTicks = 0
+  }
+
+  private func takeRecords(now: Int64) {
+    // In order: no more than completes a batch, so that a fast producer cannot displace what is not
+    // written. While storage fails: everything, so that the backlog holds the newest records.
+    let limit = status.storageFailing ? ring.capacity : max(0, options.batchTicks - backlog.count)
+    if backlog.isEmpty { batchStart = now }
+    _ = ring.drain(limit: limit) { record in take(record) }
+  }
+
+  private func take(_ record: borrowing TickRecord) {
+    guard detector.accepts(record) else {
+      status.refusedTicks += 1
+      events.append(
+        RecordedEvent(
+          sequence: record.sequence, wallNanoseconds: record.wallNanoseconds, kind: .disorder,
+          text: "a record with a sequence not above the one before was refused"))
+      return
+    }
+    detector.observe(record) { events.append($0) }
+    lastWall = record.wallNanoseconds
+    if let displaced = backlog.append(record) { countDropped(displaced) }
+  }
+
+  private func commitDue(now: Int64, stopping: Bool) {
+    while !backlog.isEmpty {
+      let due =
+        backlog.count >= options.batchTicks || stopping || status.storageFailing
+        || now - batchStart >= options.batchNanoseconds
+      guard due else { return }
+      do throws(RecordingError) {
+        let segment = try openSegment()
+        let count = min(backlog.count, options.batchTicks)
+        try segment.commit(backlog, count: count)
+        backlog.removeFirst(count)
+        batchStart = now
+        status.recordedTicks += UInt64(count)
+        status.bytes = closedBytes + segment.bytes
+        recovered()
+        if segment.ticks >= segmentTicks || segment.bytes >= options.segmentBytes { closeSegment() }
+      } catch {
+        failed(error)
+        return
+      }
+    }
+  }
+
+  private func openSegment() throws(RecordingError) -> SegmentWriter {
+    if let segment { return segment }
+    let path = directory + "/" + RecordingPaths.segmentName(nextSegment)
+    let opened = try SegmentWriter(path: path, identity: identity, number: nextSegment)
+    nextSegment += 1
+    segment = opened
+    status.segmentPath = path
+    return opened
+  }
+
+  private func closeSegment() {
+    guard let closing = segment else { return }
+    segment = nil
+    status.segmentPath = ""
+    // A segment that cannot be marked as closed is complete all the same: its ticks are committed.
+    do throws(RecordingError) { try closing.finish() } catch { status.lastError = error.description }
+    closedBytes += closing.bytes
+    status.bytes = closedBytes
+  }
+
+  private func failed(_ error: RecordingError) {
+    // The clock is read again: a call that waited for a lock or a slow disk took time.
+    retryAt = MonotonicClock.now() + retryPause
+    retryPause = min(2 * retryPause, options.maximumRetryNanoseconds)
+    status.lastError = error.description
+    if !status.storageFailing {
+      status.storageFailing = true
+      events.append(
+        RecordedEvent(
+          sequence: backlog.pointer(at: 0).pointee.sequence, wallNanoseconds: lastWall,
+          kind: .storageError, text: error.description))
+    }
+    // A full disk or a reader's lock leaves the file sound. After anything else it is not trusted further.
+    switch error.sqliteCode {
+    case SQLITE_FULL, SQLITE_BUSY, SQLITE_LOCKED: break
+    default: abandonSegment()
+    }
+  }
+
+  private func abandonSegment() {
+    guard let abandoned = segment else { return }
+    closedBytes += abandoned.bytes
+    segment = nil
+    status.segmentPath = ""
+  }
+
+  private func recovered() {
+    retryPause = options.retryNanoseconds
+    guard status.storageFailing else { return }
+    status.storageFailing = false
+    reportDropped()
+    events.append(
+      RecordedEvent(
+        wallNanoseconds: lastWall, kind: .storageRecovered, text: "recording again into \(status.segmentPath)"
+      ))
+  }
+
+  private func countDropped(_ sequence: UInt64) {
+    status.droppedByStorage += 1
+    droppedRange = (droppedRange?.first ?? sequence, sequence, (droppedRange?.count ?? 0) + 1)
+  }
+
+  private func reportDropped() {
+    guard let range = droppedRange else { return }
+    droppedRange = nil
+    events.append(
+      RecordedEvent(
+        sequence: range.first, wallNanoseconds: lastWall, kind: .storageDrop, from: String(range.first),
+        to: String(range.last), text: "\(range.count) ticks dropped because storage failed"))
+  }
+
+  private func flushEvents(now: Int64) {
+    do throws(RecordingError) {
+      try events.flush()
+    } catch {
+      eventRetryAt = MonotonicClock.now() + options.retryNanoseconds
+      status.lastError = error.description
+    }
+  }
+}
+
+extension Ring where Element == TickRecord {
+  /// Takes what waits now, however fast the producer is.
+  fileprivate func drainAll(_ body: (borrowing TickRecord) -> Void) { _ = drain(limit: capacity, body) }
+}

@@ -1,0 +1,155 @@
+import Foundation
+import HandModel
+
+/// What a recording holds, for people (`text`) and for programs (`json`).
+package struct RecordingInfo: Sendable, Equatable, Codable {
+  /// Ticks missing between two that are there.
+  package struct Gap: Sendable, Equatable, Codable {
+    package var after: UInt64
+    package var before: UInt64
+    package var missing: UInt64
+  }
+
+  package struct Segment: Sendable, Equatable, Codable {
+    package var path: String
+    package var bytes: UInt64
+    package var closed: Bool
+  }
+
+  /// Gaps listed one by one; further ones are only counted.
+  package static let listedGaps = 100
+
+  package var path = ""
+  package var hand = ""
+  package var boot = ""
+  package var version = ""
+  package var schema = SegmentSchema.version
+  package var rateHertz = 0
+  package var joints: [String] = []
+  package var segments: [Segment] = []
+  package var emptySegments: [String] = []
+  package var bytes: UInt64 = 0
+  package var ticks: UInt64 = 0
+  package var firstSequence: UInt64?
+  package var lastSequence: UInt64?
+  package var missingTicks: UInt64 = 0
+  package var gapCount = 0
+  package var gaps: [Gap] = []
+  package var duplicates: UInt64 = 0
+  /// From the first tick's deadline to the last one's.
+  package var durationSeconds = 0.0
+  package var firstWallNanoseconds: Int64?
+  package var lastWallNanoseconds: Int64?
+  /// Ticks by state, by latched fault and by worst certificate state, under their names.
+  package var states: [String: UInt64] = [:]
+  package var faults: [String: UInt64] = [:]
+  package var certificates: [String: UInt64] = [:]
+  package var largestLipschitz: Double?
+  package var largestWindowProduct: Double?
+  package var overruns: UInt64 = 0
+  /// Events by kind.
+  package var events: [String: Int] = [:]
+  /// Text of the recorder's closing summary; nil when it was killed, still runs, or one file was opened.
+  package var summary: String?
+
+  /// One line a fact.
+  package var text: String {
+    var lines = [
+      "recording      \(path)", "hand           \(hand)", "boot           \(boot)",
+      "version        \(version), schema \(schema)", "rate           \(rateHertz) Hz, \(joints.count) joints",
+      "size           \(bytes) bytes in \(segments.count) segments, \(segments.count { $0.closed }) closed",
+      "ticks          \(ticks)"
+        + (firstSequence.map { ", sequence \($0) to \(lastSequence ?? $0)" } ?? ""),
+      "duration       \(durationSeconds) s",
+      "missing        \(missingTicks) ticks in \(gapCount) gaps",
+    ]
+    lines += gaps.map { "  gap          \($0.missing) ticks between \($0.after) and \($0.before)" }
+    if gapCount > gaps.count { lines.append("  gap          \(gapCount - gaps.count) more") }
+    if duplicates > 0 { lines.append("duplicates     \(duplicates) rows, skipped") }
+    lines += emptySegments.map { "empty segment  \($0): its creation was interrupted" }
+    lines.append("states         \(Self.counts(states))")
+    lines.append("faults         \(Self.counts(faults))")
+    lines.append("certificates   \(Self.counts(certificates))")
+    lines.append("largest L      \(largestLipschitz.map { "\($0)" } ?? "none")")
+    lines.append("largest Λ      \(largestWindowProduct.map { "\($0)" } ?? "none")")
+    lines.append("overruns       \(overruns)")
+    lines.append("events         \(Self.counts(events))")
+    lines.append("summary        \(summary ?? "none: not closed by its recorder, or a single file")")
+    return lines.joined(separator: "\n")
+  }
+
+  /// The same as JSON with sorted keys.
+  package var json: String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    // Infinities can be stored in a file; JSON has no number for them.
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    // Every value here is encodable with that strategy, so encoding cannot fail.
+    return String(decoding: try! encoder.encode(self), as: UTF8.self)
+  }
+
+  private static func counts<Count: Comparable & CustomStringConvertible>(_ counts: [String: Count]) -> String
+  {
+    counts.isEmpty
+      ? "none"
+      : counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.key) \($0.value)" }
+        .joined(separator: ", ")
+  }
+}
+
+extension Recording {
+  /// Reads the whole recording once and sums it up.
+  package func info() throws(RecordingError) -> RecordingInfo {
+    var info = RecordingInfo()
+    info.path = path
+    info.hand = handID
+    info.boot = bootID
+    info.version = version
+    info.rateHertz = rateHertz
+    info.joints = jointNames
+    info.segments = segments.map { .init(path: $0.path, bytes: $0.bytes, closed: $0.closed) }
+    info.emptySegments = emptySegments
+    info.bytes = segments.reduce(0) { $0 + $1.bytes }
+    var firstDeadline: Int64 = 0
+    var record = TickRecord()
+    let cursor = ticks()
+    while try cursor.next(into: &record) {
+      if let last = info.lastSequence {
+        if record.sequence - last > 1 {
+          let missing = record.sequence - last - 1
+          info.missingTicks += missing
+          info.gapCount += 1
+          if info.gaps.count < RecordingInfo.listedGaps {
+            info.gaps.append(.init(after: last, before: record.sequence, missing: missing))
+          }
+        }
+      } else {
+        info.firstSequence = record.sequence
+        info.firstWallNanoseconds = record.wallNanoseconds
+        firstDeadline = record.deadlineNanoseconds
+      }
+      info.lastSequence = record.sequence
+      info.lastWallNanoseconds = record.wallNanoseconds
+      info.durationSeconds = Double(record.deadlineNanoseconds &- firstDeadline) / 1e9
+      info.ticks += 1
+      info.states[record.state.name, default: 0] += 1
+      if record.fault != .none { info.faults[record.fault.name, default: 0] += 1 }
+      info.certificates[record.certificate.name, default: 0] += 1
+      if !record.lipschitz.isNaN {
+        info.largestLipschitz = max(info.largestLipschitz ?? record.lipschitz, record.lipschitz)
+      }
+      if !record.windowProduct.isNaN {
+        info.largestWindowProduct = max(
+          info.largestWindowProduct ?? record.windowProduct, record.windowProduct)
+      }
+      info.overruns = record.overruns
+    }
+    info.duplicates = cursor.duplicates
+    for event in try events() {
+      info.events[event.kind.rawValue, default: 0] += 1
+      info.summary = event.kind == .summary ? event.text : nil
+    }
+    return info
+  }
+}

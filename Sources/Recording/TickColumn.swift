@@ -1,0 +1,134 @@
+import HandModel
+
+/// The columns of the table `tick` before its blob, in their order.
+package enum TickColumn: Int32, CaseIterable, Sendable {
+  case sequence, deadline, wall, wakeUp, previousCompute, dt, overruns
+  case state, mode, fault, faultJoint, certificate, jointCount, outputsEnabled, eStopLine
+  case lipschitz, rate, windowProduct, uncertifiedTicks, commandNumber, psi, gamma, energyIntegral
+
+  /// Position of the blob in a row: after the last column here.
+  static let joints = Int32(TickColumn.allCases.count)
+
+  /// Column name in SQL, in CSV and in differences.
+  package var column: String {
+    switch self {
+    case .sequence: "sequence"
+    case .deadline: "deadline_nanoseconds"
+    case .wall: "wall_nanoseconds"
+    case .wakeUp: "wake_up_nanoseconds"
+    case .previousCompute: "previous_compute_nanoseconds"
+    case .dt: "dt_nanoseconds"
+    case .overruns: "overruns"
+    case .state: "state"
+    case .mode: "mode"
+    case .fault: "fault"
+    case .faultJoint: "fault_joint"
+    case .certificate: "certificate"
+    case .jointCount: "joint_count"
+    case .outputsEnabled: "outputs_enabled"
+    case .eStopLine: "estop_line_active"
+    case .lipschitz: "lipschitz"
+    case .rate: "rate_per_second"
+    case .windowProduct: "window_product"
+    case .uncertifiedTicks: "uncertified_ticks"
+    case .commandNumber: "command_number"
+    case .psi: "psi"
+    case .gamma: "gamma"
+    case .energyIntegral: "energy_integral"
+    }
+  }
+
+  package var unit: String {
+    switch self {
+    case .sequence, .overruns, .uncertifiedTicks: "ticks"
+    case .deadline, .wall, .wakeUp, .previousCompute, .dt: "ns"
+    case .state, .mode, .fault, .certificate: "code"
+    case .faultJoint, .jointCount, .commandNumber: "number"
+    case .outputsEnabled, .eStopLine: "0/1"
+    case .lipschitz, .windowProduct: "1"
+    case .rate: "1/s"
+    case .psi: "N·m"
+    case .gamma: "rad"
+    case .energyIntegral: "N·m·rad·s"
+    }
+  }
+
+  package var isReal: Bool {
+    switch self {
+    case .lipschitz, .rate, .windowProduct, .psi, .gamma, .energyIntegral: true
+    default: false
+    }
+  }
+
+  /// Declaration in CREATE TABLE. Real values and the fault's joint are NULL where there is none.
+  var declaration: String {
+    switch self {
+    case .sequence: "sequence INTEGER PRIMARY KEY"
+    case .faultJoint: "\(column) INTEGER"
+    default: isReal ? "\(column) REAL" : "\(column) INTEGER NOT NULL"
+    }
+  }
+
+  /// Value as text: numbers exactly (a real in the shortest form that reads back to the same bits), codes
+  /// by name, none as "".
+  package func text(of record: borrowing TickRecord) -> String {
+    switch self {
+    case .sequence: String(record.sequence)
+    case .deadline: String(record.deadlineNanoseconds)
+    case .wall: String(record.wallNanoseconds)
+    case .wakeUp: String(record.wakeUpNanoseconds)
+    case .previousCompute: String(record.previousComputeNanoseconds)
+    case .dt: String(record.dtNanoseconds)
+    case .overruns: String(record.overruns)
+    case .state: record.state.name
+    case .mode: record.mode.name
+    case .fault: record.fault.name
+    case .faultJoint: record.faultJoint == TickRow.noJoint ? "" : String(record.faultJoint)
+    case .certificate: record.certificate.name
+    case .jointCount: String(record.jointCount)
+    case .outputsEnabled: record.outputsEnabled ? "1" : "0"
+    case .eStopLine: record.eStopLineActive ? "1" : "0"
+    case .lipschitz: Self.text(record.lipschitz)
+    case .rate: Self.text(record.ratePerSecond)
+    case .windowProduct: Self.text(record.windowProduct)
+    case .uncertifiedTicks: String(record.uncertifiedTicks)
+    case .commandNumber: String(record.commandNumber)
+    case .psi: Self.text(record.psi)
+    case .gamma: Self.text(record.gamma)
+    case .energyIntegral: Self.text(record.energyIntegral)
+    }
+  }
+
+  private static func text(_ value: Double) -> String { value.isNaN ? "" : "\(value)" }
+
+  /// Whether two records agree in this column; NaN agrees with NaN.
+  func agrees(_ a: borrowing TickRecord, _ b: borrowing TickRecord) -> Bool {
+    switch self {
+    case .sequence: a.sequence == b.sequence
+    case .deadline: a.deadlineNanoseconds == b.deadlineNanoseconds
+    case .wall: a.wallNanoseconds == b.wallNanoseconds
+    case .wakeUp: a.wakeUpNanoseconds == b.wakeUpNanoseconds
+    case .previousCompute: a.previousComputeNanoseconds == b.previousComputeNanoseconds
+    case .dt: a.dtNanoseconds == b.dtNanoseconds
+    case .overruns: a.overruns == b.overruns
+    case .state: a.state == b.state
+    case .mode: a.mode == b.mode
+    case .fault: a.fault == b.fault
+    case .faultJoint: a.faultJoint == b.faultJoint
+    case .certificate: a.certificate == b.certificate
+    case .jointCount: a.jointCount == b.jointCount
+    case .outputsEnabled: a.outputsEnabled == b.outputsEnabled
+    case .eStopLine: a.eStopLineActive == b.eStopLineActive
+    case .lipschitz: same(a.lipschitz, b.lipschitz)
+    case .rate: same(a.ratePerSecond, b.ratePerSecond)
+    case .windowProduct: same(a.windowProduct, b.windowProduct)
+    case .uncertifiedTicks: a.uncertifiedTicks == b.uncertifiedTicks
+    case .commandNumber: a.commandNumber == b.commandNumber
+    case .psi: same(a.psi, b.psi)
+    case .gamma: same(a.gamma, b.gamma)
+    case .energyIntegral: same(a.energyIntegral, b.energyIntegral)
+    }
+  }
+
+  private func same(_ a: Double, _ b: Double) -> Bool { a == b || (a.isNaN && b.isNaN) }
+}
