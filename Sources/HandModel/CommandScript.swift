@@ -5,6 +5,11 @@ package struct CommandScript: Sendable, Equatable {
     /// From the start of the script; never before the entry above.
     package var atNanoseconds: Int64
     package var command: Command
+
+    package init(atNanoseconds: Int64, command: Command) {
+      self.atNanoseconds = atNanoseconds
+      self.command = command
+    }
   }
 
   package var entries: [Entry]

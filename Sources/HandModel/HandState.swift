@@ -104,15 +104,16 @@ package enum CertificateState: UInt8, Sendable, BitwiseCopyable, CaseIterable {
   case saturated = 3
   case uncertified = 4
 
-  /// The worse of two states: of a hand's joints the worst one is the hand's.
-  @_noLocks
-  package static func worse(_ a: Self, _ b: Self) -> Self {
-    switch (a, b) {
-    case (.uncertified, _), (_, .uncertified): .uncertified
-    case (.saturated, _), (_, .saturated): .saturated
-    case (.certified, _), (_, .certified): .certified
-    case (.deadzone, _), (_, .deadzone): .deadzone
-    case (.inactive, .inactive): .inactive
+  /// 0...4, growing with severity.
+  package var severity: UInt8 {
+    @_noLocks get {
+      switch self {
+      case .inactive: 0
+      case .deadzone: 1
+      case .certified: 2
+      case .saturated: 3
+      case .uncertified: 4
+      }
     }
   }
 

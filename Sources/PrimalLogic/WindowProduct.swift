@@ -13,7 +13,9 @@ public struct WindowProduct: ~Copyable {
 
   /// One unit of `sum`, 2^-50: |ln L| up to 1 over 4,096 ticks fits an Int64, and a unit is 10^-12 of the
   /// contraction of one tick at 1 kHz.
-  public static var unit: Double { 0x1p-50 }
+  public static var unit: Double {
+    @_noLocks get { 0x1p-50 }
+  }
 
   /// - Parameter ticks: length of the window N ≥ 1. All memory is taken here.
   public init(ticks: Int) {

@@ -432,9 +432,9 @@ package struct HandController: ~Copyable {
     record.pointee.energyIntegral = energyIntegral
     record.pointee.certificate = worst.certificate
     record.pointee.lipschitz = worst.lipschitz
-    record.pointee.ratePerSecond = -Double(worst.logarithm) * WindowProduct.unit / dt
+    record.pointee.ratePerSecond =
+      worst.lipschitz.isNaN ? .nan : -Double(worst.logarithm) * WindowProduct.unit / dt
     record.pointee.windowProduct = .nan
-    if !(worst.lipschitz == worst.lipschitz) { record.pointee.ratePerSecond = .nan }
     guard live else { return }
     record.pointee.windowProduct = (windows + worst.windowJoint).pointee.product
     uncertifiedWindow.push(worst.certificate == .uncertified ? 1 : 0)
@@ -600,7 +600,7 @@ private struct WorstJoint {
 
   @_noLocks
   mutating func take(joint j: Int, _ record: JointRecord, logarithm: Int64, windowSum: Int64) {
-    certificate = CertificateState.worse(certificate, record.certificate)
+    if record.certificate.severity > certificate.severity { certificate = record.certificate }
     if record.certificate == .uncertified { uncertifiedJoint = j }
     // Written so that the first finite value replaces NaN.
     if record.lipschitz.isFinite && !(record.lipschitz <= lipschitz) {

@@ -68,6 +68,7 @@ package final class HandRuntime: @unchecked Sendable {
   private let latestReader = Mutex<TickRecord>(TickRecord())
   private let killLine: any DigitalLine
   private let shouldStop = Atomic<Bool>(false)
+  private let probe = ProbeMarks()
   private var threads: [RealtimeThread] = []
   package private(set) var threadReports: [ThreadReport] = []
 
@@ -156,6 +157,7 @@ package final class HandRuntime: @unchecked Sendable {
     let clock = MonotonicClock()
     var cadence = LoopCadence(periodNanoseconds: design.plan.periodNanoseconds, start: epoch)
     var skipped: UInt64 = 0
+    probe.begin()
     while !shouldStop.load(ordering: .acquiring) {
       let deadline = cadence.deadlineNanoseconds
       clock.sleep(until: deadline)
@@ -163,6 +165,7 @@ package final class HandRuntime: @unchecked Sendable {
       loop.tick(deadline: deadline, now: now, skipped: skipped) { clock.now() }
       skipped = cadence.advance(now: clock.now())
     }
+    probe.end()
     loop.makeSafe()
   }
 
@@ -201,10 +204,12 @@ package final class HandRuntime: @unchecked Sendable {
   /// here: virtual time waits for a consumer, so nothing is dropped.
   /// - Parameters:
   ///   - script: commands by the tick's time since start, in order of time.
+  ///   - records: whether something drains the recorder's ring.
   ///   - publishes: whether something drains the publisher's ring.
+  ///   - onTick: called after each tick; false ends the run.
   package func runVirtual(
-    _ clock: VirtualClock, ticks: Int, script: [CommandScript.Entry] = [], publishes: Bool = false,
-    onTick: (TickRecord) -> Bool = { _ in true }
+    _ clock: VirtualClock, ticks: Int, script: [CommandScript.Entry] = [], records: Bool, publishes: Bool,
+    onTick: () -> Bool = { true }
   ) {
     let period = design.plan.periodNanoseconds
     let phases = workers.map { BusPhases($0.schedule, periodNanoseconds: period) }
@@ -222,24 +227,27 @@ package final class HandRuntime: @unchecked Sendable {
         worker.sample()
       }
       clock.set(deadline)
-      while nextCommand < script.count && script[nextCommand].atNanoseconds <= deadline - epoch {
+      // One command a tick: the mailbox holds the newest only.
+      if nextCommand < script.count && script[nextCommand].atNanoseconds <= deadline - epoch {
         number += 1
         port.post(TickCommand(script[nextCommand].command, source: .script, number: number))
         nextCommand += 1
-        // One command a tick: the mailbox holds the newest only.
-        break
       }
-      waitForRoom(recorderRing)
-      if publishes { waitForRoom(publisherRing) } else { _ = publisherRing.drain { _ in } }
+      makeRoom(recorderRing, isConsumed: records)
+      makeRoom(publisherRing, isConsumed: publishes)
       loop.tick(deadline: deadline, now: deadline, skipped: 0) { deadline }
-      if !onTick(latestRecord()) { break }
+      if !onTick() { break }
     }
     loop.makeSafe()
     for worker in workers { worker.switchOff() }
     killLine.setActive(false)
   }
 
-  private func waitForRoom(_ ring: Ring<TickRecord>) {
+  private func makeRoom(_ ring: Ring<TickRecord>, isConsumed: Bool) {
+    guard isConsumed else {
+      _ = ring.drain { _ in }
+      return
+    }
     let machine = MonotonicClock()
     while ring.count == ring.capacity { machine.sleep(until: machine.now() + Self.backPressureNanoseconds) }
   }

@@ -181,9 +181,8 @@ struct JointState: BitwiseCopyable {
   @_noLocks
   func duty(torque: Double, velocity: Double) -> Double {
     let linear = torque * constants.dutyPerNewtonMetre + velocity * constants.dutyPerRadianPerSecond
-    let magnitude = min(linear.magnitude, 1)
-    guard magnitude > 0 else { return 0 }
-    let compensated = constants.deadBand + (1 - constants.deadBand) * magnitude
+    guard linear != 0 else { return 0 }
+    let compensated = min(linear.magnitude + constants.deadBand, 1)
     return linear < 0 ? -compensated : compensated
   }
 }

@@ -95,7 +95,7 @@ struct Watch: ParsableCommand {
       let line = try client.receive(seconds: LiveView.silenceSeconds)
       if json {
         print(line)
-        fflush(stdout)
+        fflush(nil)
       } else {
         terminal.show(LiveView(colour: terminal.isInteractive).render(try decodeSnapshot(line)))
       }

@@ -19,7 +19,7 @@ struct Demo: ParsableCommand {
     let watcher = try socket.connect()
     try watcher.send(ControlServer.watchLine)
     let terminal = Terminal()
-    var snapshot = try await(watcher, state: "idle")
+    var snapshot = try waitFor(watcher, state: "idle")
     let firstTick = snapshot.ticks
     let start = Date()
     try command(client, CommandLine(verb: "arm"))
@@ -51,7 +51,7 @@ struct Demo: ParsableCommand {
     }
   }
 
-  private func await(_ client: ControlClient, state: String) throws -> HandSnapshot {
+  private func waitFor(_ client: ControlClient, state: String) throws -> HandSnapshot {
     let deadline = Date().addingTimeInterval(LiveView.silenceSeconds)
     while true {
       let snapshot = try decodeSnapshot(try client.receive(seconds: LiveView.silenceSeconds))

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Glibc
+import Foundation
 import Runtime
 
 /// Exit codes of `motorhand` and `motorhandd`, documented in README.md.
@@ -32,5 +32,5 @@ struct MotorHand: ParsableCommand {
 
 /// Prints an error to standard error.
 func complain(_ message: some CustomStringConvertible) {
-  fputs("motorhand: \(message)\n", stderr)
+  FileHandle.standardError.write(Data("motorhand: \(message)\n".utf8))
 }

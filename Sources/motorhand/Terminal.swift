@@ -28,12 +28,12 @@ struct Terminal {
   func show(_ frame: String) {
     guard isInteractive else { return }
     print("\u{1B}[H" + frame.replacingOccurrences(of: "\n", with: "\u{1B}[K\n") + "\u{1B}[J", terminator: "")
-    fflush(stdout)
+    fflush(nil)
   }
 
   func end() {
     guard isInteractive else { return }
     print("\u{1B}[?25h\u{1B}[?1049l", terminator: "")
-    fflush(stdout)
+    fflush(nil)
   }
 }
