@@ -39,8 +39,9 @@ public struct Certificate: BitwiseCopyable, Sendable {
 
   /// Number of states n, 3 to 5.
   public internal(set) var stateCount = 3
-  /// Shortest and longest certified time between ticks, s.
+  /// Shortest certified time between ticks, s.
   public internal(set) var minimumDt = 0.0
+  /// Longest certified time between ticks, s.
   public internal(set) var maximumDt = 0.0
   /// L at slope 1 (nothing saturated) and the nominal period.
   public internal(set) var contraction = 1.0

@@ -166,6 +166,20 @@ struct NormTabulator {
   }
 }
 
+extension Certificate {
+  /// L of one tick in this certificate's norm, from the matrices instead of the table: what `lookup` bounds from
+  /// above. For start, reports and tests; NaN when the model has another number of states.
+  public func exactLipschitz(_ model: LoopModel, dt: Double, slope: Double) -> Double {
+    let n = model.stateCount
+    guard model.invalidField == nil && n == stateCount else { return .nan }
+    let d = model.scales
+    var balanced = SmallMatrix(n)
+    for i in 0..<n { for j in 0..<n { balanced[i, j] = p[i * 5 + j] * (d[i] * d[j]) } }
+    guard let tabulator = NormTabulator(model, p: balanced) else { return .nan }
+    return tabulator.squaredNorm(slope: slope, dt: dt).squareRoot()
+  }
+}
+
 /// n² ε ‖P‖ ‖A‖²: what rounding may do to an entry of L²P − AᵀPA.
 func verificationMargin(states n: Int, norm: Double, map: Double) -> Double {
   Double(n * n) * 0x1p-52 * norm * map * map

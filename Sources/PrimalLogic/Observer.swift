@@ -11,6 +11,7 @@ public struct Observer: BitwiseCopyable, Sendable {
     /// Standard deviation of the innovation, rad: √(predicted angle variance + measurement variance).
     public var innovationDeviation: Double
 
+    /// Gains from elsewhere, such as a calibration.
     public init(position: Double, velocity: Double, innovationDeviation: Double) {
       self.position = position
       self.velocity = velocity
@@ -69,6 +70,7 @@ public struct Observer: BitwiseCopyable, Sendable {
       innovationDeviation: (p11 + measurementVariance).squareRoot())
   }
 
+  /// The constant gains.
   public let gains: Gains
   let inertia: Double
   let damping: Double
