@@ -30,16 +30,23 @@ public func exponential(_ x: Double) -> Double {
   return reduced * powerOfTwo(half) * powerOfTwo(k - half)
 }
 
-/// (e^r − 1 − r) / r² by its Taylor series, for |r| ≤ 0.35.
+/// (e^r − 1 − r) / r² by its Taylor series Σ r^(j−2) / j!, for |r| ≤ 0.35. Factors instead of quotients: a tick
+/// evaluates this several times a joint, and divisions were most of its time.
 @_noLocks
 func exponentialTail(_ r: Double) -> Double {
-  var sum = 0.0
-  var order = 14.0
-  while order >= 2 {
-    // Horner's rule on Σ r^(j−2) / j! written as nested quotients: 1/2 (1 + r/3 (1 + r/4 (…))).
-    sum = (1 + r * sum) / order
-    order -= 1
-  }
+  var sum = 1.1470745597729725e-11
+  sum = 1.6059043836821613e-10 + r * sum
+  sum = 2.08767569878681e-09 + r * sum
+  sum = 2.505210838544172e-08 + r * sum
+  sum = 2.755731922398589e-07 + r * sum
+  sum = 2.7557319223985893e-06 + r * sum
+  sum = 2.48015873015873e-05 + r * sum
+  sum = 0.0001984126984126984 + r * sum
+  sum = 0.001388888888888889 + r * sum
+  sum = 0.008333333333333333 + r * sum
+  sum = 0.041666666666666664 + r * sum
+  sum = 0.16666666666666666 + r * sum
+  sum = 0.5 + r * sum
   return sum
 }
 
@@ -68,11 +75,12 @@ func decaySecondMean(_ z: Double) -> Double {
 /// At x = −0.02, as low as one servo frame contracts, seven terms leave an error of 3·10^-15.
 @_noLocks
 func logarithmUpperBound(onePlus x: Double) -> Double {
-  var sum = 0.0
-  var order = 7.0
-  while order >= 1 {
-    sum = 1 / order - x * sum
-    order -= 1
-  }
+  var sum = 1.0 / 7
+  sum = 1.0 / 6 - x * sum
+  sum = 1.0 / 5 - x * sum
+  sum = 1.0 / 4 - x * sum
+  sum = 1.0 / 3 - x * sum
+  sum = 1.0 / 2 - x * sum
+  sum = 1 - x * sum
   return x * sum
 }
