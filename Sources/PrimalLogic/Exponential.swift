@@ -1,13 +1,6 @@
 // Elementary functions of the core. The real-time check of the compiler (`@_noLocks`) rejects calls into the
 // C library, and the Embedded build has none, so the few functions the tick needs are written out here.
 
-/// log2(e), for the range reduction of `exponential`.
-@usableFromInline let log2OfE = 1.442695040888963407
-/// ln 2 split into a head whose 33 low bits are zero, so that k · head is exact for |k| < 2^11, and the rest
-/// (Cody and Waite's reduction).
-let lnTwoHead = 6.93147180369123816490e-01
-let lnTwoTail = 1.90821492927058770002e-10
-
 /// e^x for every finite x, within 2 units in the last place; 0 below −745.2, infinity above 709.8.
 ///
 /// x = k ln 2 + r with |r| ≤ ln 2 / 2; e^r by its Taylor polynomial of degree 14, whose remainder
@@ -17,6 +10,11 @@ public func exponential(_ x: Double) -> Double {
   if x != x { return x }
   if x > 709.782712893384 { return .infinity }
   if x < -745.1332191019412 { return 0 }
+  // log2(e); ln 2 split into a head whose 33 low bits are zero, so that k · head is exact for |k| < 2^11, and
+  // the rest (Cody and Waite's reduction). Local, since a global may be initialised under a lock.
+  let log2OfE = 1.442695040888963407
+  let lnTwoHead = 6.93147180369123816490e-01
+  let lnTwoTail = 1.90821492927058770002e-10
   let scaled = x * log2OfE
   let k = Int(scaled + (scaled < 0 ? -0.5 : 0.5))
   let multiple = Double(k)
