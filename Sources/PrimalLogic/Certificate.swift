@@ -39,8 +39,9 @@ public struct Certificate: BitwiseCopyable, Sendable {
 
   /// Number of states n, 3 to 5.
   public internal(set) var stateCount = 3
-  /// Shortest and longest certified time between ticks, s.
+  /// Shortest certified time between ticks, s.
   public internal(set) var minimumDt = 0.0
+  /// Longest certified time between ticks, s.
   public internal(set) var maximumDt = 0.0
   /// L at slope 1 (nothing saturated) and the nominal period.
   public internal(set) var contraction = 1.0
@@ -72,8 +73,8 @@ public struct Certificate: BitwiseCopyable, Sendable {
   @_noLocks
   public func lookup(dt: Double, slope: Double) -> Lookup {
     let invalid = Lookup(valid: false, lipschitz: .nan, logarithm: 0)
-    // Written so that NaN fails.
-    guard dt >= minimumDt && dt <= maximumDt && slope >= 0 && slope <= 1 else { return invalid }
+    // Written so that NaN fails, and with commas: an operand of && is a closure, which copies the table.
+    guard dt >= minimumDt, dt <= maximumDt, slope >= 0, slope <= 1 else { return invalid }
     let column = slope * 16
     let i = min(Int(column), 15)
     let sigma = column - Double(i)
@@ -81,13 +82,23 @@ public struct Certificate: BitwiseCopyable, Sendable {
     let j = min(Int(row), 33)
     let t = min(row - Double(j), 1)
     let base = j * 17 + i
-    let early = nodes[base] + sigma * (nodes[base + 1] - nodes[base])
-    let late = nodes[base + 17] + sigma * (nodes[base + 18] - nodes[base + 17])
-    let first = curvature[j * 3 + 1]
-    let bend =
-      i == 0
-      ? curvature[j * 3] + sigma * (first - curvature[j * 3])
-      : first + (slope - 0.0625) * (16.0 / 15.0) * (curvature[j * 3 + 2] - first)
+    // Through pointers: each subscript of a stored array would copy all of it.
+    let (early, late) = withUnsafePointer(to: nodes) { table in
+      table.withMemoryRebound(to: Double.self, capacity: 595) { node in
+        (
+          node[base] + sigma * (node[base + 1] - node[base]),
+          node[base + 17] + sigma * (node[base + 18] - node[base + 17])
+        )
+      }
+    }
+    let bend = withUnsafePointer(to: curvature) { table in
+      table.withMemoryRebound(to: Double.self, capacity: 102) { at in
+        let first = at[j * 3 + 1]
+        return i == 0
+          ? at[j * 3] + sigma * (first - at[j * 3])
+          : first + (slope - 0.0625) * (16.0 / 15.0) * (at[j * 3 + 2] - first)
+      }
+    }
     let bound = early + t * (late - early) + t * (1 - t) * bend
     guard bound <= 1 + 1e-9 else { return invalid }
     return Lookup(upperBound: min(bound, 1))
@@ -98,7 +109,7 @@ public struct Certificate: BitwiseCopyable, Sendable {
   /// although with a delay `lookup(dt:slope:)` cannot say so away from the nominal period.
   @_noLocks
   public func lookupSettledSaturation(dt: Double) -> Lookup {
-    guard settledSaturation && dt >= minimumDt && dt <= maximumDt else {
+    guard settledSaturation, dt >= minimumDt, dt <= maximumDt else {
       return Lookup(valid: false, lipschitz: .nan, logarithm: 0)
     }
     return Lookup(upperBound: 1)
@@ -113,12 +124,19 @@ public struct Certificate: BitwiseCopyable, Sendable {
   /// V² = xᵀ P x.
   @_noLocks
   public func distanceSquared(_ x: StateVector) -> Double {
-    var sum = 0.0
-    for row in 0..<5 {
-      var product = 0.0
-      for column in 0..<5 { product += p[row * 5 + column] * x[column] }
-      sum += x[row] * product
+    withUnsafePointer(to: p) { table in
+      table.withMemoryRebound(to: Double.self, capacity: 25) { p in
+        // Written out as rows: x is small, and indexing it in loops costs more than the products.
+        let (x0, x1, x2, x3, x4) = (x[0], x[1], x[2], x[3], x[4])
+        var sum = 0.0
+        for row in 0..<5 {
+          let base = row * 5
+          let product =
+            p[base] * x0 + p[base + 1] * x1 + p[base + 2] * x2 + p[base + 3] * x3 + p[base + 4] * x4
+          sum += x[row] * product
+        }
+        return sum
+      }
     }
-    return sum
   }
 }

@@ -1,13 +1,17 @@
 /// A complex number, as an eigenvalue or a pole.
 public struct ComplexNumber: BitwiseCopyable, Sendable, Equatable {
+  /// Real part.
   public var real: Double
+  /// Imaginary part.
   public var imaginary: Double
 
+  /// A number by its parts.
   public init(_ real: Double, _ imaginary: Double = 0) {
     self.real = real
     self.imaginary = imaginary
   }
 
+  /// Distance from 0.
   public var magnitude: Double { (real * real + imaginary * imaginary).squareRoot() }
 
   static func + (l: Self, r: Self) -> Self { Self(l.real + r.real, l.imaginary + r.imaginary) }

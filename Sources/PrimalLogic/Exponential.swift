@@ -1,13 +1,6 @@
 // Elementary functions of the core. The real-time check of the compiler (`@_noLocks`) rejects calls into the
 // C library, and the Embedded build has none, so the few functions the tick needs are written out here.
 
-/// log2(e), for the range reduction of `exponential`.
-@usableFromInline let log2OfE = 1.442695040888963407
-/// ln 2 split into a head whose 33 low bits are zero, so that k · head is exact for |k| < 2^11, and the rest
-/// (Cody and Waite's reduction).
-let lnTwoHead = 6.93147180369123816490e-01
-let lnTwoTail = 1.90821492927058770002e-10
-
 /// e^x for every finite x, within 2 units in the last place; 0 below −745.2, infinity above 709.8.
 ///
 /// x = k ln 2 + r with |r| ≤ ln 2 / 2; e^r by its Taylor polynomial of degree 14, whose remainder
@@ -17,6 +10,11 @@ public func exponential(_ x: Double) -> Double {
   if x != x { return x }
   if x > 709.782712893384 { return .infinity }
   if x < -745.1332191019412 { return 0 }
+  // log2(e); ln 2 split into a head whose 33 low bits are zero, so that k · head is exact for |k| < 2^11, and
+  // the rest (Cody and Waite's reduction). Local, since a global may be initialised under a lock.
+  let log2OfE = 1.442695040888963407
+  let lnTwoHead = 6.93147180369123816490e-01
+  let lnTwoTail = 1.90821492927058770002e-10
   let scaled = x * log2OfE
   let k = Int(scaled + (scaled < 0 ? -0.5 : 0.5))
   let multiple = Double(k)
@@ -30,16 +28,23 @@ public func exponential(_ x: Double) -> Double {
   return reduced * powerOfTwo(half) * powerOfTwo(k - half)
 }
 
-/// (e^r − 1 − r) / r² by its Taylor series, for |r| ≤ 0.35.
+/// (e^r − 1 − r) / r² by its Taylor series Σ r^(j−2) / j!, for |r| ≤ 0.35. Factors instead of quotients: a tick
+/// evaluates this several times a joint, and divisions were most of its time.
 @_noLocks
 func exponentialTail(_ r: Double) -> Double {
-  var sum = 0.0
-  var order = 14.0
-  while order >= 2 {
-    // Horner's rule on Σ r^(j−2) / j! written as nested quotients: 1/2 (1 + r/3 (1 + r/4 (…))).
-    sum = (1 + r * sum) / order
-    order -= 1
-  }
+  var sum = 1.1470745597729725e-11
+  sum = 1.6059043836821613e-10 + r * sum
+  sum = 2.08767569878681e-09 + r * sum
+  sum = 2.505210838544172e-08 + r * sum
+  sum = 2.755731922398589e-07 + r * sum
+  sum = 2.7557319223985893e-06 + r * sum
+  sum = 2.48015873015873e-05 + r * sum
+  sum = 0.0001984126984126984 + r * sum
+  sum = 0.001388888888888889 + r * sum
+  sum = 0.008333333333333333 + r * sum
+  sum = 0.041666666666666664 + r * sum
+  sum = 0.16666666666666666 + r * sum
+  sum = 0.5 + r * sum
   return sum
 }
 
@@ -68,11 +73,12 @@ func decaySecondMean(_ z: Double) -> Double {
 /// At x = −0.02, as low as one servo frame contracts, seven terms leave an error of 3·10^-15.
 @_noLocks
 func logarithmUpperBound(onePlus x: Double) -> Double {
-  var sum = 0.0
-  var order = 7.0
-  while order >= 1 {
-    sum = 1 / order - x * sum
-    order -= 1
-  }
+  var sum = 1.0 / 7
+  sum = 1.0 / 6 - x * sum
+  sum = 1.0 / 5 - x * sum
+  sum = 1.0 / 4 - x * sum
+  sum = 1.0 / 3 - x * sum
+  sum = 1.0 / 2 - x * sum
+  sum = 1 - x * sum
   return x * sum
 }

@@ -24,14 +24,19 @@ public struct MemoryKernel: BitwiseCopyable, Sendable {
 /// The law of one joint: v = g_ff + Kp e + Kd ė + K_m m, τ = sat(v), and the memory with back-calculation
 /// (docs/control.md, "The law").
 public struct JointLaw: BitwiseCopyable, Sendable {
+  /// Kp, N m/rad.
   public let kp: Double
+  /// Kd, N m s/rad.
   public let kd: Double
+  /// K_m, N m/(rad s).
   public let km: Double
+  /// τ_max, N m.
   public let torqueLimit: Double
-  /// Back-calculation per second of memory gain, h / g(period), 1/(N m/rad)·1/s: h(dt) is this times g(dt),
+  /// Back-calculation per second of memory gain, h / g(period), rad/(N m): h(dt) is this times g(dt),
   /// so that the memory's rest point under full saturation does not depend on dt.
   public let backCalculationRate: Double
 
+  /// The law of `model`, whose fields `certify` has found valid.
   public init(_ model: LoopModel) {
     kp = model.kp
     kd = model.kd
@@ -88,6 +93,7 @@ public struct JointLaw: BitwiseCopyable, Sendable {
 
 /// Torques decided but not yet at the plant: an actuator delay of 0 to `maximumDelayTicks` whole ticks.
 public struct DelayLine: BitwiseCopyable, Sendable {
+  /// Whole ticks of delay.
   public let ticks: Int
   /// Pending torques, the one that reaches the plant next first, N m.
   public private(set) var pending: InlineArray<2, Double> = [0, 0]

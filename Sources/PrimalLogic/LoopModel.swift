@@ -32,6 +32,7 @@ public struct LoopModel: Sendable, Equatable {
   /// Whole ticks between the law's output and the plant's input, 0 to `maximumDelayTicks`.
   public var delayTicks: Int
 
+  /// Every field by name; the springs and the delay default to none.
   public init(
     inertia: Double, damping: Double, stiffness: Double = 0, directStiffness: Double = 0, kp: Double,
     kd: Double, km: Double, lambda: Double, backCalculation: Double, torqueLimit: Double, period: Double,

@@ -10,10 +10,13 @@ public struct Observer: BitwiseCopyable, Sendable {
     public var velocity: Double
     /// Standard deviation of the innovation, rad: √(predicted angle variance + measurement variance).
     public var innovationDeviation: Double
-    /// Standard deviation of the corrected angle, rad.
-    public var positionDeviation: Double
-    /// Standard deviation of the corrected velocity, rad/s.
-    public var velocityDeviation: Double
+
+    /// Gains from elsewhere, such as a calibration.
+    public init(position: Double, velocity: Double, innovationDeviation: Double) {
+      self.position = position
+      self.velocity = velocity
+      self.innovationDeviation = innovationDeviation
+    }
   }
 
   /// Most Riccati steps of `design`: with a torque noise at all the recursion converges within a few thousand
@@ -72,6 +75,7 @@ public struct Observer: BitwiseCopyable, Sendable {
       positionDeviation: corrected11.squareRoot(), velocityDeviation: max(corrected22, 0).squareRoot())
   }
 
+  /// The constant gains.
   public let gains: Gains
   let inertia: Double
   let damping: Double

@@ -68,5 +68,8 @@ public func naturalLogarithm(_ x: Double) -> Double {
     sum = 1 / order + square * sum
     order -= 2
   }
+  // ln 2 in two parts, as in `exponential`.
+  let lnTwoHead = 6.93147180369123816490e-01
+  let lnTwoTail = 1.90821492927058770002e-10
   return Double(exponent) * lnTwoHead + (2 * z * sum + Double(exponent) * lnTwoTail)
 }

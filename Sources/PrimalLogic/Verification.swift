@@ -5,8 +5,9 @@ public struct Verification: Sendable, Equatable {
   /// Smallest pivot of a Cholesky factorisation of L²P − AᵀPA, less the margin for rounding; negative, or the
   /// pivot at which it broke off, where the claim fails.
   public var margin: Double
-  /// Where that was, s and slope; NaN when P itself is not positive definite.
+  /// dt of that matrix, s; NaN when P itself is not positive definite.
   public var dt: Double
+  /// Saturation slope of that matrix; NaN as `dt`.
   public var slope: Double
 }
 

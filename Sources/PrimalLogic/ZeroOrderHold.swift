@@ -1,11 +1,17 @@
 /// The plant J q'' + b q' + k q = u over one tick with u held: q⁺ = a11 q + a12 w + b1 u,
 /// w⁺ = a21 q + a22 w + b2 u. Exact for any dt, not an integration step (docs/control.md, "Plant").
 public struct ZeroOrderHold: BitwiseCopyable, Sendable {
+  /// Angle from angle.
   public var a11: Double
+  /// Angle from velocity, s.
   public var a12: Double
+  /// Velocity from angle, 1/s.
   public var a21: Double
+  /// Velocity from velocity.
   public var a22: Double
+  /// Angle from torque, rad/(N m).
   public var b1: Double
+  /// Velocity from torque, rad/(N m s).
   public var b2: Double
 
   /// - Parameters:

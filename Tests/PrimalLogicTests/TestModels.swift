@@ -19,13 +19,12 @@ enum TestModels {
       backCalculation: 0.02, torqueLimit: 0.7, period: 1e-3)
   }
 
-  /// The source system's point mass of 1 kg under its "AGP" law: −K_v v − K_r r, no plant damping worth the name,
-  /// memory ∫e with the given sign of K_m = 0.3… as published.
+  /// A position servo of 6 Hz and damping 0.8, commanded once a frame.
   static func servo(frame: Double, delay: Int) -> LoopModel {
     let omega = 2 * Double.pi * 6
     return LoopModel(
       inertia: 1 / (omega * omega), damping: 2 * 0.8 / omega, stiffness: 1, kp: 0.2, kd: 0, km: 0.6,
-      lambda: 0.115, backCalculation: 0.02, torqueLimit: 0.3, period: frame, delayTicks: delay)
+      lambda: 0.115, backCalculation: 0.02, torqueLimit: 0.1, period: frame, delayTicks: delay)
   }
 
   /// Memory alone, K_E = 0.3: needs K_m < 0.0187 and is far outside.
