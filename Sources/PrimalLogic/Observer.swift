@@ -10,13 +10,10 @@ public struct Observer: BitwiseCopyable, Sendable {
     public var velocity: Double
     /// Standard deviation of the innovation, rad: √(predicted angle variance + measurement variance).
     public var innovationDeviation: Double
-
-    /// Gains from elsewhere, such as a calibration.
-    public init(position: Double, velocity: Double, innovationDeviation: Double) {
-      self.position = position
-      self.velocity = velocity
-      self.innovationDeviation = innovationDeviation
-    }
+    /// Standard deviation of the corrected angle, rad.
+    public var positionDeviation: Double
+    /// Standard deviation of the corrected velocity, rad/s.
+    public var velocityDeviation: Double
   }
 
   /// Most Riccati steps of `design`: with a torque noise at all the recursion converges within a few thousand

@@ -36,6 +36,9 @@ package struct TickInputs: BitwiseCopyable, Sendable {
 package enum GuardLimits {
   /// Beyond the calibrated range by this much a joint has left it: 5°, more than end-stop compliance.
   package static let positionMarginRadians = 0.087
+  /// From this far beyond its range on a joint leans on its end stop, which the certificate's model does not
+  /// have: 1°, more than the noise about a set-point at the very end of the range.
+  package static let endStopMarginRadians = 0.0175
   /// The estimate may pass the set-point's speed limit by this factor in overshoot.
   package static let velocityFactor = 1.5
   /// Rejected samples in a row that make a sensor implausible.
@@ -367,7 +370,7 @@ package struct HandController: ~Copyable {
   private mutating func reset(_ inputs: UnsafePointer<TickInputs>, unready: UInt16) -> CommandResult {
     guard state == .fault || state == .eStop else { return .notLatched }
     if inputs.pointee.eStopLineActive { return .eStopLineActive }
-    if state == .eStop && fault != .eStopRemote && inputs.pointee.command.source == .mqtt {
+    if state == .eStop && !(fault == .eStopRemote) && inputs.pointee.command.source == .mqtt {
       return .localEStop
     }
     guard (unready | inputs.pointee.unhealthyJoints) == 0 && !inputs.pointee.actuatorFailed else {
@@ -436,7 +439,9 @@ package struct HandController: ~Copyable {
       worst.lipschitz.isNaN ? .nan : -Double(worst.logarithm) * WindowProduct.unit / dt
     record.pointee.windowProduct = .nan
     guard live else { return }
-    record.pointee.windowProduct = (windows + worst.windowJoint).pointee.product
+    if !worst.lipschitz.isNaN {
+      record.pointee.windowProduct = (windows + worst.windowJoint).pointee.product
+    }
     uncertifiedWindow.push(worst.certificate == .uncertified ? 1 : 0)
     if worst.lipschitz > 1 + GuardLimits.lipschitzTolerance { latch(.lipschitzViolation, worst.joint) }
     if (windows + worst.windowJoint).pointee.isFull && worst.windowSum >= 0 {
@@ -500,7 +505,10 @@ package struct HandController: ~Copyable {
       torque = joint.pointee.torque + (torque > joint.pointee.torque ? change : -change)
       flags |= JointFlags.rateLimited
     }
-    if position < constants.lower || position > constants.upper { flags |= JointFlags.endStop }
+    let margin = GuardLimits.endStopMarginRadians
+    if position < constants.lower - margin || position > constants.upper + margin {
+      flags |= JointFlags.endStop
+    }
     record.pointee.joints[j].nominalRadians = joint.pointee.nominal.position
     joint.pointee.nominal.decide(
       setpoint: setpoint, setpointVelocity: setpointVelocity, feedForwardInertia: motion,
