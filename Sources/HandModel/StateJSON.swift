@@ -8,8 +8,8 @@ extension TickRecord {
   /// reads back exactly, so L never rounds up to 1. `jointNames` are the board's, in its order.
   package func stateJSON(jointNames: [String], bootID: String) -> String {
     var json = ""
-    // One joint takes about 400 bytes; reserving saves the growth by doubling.
-    json.reserveCapacity(600 + 420 * jointNames.count)
+    // One joint takes about 520 bytes with long decimals; reserving saves the growth by doubling.
+    json.reserveCapacity(700 + 540 * jointNames.count)
     json += "{\"boot_id\":" + JSON.quoted(bootID)
     json +=
       ",\"seq\":\"\(sequence)\",\"wall_ns\":\"\(wallNanoseconds)\",\"monotonic_ns\":\"\(deadlineNanoseconds)\""
