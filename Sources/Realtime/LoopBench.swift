@@ -16,8 +16,8 @@ package struct LoopBenchResult: Sendable {
   /// Whether memory lock and CPU latency request were granted.
   package var processIsComplete: Bool
 
-  /// Ours over cyclictest's at a percentile; below 1 is better than cyclictest. Whole microseconds over whole
-  /// microseconds; one is added to neither, so a reference of 0 µs gives infinity or NaN.
+  /// Ours over cyclictest's at a percentile, whole microseconds over whole microseconds; below 1 is better
+  /// than cyclictest. Infinity or NaN (null in JSON) for a reference below 1 µs.
   package func ratio(percent: Double) -> Double {
     Double(ours.percentile(percent)) / Double(cyclictest.percentile(percent))
   }
@@ -54,13 +54,19 @@ package struct LoopBenchResult: Sendable {
   }
 }
 
+/// Why a comparison could not be made.
+package enum LoopBenchError: Error, Equatable, Sendable {
+  case thread(RealtimeThreadError)
+  case cyclictest(CyclictestError)
+}
+
 /// Compares our loop with cyclictest in alternating segments, so that the noise of a shared machine falls on
 /// both alike.
 package enum LoopBench {
   /// cyclictest takes whole seconds, and the first of a segment still holds its start: two at least.
   package static let minimumSecondsPerSegment: Double = 2
 
-  /// Runs ours, cyclictest, ours, … for `seconds` each in all.
+  /// Runs cyclictest, ours, cyclictest, … for `seconds` each in all.
   /// - Parameters:
   ///   - seconds: total for each of the two, cut into segments of 2 s or a little more.
   ///   - cpu: the CPU both are pinned to, or nil.
@@ -69,7 +75,7 @@ package enum LoopBench {
   package static func run(
     rateHertz: Double, seconds: Double, cpu: Int? = nil,
     body: @escaping @Sendable (_ now: Int64) -> Void
-  ) throws -> LoopBenchResult {
+  ) throws(LoopBenchError) -> LoopBenchResult {
     let segments = max(Int(seconds / minimumSecondsPerSegment), 1)
     let length = max((seconds / Double(segments)).rounded(.up), minimumSecondsPerSegment)
     var ours = MicrosecondDistribution()
@@ -77,22 +83,29 @@ package enum LoopBench {
     var wakeUp = LatencyDistribution()
     var compute = LatencyDistribution()
     var skipped: UInt64 = 0
-    var thread: ThreadReport?
-    // Made anew for each segment: held on, it would keep the CPUs awake for cyclictest too, which is fair, but
-    // then a cyclictest without the right to the device would profit from ours.
     var isComplete = true
+    var thread: ThreadReport?
     for _ in 0..<segments {
+      // First, so that a missing cyclictest shows at once.
+      do throws(CyclictestError) {
+        reference.merge(try Cyclictest.run(rateHertz: rateHertz, seconds: length, cpu: cpu))
+      } catch {
+        throw .cyclictest(error)
+      }
+      // Anew for each segment: held on, it would serve cyclictest's run as well.
       let process = RealtimeProcess()
       isComplete = isComplete && process.isComplete
-      let result = try CyclicBench.run(rateHertz: rateHertz, seconds: length, cpu: cpu, body: body)
-      // The lock and the request are released here.
+      do throws(RealtimeThreadError) {
+        let result = try CyclicBench.run(rateHertz: rateHertz, seconds: length, cpu: cpu, body: body)
+        ours.merge(result.wakeUpMicroseconds)
+        wakeUp.merge(result.wakeUp)
+        compute.merge(result.compute)
+        skipped += result.skipped
+        thread = result.thread
+      } catch {
+        throw .thread(error)
+      }
       _ = consume process
-      ours.merge(result.wakeUpMicroseconds)
-      wakeUp.merge(result.wakeUp)
-      compute.merge(result.compute)
-      skipped += result.skipped
-      thread = result.thread
-      reference.merge(try Cyclictest.run(rateHertz: rateHertz, seconds: length, cpu: cpu))
     }
     return LoopBenchResult(
       rateHertz: rateHertz, segments: segments, secondsPerSegment: length, cpu: cpu, ours: ours,
