@@ -1,0 +1,98 @@
+/// Every chip of a board with its place on a bus, checked for two that would answer to the same address.
+struct ChipPlacements {
+  enum Kind: Equatable {
+    case multiplexer, encoder, currentSensor, pwm
+    /// One input of an ADS1115; the inputs of one chip share its address.
+    case converter(input: Int?)
+  }
+  private struct Placement {
+    var kind: Kind
+    var reader: MappingReader
+    var name: String
+    var bus: Int
+    var port: MultiplexerPort?
+    var address: Int
+  }
+  private var placements: [Placement] = []
+
+  /// The PCA9685's ALLCALL address after power-up, which is also the TCA9548A's first (docs/hardware.md).
+  private static let allCallAddress = 0x70
+
+  /// Adds a chip; one whose place could not be read is left out, its error is reported already.
+  mutating func add(
+    _ kind: Kind, _ reader: MappingReader, name: String?, bus: Int?, port: MultiplexerPort? = nil,
+    address: Int?
+  ) {
+    guard let bus, let address else { return }
+    placements.append(
+      Placement(kind: kind, reader: reader, name: name ?? "", bus: bus, port: port, address: address))
+  }
+
+  func check() {
+    for (index, later) in placements.enumerated() {
+      for earlier in placements[..<index] where later.bus == earlier.bus { check(later, earlier) }
+      if later.kind == .pwm, later.address == Self.allCallAddress {
+        later.reader.report(
+          "address", found: "0x70", expected: "another address: 0x70 is the ALLCALL of every PCA9685")
+      }
+    }
+  }
+
+  private func check(_ later: Placement, _ earlier: Placement) {
+    for (multiplexer, chip) in [(later, earlier), (earlier, later)]
+    where multiplexer.kind == .multiplexer && chip.kind == .pwm
+      && multiplexer.address == Self.allCallAddress && chip.address != Self.allCallAddress
+    {
+      multiplexer.reader.report(
+        "address", found: "0x70 on the bus of PCA9685 \(chip.name), whose ALLCALL answers there",
+        expected: "a multiplexer strapped to 0x71 or above")
+    }
+    guard later.address == earlier.address, canMeet(later.port, earlier.port) else { return }
+    if case .converter(let input) = later.kind, case .converter(let other) = earlier.kind,
+      later.port == earlier.port
+    {
+      if let input, input == other {
+        later.reader.report(
+          "input", found: "\(input), used by \(earlier.name)", expected: "an input no other force sensor uses"
+        )
+      }
+      return
+    }
+    later.reader.report(
+      "address",
+      found: "0x\(String(later.address, radix: 16)), the address of \(earlier.name) on the same bus",
+      expected: "an address of its own, or a multiplexer channel of its own")
+  }
+
+  /// Whether two chips can be on the wire at the same time. A chip right on the bus meets every branch; two
+  /// branches never meet, because one channel of one multiplexer is selected at a time.
+  private func canMeet(_ first: MultiplexerPort?, _ second: MultiplexerPort?) -> Bool {
+    guard let first, let second else { return true }
+    return first == second
+  }
+}
+
+/// Every GPIO line of a board, checked for one that would serve two purposes.
+struct LineUses {
+  private struct Use {
+    var reader: MappingReader
+    var chip: String
+    var line: String
+    var use: String
+  }
+  private var uses: [Use] = []
+
+  mutating func add(_ reader: MappingReader, chip: String, line: String, use: String) {
+    uses.append(Use(reader: reader, chip: chip, line: line, use: use))
+  }
+
+  func check() {
+    for (index, later) in uses.enumerated() {
+      guard let earlier = uses[..<index].first(where: { $0.chip == later.chip && $0.line == later.line })
+      else { continue }
+      later.reader.report(
+        "line", found: "\(later.line), already \(earlier.use)", expected: "a line of its own for \(later.use)"
+      )
+    }
+  }
+}

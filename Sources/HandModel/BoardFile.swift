@@ -1,0 +1,373 @@
+import PrimalLogic
+
+extension Board {
+  /// Limits of a board file; docs/board-file.md lists them.
+  enum FileLimits {
+    /// Below 10 Hz no hand is controllable, above 10 kHz no bus delivers a sample a tick.
+    static let rateHertz = 10...10_000
+    /// The window product needs many ticks to mean anything and is kept in fixed memory.
+    static let windowSeconds = NumberRange.from(0.1, to: 10)
+    static let timeoutMilliseconds = NumberRange.positive(upTo: 10_000)
+    /// Sample ages are recorded in 32 bits of nanoseconds.
+    static let staleMilliseconds = NumberRange.positive(upTo: 1000)
+    /// From slow software buses to fast-mode plus, the fastest any chip here allows.
+    static let clockHertz = 10_000...1_000_000
+    static let overheadMicroseconds = NumberRange.from(0, to: 10_000)
+    static let buses = 1...32
+    static let chips = 64
+    /// TCA9548A: three address pins.
+    static let multiplexerAddress = 0x70...0x77
+    /// AS5600: fixed.
+    static let encoderAddress = 0x36...0x36
+    /// INA226: two address pins with four levels each.
+    static let currentSensorAddress = 0x40...0x4F
+    /// ADS1115: one address pin with four levels.
+    static let converterAddress = 0x48...0x4B
+    /// PCA9685: six address pins.
+    static let pwmAddress = 0x40...0x7F
+    static let shuntOhms = NumberRange.positive(upTo: 10)
+    static let amperes = NumberRange.positive(upTo: 100)
+    /// INA226: full scale of the shunt input, 81.92 mV (datasheet, electrical characteristics).
+    static let shuntFullScaleVolts = 0.08192
+    static let newtonsPerVolt = NumberRange.positive(upTo: 10_000)
+    /// PCA9685: what prescale values of 3 to 255 give at 25 MHz.
+    static let pwmHertz = NumberRange.from(24, to: 1526)
+    /// PCA9685: oscillators measured on real boards spread this far about 25 MHz (docs/hardware.md).
+    static let oscillatorHertz = NumberRange.from(23e6, to: 27e6)
+  }
+
+  /// Reads a board from the text of its YAML file. `file` is the name that errors carry.
+  ///
+  /// Throws all errors of the file at once; docs/board-file.md has keys, units and limits.
+  package init(yaml: String, file: String) throws(ConfigurationErrors) {
+    let diagnostics = ConfigurationDiagnostics(file: file)
+    guard let root = YAMLDocument.compose(yaml, diagnostics),
+      let reader = MappingReader([(root, "")], diagnostics)
+    else {
+      try diagnostics.throwIfAny()
+      preconditionFailure("a document that cannot be read has been reported")
+    }
+    var board = BoardFileReader(reader: reader)
+    self = board.read()
+    reader.finish()
+    board.placements.check()
+    board.lines.check()
+    try diagnostics.throwIfAny()
+  }
+}
+
+/// Turns the mappings of a board file into a `Board`, resolving names to indices.
+private struct BoardFileReader {
+  let reader: MappingReader
+  var placements = ChipPlacements()
+  var lines = LineUses()
+  private var isLinux = false
+  private var busNames: [String?] = []
+  private var multiplexerNames: [String?] = []
+  private var multiplexerBuses: [Int?] = []
+
+  private enum MultiplexerChip: String, CaseIterable { case tca9548a = "TCA9548A" }
+  private enum CurrentSensorChip: String, CaseIterable { case ina226 = "INA226" }
+  private enum ConverterChip: String, CaseIterable { case ads1115 = "ADS1115" }
+  private enum PWMChip: String, CaseIterable { case pca9685 = "PCA9685" }
+
+  init(reader: MappingReader) {
+    self.reader = reader
+  }
+
+  mutating func read() -> Board {
+    let name = reader.name("name") ?? ""
+    let platform: Board.Platform = reader.choice("platform") ?? .simulated
+    isLinux = platform == .linux
+    let control = reader.section("control").map(readControl)
+    let buses = readBuses()
+    let multiplexers = readMultiplexers()
+    let encoders = readEncoders()
+    let currentSensors = readCurrentSensors()
+    // Joints come before the force sensors of the file, which name them.
+    let forceReaders = reader.list("force_sensors", count: 0...Board.FileLimits.chips)
+    let pwmChips = readPWMChips()
+    let jointReaders = reader.list("joints", count: 1...maximumJoints)
+    let jointNames = uniqueNames(of: jointReaders, kind: "joint")
+    let forceSensors = readForceSensors(forceReaders, jointNames: jointNames)
+    let joints = readJoints(
+      jointReaders, names: jointNames, encoders: encoders, currentSensors: currentSensors, pwmChips: pwmChips)
+    let killLine = readLine(reader, key: "kill_line", use: "the kill line", restsActive: false)
+    let eStopLine = readLine(reader, key: "e_stop_line", use: "the e-stop line", restsActive: true)
+    return Board(
+      name: name, platform: platform, control: control ?? Self.noControl, buses: buses,
+      multiplexers: multiplexers, encoders: encoders, currentSensors: currentSensors,
+      forceSensors: forceSensors, pwmChips: pwmChips, joints: joints, killLine: killLine,
+      eStopLine: eStopLine)
+  }
+
+  // MARK: Control
+
+  /// Stands in for a control section that could not be read.
+  private static let noControl = ControlSettings(
+    rateHertz: 1, windowTicks: 1, uncertifiedBudgetTicks: 0, commandTimeoutNanoseconds: 0,
+    staleSampleNanoseconds: 0, overrunBudgetTicks: 0)
+
+  private func readControl(_ section: MappingReader) -> ControlSettings {
+    var settings = Self.noControl
+    let rate = section.integer("rate_hz", in: Board.FileLimits.rateHertz)
+    if let rate {
+      if 1_000_000_000 % rate != 0 {
+        section.report(
+          "rate_hz", found: "\(rate)",
+          expected: "a divisor of 1000000000, so that a period is whole nanoseconds")
+      }
+      settings.rateHertz = rate
+    }
+    if let seconds = section.number("window_seconds", Board.FileLimits.windowSeconds), let rate {
+      let ticks = (seconds * Double(rate)).rounded()
+      // A relative tolerance, because 0.7 s · 1000 Hz is not 700 in binary.
+      if abs(ticks - seconds * Double(rate)) > 1e-9 * ticks || ticks < 1 {
+        section.report(
+          "window_seconds", found: "\(seconds)", expected: "a whole number of ticks at \(rate) Hz")
+      }
+      settings.windowTicks = max(1, Int(ticks))
+    }
+    settings.uncertifiedBudgetTicks =
+      section.integer("uncertified_budget_ticks", in: 0...settings.windowTicks) ?? 0
+    settings.overrunBudgetTicks = section.integer("overrun_budget_ticks", in: 0...settings.windowTicks) ?? 0
+    settings.commandTimeoutNanoseconds = nanoseconds(
+      section, "command_timeout_ms", Board.FileLimits.timeoutMilliseconds, rate: rate)
+    settings.staleSampleNanoseconds = nanoseconds(
+      section, "stale_sample_ms", Board.FileLimits.staleMilliseconds, rate: rate)
+    section.finish()
+    return settings
+  }
+
+  /// A time-out in milliseconds, no shorter than one tick: a shorter one would always have passed.
+  private func nanoseconds(
+    _ section: MappingReader, _ key: String, _ range: NumberRange, rate: Int?
+  ) -> Int64 {
+    guard let milliseconds = section.number(key, range) else { return 0 }
+    if let rate, milliseconds * Double(rate) < 1000 {
+      section.report(key, found: "\(milliseconds)", expected: "at least one tick (\(1000 / Double(rate)) ms)")
+    }
+    return Int64((milliseconds * 1e6).rounded())
+  }
+
+  // MARK: Chips
+
+  /// The names of a list's entries, nil where wrong; a name used before is reported.
+  private func uniqueNames(of readers: [MappingReader], kind: String) -> [String?] {
+    var names: [String?] = []
+    for reader in readers {
+      let name = reader.name("name")
+      if let name, names.contains(name) {
+        reader.report("name", found: "\(name) again", expected: "a name no other \(kind) has")
+      }
+      names.append(name)
+    }
+    return names
+  }
+
+  private mutating func readBuses() -> [BusSpec] {
+    let readers = reader.list("buses", count: Board.FileLimits.buses)
+    busNames = uniqueNames(of: readers, kind: "bus")
+    return zip(readers, busNames).map { reader, name in
+      let overhead = reader.number("transfer_overhead_us", Board.FileLimits.overheadMicroseconds) ?? 0
+      let bus = BusSpec(
+        name: name ?? "", device: reader.text("device", required: isLinux) ?? "",
+        clockHertz: reader.integer("clock_hz", in: Board.FileLimits.clockHertz) ?? 1,
+        transferOverheadNanoseconds: Int64((overhead * 1000).rounded()))
+      reader.finish()
+      return bus
+    }
+  }
+
+  private func readBus(_ reader: MappingReader) -> Int? {
+    reader.reference("bus", to: busNames, kind: "bus")
+  }
+
+  private mutating func readMultiplexers() -> [MultiplexerSpec] {
+    let readers = reader.list("multiplexers", count: 0...Board.FileLimits.chips)
+    multiplexerNames = uniqueNames(of: readers, kind: "multiplexer")
+    return zip(readers, multiplexerNames).map { reader, name in
+      let _: MultiplexerChip? = reader.choice("chip")
+      let bus = readBus(reader)
+      let address = reader.integer("address", in: Board.FileLimits.multiplexerAddress, hexadecimal: true)
+      reader.finish()
+      multiplexerBuses.append(bus)
+      placements.add(.multiplexer, reader, name: name, bus: bus, address: address)
+      return MultiplexerSpec(name: name ?? "", bus: bus ?? 0, address: UInt8(address ?? 0))
+    }
+  }
+
+  /// `multiplexer` and `channel`, both or neither.
+  private func readPort(_ reader: MappingReader, bus: Int?) -> MultiplexerPort? {
+    let isBehindMultiplexer = reader.has("multiplexer")
+    let hasChannel = reader.has("channel")
+    guard isBehindMultiplexer || hasChannel else { return nil }
+    let multiplexer = reader.reference("multiplexer", to: multiplexerNames, kind: "multiplexer")
+    let channel = reader.integer("channel", in: 0...7)
+    guard let multiplexer, let channel else { return nil }
+    if let bus, let other = multiplexerBuses[multiplexer], other != bus {
+      reader.report(
+        "multiplexer", found: "\(multiplexerNames[multiplexer] ?? "") on bus \(busNames[other] ?? "")",
+        expected: "a multiplexer on the chip's own bus \(busNames[bus] ?? "")")
+    }
+    return MultiplexerPort(multiplexer: multiplexer, channel: UInt8(channel))
+  }
+
+  private mutating func readEncoders() -> [EncoderSpec] {
+    let readers = reader.list("encoders", count: 1...Board.FileLimits.chips)
+    return zip(readers, uniqueNames(of: readers, kind: "encoder")).map { reader, name in
+      let chip: EncoderChip? = reader.choice("chip")
+      let bus = readBus(reader)
+      let port = readPort(reader, bus: bus)
+      let address = reader.integer("address", in: Board.FileLimits.encoderAddress, hexadecimal: true)
+      reader.finish()
+      placements.add(.encoder, reader, name: name, bus: bus, port: port, address: address)
+      return EncoderSpec(
+        name: name ?? "", chip: chip ?? .as5600, bus: bus ?? 0, port: port, address: UInt8(address ?? 0))
+    }
+  }
+
+  private mutating func readCurrentSensors() -> [CurrentSensorSpec] {
+    let readers = reader.list("current_sensors", count: 0...Board.FileLimits.chips)
+    return zip(readers, uniqueNames(of: readers, kind: "current sensor")).map { reader, name in
+      let _: CurrentSensorChip? = reader.choice("chip")
+      let bus = readBus(reader)
+      let port = readPort(reader, bus: bus)
+      let address = reader.integer("address", in: Board.FileLimits.currentSensorAddress, hexadecimal: true)
+      let shunt = reader.number("shunt_ohms", Board.FileLimits.shuntOhms)
+      let amperes = reader.number("maximum_amperes", Board.FileLimits.amperes)
+      if let shunt, let amperes, shunt * amperes > Board.FileLimits.shuntFullScaleVolts {
+        let measurable = Board.FileLimits.shuntFullScaleVolts / shunt
+        reader.report(
+          "maximum_amperes", found: "\(amperes)",
+          expected: "at most \(measurable) A, the INA226's full scale of 81.92 mV over \(shunt) ohms")
+      }
+      reader.finish()
+      placements.add(.currentSensor, reader, name: name, bus: bus, port: port, address: address)
+      return CurrentSensorSpec(
+        name: name ?? "", bus: bus ?? 0, port: port, address: UInt8(address ?? 0), shuntOhms: shunt ?? 1,
+        maximumAmperes: amperes ?? 1)
+    }
+  }
+
+  private mutating func readForceSensors(
+    _ readers: [MappingReader], jointNames: [String?]
+  ) -> [ForceSensorSpec] {
+    var usedJoints: Set<Int> = []
+    return zip(readers, uniqueNames(of: readers, kind: "force sensor")).map { reader, name in
+      let _: ConverterChip? = reader.choice("chip")
+      let bus = readBus(reader)
+      let port = readPort(reader, bus: bus)
+      let address = reader.integer("address", in: Board.FileLimits.converterAddress, hexadecimal: true)
+      let input = reader.integer("input", in: 0...3)
+      let scale = reader.number("newtons_per_volt", Board.FileLimits.newtonsPerVolt)
+      let joint = reader.reference("joint", to: jointNames, kind: "joint")
+      if let joint, !usedJoints.insert(joint).inserted {
+        reader.report(
+          "joint", found: "\(jointNames[joint] ?? "") again", expected: "a joint without another force sensor"
+        )
+      }
+      reader.finish()
+      placements.add(.converter(input: input), reader, name: name, bus: bus, port: port, address: address)
+      return ForceSensorSpec(
+        name: name ?? "", bus: bus ?? 0, port: port, address: UInt8(address ?? 0), input: UInt8(input ?? 0),
+        newtonsPerVolt: scale ?? 1, joint: joint ?? 0)
+    }
+  }
+
+  private mutating func readPWMChips() -> [PWMChipSpec] {
+    let readers = reader.list("pwm_chips", count: 1...Board.FileLimits.chips)
+    return zip(readers, uniqueNames(of: readers, kind: "PWM chip")).map { reader, name in
+      let _: PWMChip? = reader.choice("chip")
+      let bus = readBus(reader)
+      let address = reader.integer("address", in: Board.FileLimits.pwmAddress, hexadecimal: true)
+      let frequency = reader.number("frequency_hz", Board.FileLimits.pwmHertz)
+      let oscillator = reader.number("oscillator_hz", Board.FileLimits.oscillatorHertz)
+      if let frequency, let oscillator {
+        // PCA9685 datasheet, section 7.3.5: prescale = round(fosc / (4096 f)) − 1, 3 to 255.
+        let prescale = (oscillator / (4096 * frequency)).rounded() - 1
+        if !(3...255).contains(prescale) {
+          reader.report(
+            "frequency_hz", found: "\(frequency) (prescale \(Int(prescale)))",
+            expected: "a prescale value from 3 to 255 at this oscillator")
+        }
+      }
+      reader.finish()
+      placements.add(.pwm, reader, name: name, bus: bus, address: address)
+      return PWMChipSpec(
+        name: name ?? "", bus: bus ?? 0, address: UInt8(address ?? 0), frequencyHertz: frequency ?? 1,
+        oscillatorHertz: oscillator ?? 1)
+    }
+  }
+
+  // MARK: Joints
+
+  private mutating func readJoints(
+    _ readers: [MappingReader], names: [String?], encoders: [EncoderSpec],
+    currentSensors: [CurrentSensorSpec], pwmChips: [PWMChipSpec]
+  ) -> [JointWiring] {
+    var usedEncoders: Set<Int> = []
+    var usedSensors: Set<Int> = []
+    var usedChannels: Set<[Int]> = []
+    return zip(readers, names).map { reader, name in
+      let encoder = reader.reference("encoder", to: encoders.map(\.name), kind: "encoder")
+      if let encoder, !usedEncoders.insert(encoder).inserted {
+        reader.report(
+          "encoder", found: "\(encoders[encoder].name) again", expected: "an encoder no other joint uses")
+      }
+      var sensor: Int?
+      if reader.has("current_sensor") {
+        sensor = reader.reference("current_sensor", to: currentSensors.map(\.name), kind: "current sensor")
+        if let sensor, !usedSensors.insert(sensor).inserted {
+          reader.report(
+            "current_sensor", found: "\(currentSensors[sensor].name) again",
+            expected: "a current sensor no other joint uses")
+        }
+      }
+      let none = LineSpec(chip: "", line: "", activeLow: false, bias: .none)
+      var actuator = ActuatorWiring(pwmChip: 0, channel: 0, directionLine: none)
+      if let section = reader.section("actuator") {
+        let chip = section.reference("pwm", to: pwmChips.map(\.name), kind: "PWM chip")
+        let channel = section.integer("channel", in: 0...15)
+        if let chip, let channel, !usedChannels.insert([chip, channel]).inserted {
+          section.report(
+            "channel", found: "\(channel) of \(pwmChips[chip].name) again",
+            expected: "a channel no other joint uses")
+        }
+        actuator = ActuatorWiring(
+          pwmChip: chip ?? 0, channel: channel ?? 0,
+          directionLine: readLine(
+            section, key: "direction_line", use: "the direction of \(name ?? "a joint")"))
+        section.finish()
+      }
+      reader.finish()
+      return JointWiring(name: name ?? "", encoder: encoder ?? 0, currentSensor: sensor, actuator: actuator)
+    }
+  }
+
+  /// Reads a line. `restsActive` is what an unconnected wire must read as, where that matters: a kill line at
+  /// rest switches off, an e-stop line with a broken wire stops. A bias of `none` leaves it to a resistor on
+  /// the board.
+  private mutating func readLine(
+    _ parent: MappingReader, key: String, use: String, restsActive: Bool? = nil
+  ) -> LineSpec {
+    guard let section = parent.section(key) else {
+      return LineSpec(chip: "", line: "", activeLow: false, bias: .none)
+    }
+    let chip = section.text("chip", required: isLinux)
+    let line = section.text("line", required: true)
+    let spec = LineSpec(
+      chip: chip ?? "", line: line ?? "", activeLow: section.boolean("active_low", default: false) ?? false,
+      bias: section.choice("bias", default: LineSpec.Bias.none) ?? .none)
+    if let restsActive, spec.bias != .none, restsActive != ((spec.bias == .pullUp) != spec.activeLow) {
+      let safe = restsActive != spec.activeLow ? LineSpec.Bias.pullUp : .pullDown
+      section.report(
+        "bias", found: spec.bias.rawValue,
+        expected:
+          "\(safe.rawValue), so that a broken wire of \(use) \(restsActive ? "stops" : "switches off")")
+    }
+    section.finish()
+    if let chip, let line { lines.add(section, chip: chip, line: line, use: use) }
+    return spec
+  }
+}

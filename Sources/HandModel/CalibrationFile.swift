@@ -1,0 +1,270 @@
+extension Calibration {
+  /// Limits of a calibration file; docs/board-file.md lists them. Upper bounds lie far above any finger and
+  /// exist to catch slips of unit, such as millimetres for metres.
+  enum FileLimits {
+    /// AS5600: 12 bits a turn.
+    static let zeroCounts = 0...4095
+    /// An encoder's angle is known within half a turn of its zero.
+    static let angle = NumberRange(closed: -Double.pi...Double.pi, text: "an angle from -pi to pi rad")
+    static let degrees = NumberRange.from(-180, to: 180)
+    static let velocity = NumberRange.positive(upTo: 1000)
+    static let acceleration = NumberRange.positive(upTo: 1e6)
+    static let torque = NumberRange.positive(upTo: 1000)
+    static let torqueRate = NumberRange.positive(upTo: 1e6)
+    static let current = NumberRange.positive(upTo: 100)
+    static let trackingError = NumberRange.positive(upTo: .pi)
+    static let inertia = NumberRange.positive(upTo: 10)
+    static let damping = NumberRange.from(0, to: 100)
+    static let load = NumberRange.from(0, to: 1000)
+    static let torqueConstant = NumberRange.positive(upTo: 1000)
+    static let backEMF = NumberRange.from(0, to: 1000)
+    static let resistance = NumberRange.positive(upTo: 10_000)
+    static let supply = NumberRange.positive(upTo: 60)
+    static let deadBand = NumberRange.from(0, to: 0.5)
+    static let encoderNoise = NumberRange.positive(upTo: 0.1)
+    static let torqueNoise = NumberRange.positive(upTo: 100)
+    static let stiffness = NumberRange.positive(upTo: 10_000)
+    static let gain = NumberRange.from(0, to: 10_000)
+    /// The fading rate must be positive, else the memory never fades (docs/control.md, section 2).
+    static let lambda = NumberRange.positive(upTo: 100)
+    static let poses = 64
+  }
+
+  /// Reads a calibration of the hand on `board` from the text of its YAML file. `file` is the name that errors
+  /// carry. The file's joints must be the board's; the board's order wins.
+  ///
+  /// Throws all errors of the file at once; docs/board-file.md has keys, units and limits.
+  package init(yaml: String, file: String, board: Board) throws(ConfigurationErrors) {
+    let diagnostics = ConfigurationDiagnostics(file: file)
+    guard let root = YAMLDocument.compose(yaml, diagnostics),
+      let reader = MappingReader([(root, "")], diagnostics)
+    else {
+      try diagnostics.throwIfAny()
+      preconditionFailure("a document that cannot be read has been reported")
+    }
+    self = CalibrationFileReader(reader: reader, board: board).read()
+    reader.finish()
+    try diagnostics.throwIfAny()
+  }
+}
+
+/// Turns the mappings of a calibration file into a `Calibration`.
+private struct CalibrationFileReader {
+  private typealias Limits = Calibration.FileLimits
+  let reader: MappingReader
+  let board: Board
+
+  func read() -> Calibration {
+    let hand = reader.name("hand") ?? ""
+    // `defaults` is also read by itself, so that a wrong value shows even where every joint overrides it.
+    if let defaults = reader.node("defaults") {
+      if let alone = MappingReader([defaults], isPartial: true, reader.diagnostics) {
+        _ = readJoint(alone, index: nil, name: "")
+      }
+    }
+    let joints = readJoints()
+    return Calibration(hand: hand, joints: joints, poses: readPoses(joints))
+  }
+
+  // MARK: Joints
+
+  private func readJoints() -> [JointCalibration] {
+    guard let section = reader.section("joints") else { return [] }
+    let joints = board.joints.enumerated().compactMap { index, wiring -> JointCalibration? in
+      guard let own = section.requiredNode(wiring.name, expected: "the calibration of this joint") else {
+        return nil
+      }
+      // An empty entry is a joint that is all defaults.
+      let layers = [own.node.isEmpty ? nil : own, reader.node("defaults")].compactMap(\.self)
+      guard let joint = MappingReader(layers, at: (own.node.mark, own.path), reader.diagnostics) else {
+        return nil
+      }
+      return readJoint(joint, index: index, name: wiring.name)
+    }
+    section.finish(kindOfKey: "joint")
+    return joints
+  }
+
+  /// Reads one joint, or the defaults alone where `index` is nil.
+  private func readJoint(_ reader: MappingReader, index: Int?, name: String) -> JointCalibration {
+    let joint = JointCalibration(
+      name: name, encoder: readEncoder(reader), limits: readLimits(reader), plant: readPlant(reader),
+      motor: readMotor(reader), noise: readNoise(reader), gains: readGains(reader))
+    reader.finish()
+    if let index { check(joint, index: index, reader) }
+    return joint
+  }
+
+  private func readEncoder(_ joint: MappingReader) -> EncoderCalibration {
+    var encoder = EncoderCalibration(zeroCounts: 0, sign: 1)
+    guard let section = joint.section("encoder") else { return encoder }
+    encoder.zeroCounts = section.integer("zero_counts", in: Limits.zeroCounts) ?? 0
+    if let sign = section.integer("sign", in: -1...1) {
+      if sign == 0 { section.report("sign", found: "0", expected: "1 or -1") }
+      encoder.sign = sign
+    }
+    section.finish()
+    return encoder
+  }
+
+  private func readLimits(_ joint: MappingReader) -> JointLimits {
+    let section = joint.section("limits")
+    defer { section?.finish() }
+    func value(_ key: String, _ range: NumberRange) -> Double { section?.number(key, range) ?? .nan }
+    return JointLimits(
+      lowerRadians: value("lower_rad", Limits.angle), upperRadians: value("upper_rad", Limits.angle),
+      radiansPerSecond: value("velocity_rad_per_s", Limits.velocity),
+      radiansPerSecondSquared: value("acceleration_rad_per_s2", Limits.acceleration),
+      torqueNewtonMetres: value("torque_N_m", Limits.torque),
+      torqueRateNewtonMetresPerSecond: value("torque_rate_N_m_per_s", Limits.torqueRate),
+      currentAmperes: value("current_A", Limits.current),
+      trackingErrorRadians: value("tracking_error_rad", Limits.trackingError))
+  }
+
+  private func readPlant(_ joint: MappingReader) -> PlantParameters {
+    let section = joint.section("plant")
+    defer { section?.finish() }
+    func value(_ key: String, _ range: NumberRange) -> Double { section?.number(key, range) ?? .nan }
+    return PlantParameters(
+      inertiaKilogramSquareMetres: value("inertia_kg_m2", Limits.inertia),
+      dampingNewtonMetreSeconds: value("damping_N_m_s", Limits.damping),
+      coulombNewtonMetres: value("coulomb_N_m", Limits.load),
+      gravityNewtonMetres: value("gravity_N_m", Limits.load))
+  }
+
+  private func readMotor(_ joint: MappingReader) -> MotorParameters {
+    let section = joint.section("motor")
+    defer { section?.finish() }
+    func value(_ key: String, _ range: NumberRange) -> Double { section?.number(key, range) ?? .nan }
+    return MotorParameters(
+      torqueConstantNewtonMetresPerAmpere: value("torque_constant_N_m_per_A", Limits.torqueConstant),
+      backEMFVoltSecondsPerRadian: value("back_emf_V_s_per_rad", Limits.backEMF),
+      resistanceOhms: value("resistance_ohms", Limits.resistance),
+      supplyVolts: value("supply_V", Limits.supply),
+      deadBandDuty: value("dead_band_duty", Limits.deadBand))
+  }
+
+  private func readNoise(_ joint: MappingReader) -> NoiseFigures {
+    let section = joint.section("noise")
+    defer { section?.finish() }
+    func value(_ key: String, _ range: NumberRange) -> Double { section?.number(key, range) ?? .nan }
+    return NoiseFigures(
+      encoderRadians: value("encoder_rad", Limits.encoderNoise),
+      torqueNewtonMetres: value("torque_N_m", Limits.torqueNoise))
+  }
+
+  private func readGains(_ joint: MappingReader) -> GainSet {
+    let section = joint.section("gains")
+    defer { section?.finish() }
+    func value(_ key: String, _ range: NumberRange) -> Double { section?.number(key, range) ?? .nan }
+    return GainSet(
+      kp: value("kp_N_m_per_rad", Limits.stiffness), kd: value("kd_N_m_s_per_rad", Limits.gain),
+      km: value("km_N_m_per_rad_s", Limits.gain), lambdaPerSecond: value("lambda_per_s", Limits.lambda),
+      backCalculation: value("back_calculation_rad_s_per_N_m", Limits.gain))
+  }
+
+  // MARK: Checks between values
+
+  /// Checks what the values of a joint say of each other. A value that could not be read is NaN here, and
+  /// every comparison below is written so that NaN passes: its error has been reported.
+  private func check(_ joint: JointCalibration, index: Int, _ reader: MappingReader) {
+    let limits = joint.limits
+    if limits.lowerRadians >= limits.upperRadians {
+      reader.section("limits")?.report(
+        "upper_rad", found: "\(limits.upperRadians) for \(joint.name)",
+        expected: "more than lower_rad (\(limits.lowerRadians))")
+    }
+    let load = joint.plant.coulombNewtonMetres + joint.plant.gravityNewtonMetres
+    if load >= limits.torqueNewtonMetres {
+      reader.section("limits")?.report(
+        "torque_N_m", found: "\(limits.torqueNewtonMetres) for \(joint.name)",
+        expected: "more than friction and gravity together (\(load) N m)")
+    }
+    checkElectrical(joint, index: index, reader)
+  }
+
+  /// The certificate knows one saturation, the torque limit: the supply and the current limit must lie beyond.
+  private func checkElectrical(_ joint: JointCalibration, index: Int, _ reader: MappingReader) {
+    let limits = joint.limits
+    let motor = joint.motor
+    let amperes = limits.torqueNewtonMetres / motor.torqueConstantNewtonMetresPerAmpere
+    if limits.currentAmperes < amperes {
+      reader.section("limits")?.report(
+        "current_A", found: "\(limits.currentAmperes) for \(joint.name)",
+        expected: "at least the current of the torque limit (\(amperes) A)")
+    }
+    let duty =
+      (motor.resistanceOhms * amperes + motor.backEMFVoltSecondsPerRadian * limits.radiansPerSecond)
+      / motor.supplyVolts
+    if duty > 1 {
+      reader.section("motor")?.report(
+        "supply_V", found: "\(motor.supplyVolts) for \(joint.name)",
+        expected: "at least \(duty * motor.supplyVolts) V for the torque limit at the velocity limit")
+    }
+    if let sensor = board.joints[index].currentSensor {
+      let maximum = board.currentSensors[sensor].maximumAmperes
+      if limits.currentAmperes >= maximum {
+        reader.section("limits")?.report(
+          "current_A", found: "\(limits.currentAmperes) for \(joint.name)",
+          expected: "less than its current sensor can measure (\(maximum) A)")
+      }
+    }
+  }
+
+  // MARK: Poses
+
+  /// The fingers of the board, in its order, each with its joints: a finger is what stands before the last
+  /// hyphen of a joint's name, or the whole name.
+  private var fingers: [(name: String, joints: [Int])] {
+    var fingers: [(name: String, joints: [Int])] = []
+    for (index, joint) in board.joints.enumerated() {
+      let name = joint.name.lastIndex(of: "-").map { String(joint.name[..<$0]) } ?? joint.name
+      if let finger = fingers.firstIndex(where: { $0.name == name }) {
+        fingers[finger].joints.append(index)
+      } else {
+        fingers.append((name, [index]))
+      }
+    }
+    return fingers
+  }
+
+  private func readPoses(_ joints: [JointCalibration]) -> [Pose] {
+    guard let section = reader.section("poses_degrees") else { return [] }
+    let names = section.keys
+    if !names.contains("open") {
+      section.report("open", found: "nothing", expected: "the pose open, which every hand has")
+    }
+    if names.count > Limits.poses {
+      reader.report("poses_degrees", found: "\(names.count) poses", expected: "at most \(Limits.poses)")
+      return []
+    }
+    return names.compactMap { name in
+      if !MappingReader.isName(name) {
+        section.report(name, found: "this name", expected: MappingReader.nameText)
+      }
+      guard let table = section.section(name) else { return nil }
+      return Pose(name: name, radians: readPose(table, joints))
+    }
+  }
+
+  private func readPose(_ table: MappingReader, _ joints: [JointCalibration]) -> [Double] {
+    var radians = [Double](repeating: 0, count: board.joints.count)
+    for finger in fingers {
+      guard let degrees = table.numbers(finger.name, count: finger.joints.count, Limits.degrees) else {
+        continue
+      }
+      for (item, joint) in finger.joints.enumerated() {
+        radians[joint] = degrees[item] * .pi / 180
+        let name = board.joints[joint].name
+        guard let limits = joints.first(where: { $0.name == name })?.limits,
+          radians[joint] < limits.lowerRadians || radians[joint] > limits.upperRadians
+        else { continue }
+        table.report(
+          finger.name, item: item, found: "\(degrees[item]) degrees (\(radians[joint]) rad)",
+          expected: "\(limits.lowerRadians) to \(limits.upperRadians) rad, the limits of \(name)")
+      }
+    }
+    table.finish(kindOfKey: "finger")
+    return radians
+  }
+}

@@ -1,0 +1,89 @@
+import Foundation
+import Testing
+
+@testable import HandModel
+
+/// The files that ship with the package, read as a user's daemon reads them.
+enum ShippedFiles {
+  private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+
+  static func text(_ path: String) throws -> String {
+    try String(contentsOf: root.appending(path: path), encoding: .utf8)
+  }
+
+  static func board() throws -> Board { try Board(yaml: text("Boards/sim.yaml"), file: "sim.yaml") }
+
+  static func calibration() throws -> Calibration {
+    try Calibration(
+      yaml: text("Calibration/nominal-hand.yaml"), file: "nominal-hand.yaml", board: board())
+  }
+}
+
+@Suite("The shipped files")
+struct ShippedFilesTests {
+  @Test("the simulated board is the hand of fifteen joints on five finger buses and an actuator bus")
+  func board() throws {
+    let board = try ShippedFiles.board()
+    #expect(board.platform == .simulated)
+    #expect(
+      board.control
+        == ControlSettings(
+          rateHertz: 1000, windowTicks: 1000, uncertifiedBudgetTicks: 20,
+          commandTimeoutNanoseconds: 200_000_000, staleSampleNanoseconds: 10_000_000, overrunBudgetTicks: 50))
+    #expect(board.control.periodNanoseconds == 1_000_000)
+    #expect(board.buses.map(\.name) == ["thumb", "index", "middle", "ring", "little", "actuators"])
+    #expect(board.buses.allSatisfy { $0.clockHertz == 1_000_000 && $0.transferOverheadNanoseconds == 20_000 })
+    #expect(board.multiplexers.map(\.bus) == [0, 1, 2, 3, 4])
+    #expect(board.multiplexers.allSatisfy { $0.address == 0x71 })
+    #expect(board.joints.count == 15)
+    #expect(board.joints[0].name == "thumb-proximal" && board.joints[14].name == "little-distal")
+    for (index, joint) in board.joints.enumerated() {
+      let encoder = board.encoders[joint.encoder]
+      #expect(encoder.name == joint.name && encoder.bus == index / 3 && encoder.address == 0x36)
+      #expect(encoder.port == MultiplexerPort(multiplexer: index / 3, channel: UInt8(index % 3)))
+      let sensor = board.currentSensors[try #require(joint.currentSensor)]
+      #expect(sensor.name == joint.name && sensor.bus == index / 3 && sensor.port == nil)
+      #expect(sensor.address == [0x41, 0x44, 0x45][index % 3])
+      #expect(joint.actuator.pwmChip == (index < 8 ? 0 : 1) && joint.actuator.channel == index % 8)
+      #expect(joint.actuator.directionLine.line == "DIR-\(index)")
+    }
+    #expect(board.forceSensors.map(\.joint) == [2, 5, 8, 11, 14])
+    #expect(board.pwmChips.map(\.address) == [0x40, 0x41] && board.pwmChips.allSatisfy { $0.bus == 5 })
+    #expect(board.killLine == LineSpec(chip: "", line: "KILL", activeLow: false, bias: .pullDown))
+    #expect(board.eStopLine == LineSpec(chip: "", line: "E-STOP", activeLow: true, bias: .pullDown))
+  }
+
+  @Test("the nominal hand has the figures of docs/control.md section 2")
+  func calibration() throws {
+    let calibration = try ShippedFiles.calibration()
+    #expect(calibration.joints.map(\.name) == (try ShippedFiles.board()).joints.map(\.name))
+    for (index, joint) in calibration.joints.enumerated() {
+      #expect(
+        joint.plant.inertiaKilogramSquareMetres == 2.5e-3 && joint.plant.dampingNewtonMetreSeconds == 0.02)
+      #expect(joint.plant.gravityNewtonMetres == [0.05, 0.03, 0.015][index % 3])
+      #expect(
+        joint.gains == GainSet(kp: 1.5, kd: 0.06, km: 0.8, lambdaPerSecond: 0.115, backCalculation: 0.02))
+      #expect(joint.limits.torqueNewtonMetres == 0.7 && joint.limits.radiansPerSecond == 8)
+      #expect(joint.limits.lowerRadians == 0 && joint.limits.upperRadians >= .pi / 2)
+      #expect(joint.encoder.sign == (index < 3 ? -1 : 1))
+    }
+    // Rounded to the file's three digits: √(0.3² + 1.534²/12) mrad.
+    let encoder = (0.3 * 0.3 + 1.534 * 1.534 / 12).squareRoot() / 1000
+    #expect(abs(calibration.joints[0].noise.encoderRadians - encoder) < 5e-7)
+  }
+
+  @Test("the poses are the grasps of docs/control.md section 2 in radians")
+  func poses() throws {
+    let calibration = try ShippedFiles.calibration()
+    #expect(calibration.poses.map(\.name) == ["open", "power", "precision", "pointing", "rest"])
+    func degrees(_ pose: String) -> [Double] {
+      (calibration.poses.first { $0.name == pose }?.radians ?? []).map { ($0 * 1800 / .pi).rounded() / 10 }
+    }
+    #expect(degrees("open") == [Double](repeating: 0, count: 15))
+    #expect(degrees("power") == Array([[Double]](repeating: [60, 72, 60], count: 5).joined()))
+    #expect(degrees("precision") == [45, 60, 45, 60, 72, 60] + [Double](repeating: 5.7, count: 9))
+    #expect(degrees("pointing") == [60, 60, 60, 0, 0, 0] + [Double](repeating: 90, count: 9))
+    #expect(degrees("rest") == Array([[Double]](repeating: [5.7, 8.6, 5.7], count: 5).joined()))
+  }
+}
