@@ -1,3 +1,74 @@
+// What the Realtime module needs of Linux and cannot say in Swift: variadic functions, macros, and headers
+// that the Glibc module map leaves out. Wrappers only; no logic.
 #ifndef CREALTIME_H
 #define CREALTIME_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// The C library declares gettid only since glibc 2.30; the system call is older.
+static inline int32_t crealtime_thread_id(void) { return (int32_t)syscall(SYS_gettid); }
+
+// cpu_set_t is filled by macros. Returns an errno value, 0 for success.
+static inline int crealtime_attr_set_cpu(pthread_attr_t *attributes, int cpu) {
+  if (cpu < 0 || cpu >= CPU_SETSIZE) return EINVAL;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  return pthread_attr_setaffinity_np(attributes, sizeof set, &set);
+}
+
+// The only CPU the calling thread may run on, or -1 when it may run on several.
+static inline int crealtime_pinned_cpu(void) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) != 0 || CPU_COUNT(&set) != 1) return -1;
+  for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+    if (CPU_ISSET(cpu, &set)) return cpu;
+  return -1;
+}
+
+// getrlimit and setrlimit by number: sys/resource.h, included here, would clash with the Glibc module's view
+// of it. Return errno values, 0 for success.
+enum { crealtime_limit_priority = 14, crealtime_limit_memory = 8 };
+int crealtime_get_limit(int resource, uint64_t *soft, uint64_t *hard);
+int crealtime_set_limit(int resource, uint64_t soft, uint64_t hard);
+
+// MCL_ONFAULT (Linux 4.4) is missing from older C library headers.
+#ifndef MCL_ONFAULT
+#define MCL_ONFAULT 4
+#endif
+static inline int crealtime_lock_all_on_fault(void) {
+  return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
+}
+
+static inline int crealtime_set_timer_slack(unsigned long nanoseconds) {
+  return prctl(PR_SET_TIMERSLACK, nanoseconds, 0, 0, 0);
+}
+
+// mallopt returns 1 for success.
+static inline int crealtime_keep_heap(void) {
+  return mallopt(M_TRIM_THRESHOLD, -1) == 1 && mallopt(M_MMAP_MAX, 0) == 1;
+}
+
+// A store the compiler may not drop.
+static inline void crealtime_touch(void *byte) { *(volatile char *)byte = 0; }
+
+// Touches the calling thread's stack below its present frame, page by page. Not inlined: the array must be
+// gone afterwards. `bytes` must fit what is left of the stack.
+void crealtime_touch_stack(size_t bytes);
+
+static inline int crealtime_open(const char *path, int flags) { return open(path, flags); }
+
 #endif

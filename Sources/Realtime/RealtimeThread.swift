@@ -1,0 +1,184 @@
+import CRealtime
+import Glibc
+import Synchronization
+
+/// How the kernel schedules a thread.
+package enum SchedulingPolicy: Sendable, Equatable {
+  /// SCHED_FIFO with a priority from 1 to 99.
+  case fifo(priority: Int32)
+  /// SCHED_OTHER, the time-sharing default.
+  case normal
+}
+
+/// What a thread got, read back from the kernel by the thread itself.
+package struct ThreadReport: Sendable, Equatable {
+  package var name: String
+  package var policy: SchedulingPolicy
+  /// The one CPU the thread is bound to; nil when it may run on several.
+  package var cpu: Int?
+  package var threadID: Int32
+  /// Whether the wanted policy was not allowed and the thread runs as a normal one.
+  package var isDegraded: Bool
+}
+
+/// Why a thread could not be started.
+package enum RealtimeThreadError: Error, Equatable, Sendable {
+  /// The user may not use SCHED_FIFO at this priority (`RealtimePrivileges.probe()` says how to get it).
+  case notPermitted(priority: Int32)
+  /// The CPU does not exist, is offline, or lies outside the process's cpuset.
+  case noSuchCPU(Int)
+  /// Anything else, such as EAGAIN for want of memory or threads.
+  case system(errno: Int32)
+}
+
+/// A thread with explicit scheduling, CPU, and a small stack that is resident before its body runs.
+///
+/// All signals are blocked in it: they are taken elsewhere and never interrupt the loop. The owner ends the
+/// body by its own means and then calls `join`; the last release joins too.
+package final class RealtimeThread: Sendable {
+  /// What to do when the policy is not permitted.
+  package enum MissingPrivilege: Sendable {
+    case fail
+    /// Run as a normal thread and say so in the report.
+    case degrade
+  }
+
+  /// 256 KiB: some twenty times what a tick of 16 joints needs, and little of what is locked.
+  package static let defaultStackBytes = 256 * 1024
+  /// The kernel keeps 15 bytes of a thread's name.
+  static let nameLimitBytes = 15
+
+  /// What the kernel gave.
+  package let report: ThreadReport
+  private let handle: pthread_t
+  private let isJoined = Mutex(false)
+
+  package var threadID: Int32 { report.threadID }
+
+  /// Starts the thread; `body` runs as soon as the report is complete.
+  /// - Parameters:
+  ///   - name: shown by `ps -L` and `top -H`; cut to 15 bytes.
+  ///   - cpu: the CPU to pin to, or nil.
+  ///   - stackBytes: at least 64 KiB; touched before `body` runs.
+  package init(
+    name: String, policy: SchedulingPolicy, cpu: Int? = nil, stackBytes: Int = defaultStackBytes,
+    onMissingPrivilege: MissingPrivilege = .fail, body: sending @escaping () -> Void
+  ) throws(RealtimeThreadError) {
+    precondition(stackBytes >= 65_536, "a thread's stack must have at least 64 KiB")
+    let start = ThreadStart(name: name, stackBytes: stackBytes, body: body)
+    var isDegraded = false
+    var created = start.create(policy: policy, cpu: cpu)
+    if case .failure(.notPermitted) = created, onMissingPrivilege == .degrade {
+      isDegraded = true
+      created = start.create(policy: .normal, cpu: cpu)
+    }
+    handle = try created.get()
+    var report = start.awaitReport()
+    report.isDegraded = isDegraded
+    self.report = report
+  }
+
+  deinit { join() }
+
+  /// Waits until the body has returned. May be called again, and from several threads, but not from the
+  /// thread itself.
+  package func join() {
+    isJoined.withLock { isJoined in
+      guard !isJoined else { return }
+      let result = pthread_join(handle, nil)
+      precondition(result == 0, "a thread cannot wait for its own end")
+      isJoined = true
+    }
+  }
+}
+
+/// What a new thread needs to start, and the way its report comes back.
+private final class ThreadStart {
+  let name: String
+  let stackBytes: Int
+  let body: () -> Void
+  private let ready = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+  private var report: ThreadReport?
+
+  init(name: String, stackBytes: Int, body: @escaping () -> Void) {
+    self.name = name
+    self.stackBytes = stackBytes
+    self.body = body
+    sem_init(ready, 0, 0)
+  }
+
+  deinit {
+    sem_destroy(ready)
+    ready.deallocate()
+  }
+
+  func create(policy: SchedulingPolicy, cpu: Int?) -> Result<pthread_t, RealtimeThreadError> {
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    defer { pthread_attr_destroy(&attributes) }
+    pthread_attr_setstacksize(&attributes, stackBytes)
+    pthread_attr_setinheritsched(&attributes, Int32(PTHREAD_EXPLICIT_SCHED))
+    var priority: Int32 = 0
+    if case .fifo(let wanted) = policy {
+      precondition((1...99).contains(wanted), "SCHED_FIFO priorities run from 1 to 99")
+      priority = wanted
+      pthread_attr_setschedpolicy(&attributes, SCHED_FIFO)
+    } else {
+      pthread_attr_setschedpolicy(&attributes, SCHED_OTHER)
+    }
+    var parameters = sched_param(sched_priority: priority)
+    pthread_attr_setschedparam(&attributes, &parameters)
+    if let cpu, crealtime_attr_set_cpu(&attributes, Int32(clamping: cpu)) != 0 {
+      return .failure(.noSuchCPU(cpu))
+    }
+
+    // A new thread inherits the mask: blocking here leaves no moment in which it could take a signal.
+    var all = sigset_t()
+    var previous = sigset_t()
+    sigfillset(&all)
+    pthread_sigmask(SIG_SETMASK, &all, &previous)
+    defer { pthread_sigmask(SIG_SETMASK, &previous, nil) }
+
+    var thread = pthread_t()
+    let retained = Unmanaged.passRetained(self)
+    let result = pthread_create(
+      &thread, &attributes,
+      { argument in
+        let start = Unmanaged<ThreadStart>.fromOpaque(argument!).takeRetainedValue()
+        start.run()
+        return nil
+      }, retained.toOpaque())
+    guard result != 0 else { return .success(thread) }
+    retained.release()
+    switch result {
+    case EPERM: return .failure(.notPermitted(priority: priority))
+    case EINVAL: return cpu.map { .failure(.noSuchCPU($0)) } ?? .failure(.system(errno: result))
+    default: return .failure(.system(errno: result))
+    }
+  }
+
+  /// On the creating thread.
+  func awaitReport() -> ThreadReport {
+    while sem_wait(ready) != 0 {}
+    return report!
+  }
+
+  /// On the new thread.
+  private func run() {
+    let shortName = String(decoding: name.utf8.prefix(RealtimeThread.nameLimitBytes), as: UTF8.self)
+    pthread_setname_np(pthread_self(), shortName)
+    // Normal threads' timers may otherwise be put off by 50 µs; real-time ones have no slack anyway.
+    _ = crealtime_set_timer_slack(1)
+    // What the frames above and the C library use of the stack, and the guard page, stay out of reach.
+    crealtime_touch_stack(stackBytes - 32_768)
+    var parameters = sched_param()
+    sched_getparam(0, &parameters)
+    let isFIFO = sched_getscheduler(0) & ~Int32(bitPattern: 0x4000_0000) == SCHED_FIFO
+    let cpu = crealtime_pinned_cpu()
+    report = ThreadReport(
+      name: shortName, policy: isFIFO ? .fifo(priority: parameters.sched_priority) : .normal,
+      cpu: cpu < 0 ? nil : Int(cpu), threadID: crealtime_thread_id(), isDegraded: false)
+    sem_post(ready)
+    body()
+  }
+}
