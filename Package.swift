@@ -44,7 +44,10 @@ let package = Package(
     .testTarget(name: "SimulationTests", dependencies: ["Simulation"]),
     .testTarget(name: "RealtimeTests", dependencies: ["Realtime"]),
     .testTarget(name: "RuntimeTests", dependencies: ["Runtime"]),
-    .testTarget(name: "RecordingTests", dependencies: ["Recording"]),
+    .executableTarget(
+      name: "recorder-bench", dependencies: ["Recording"], path: "Benchmarks/recorder",
+      exclude: ["peer.c", "run"]),
+    .testTarget(name: "RecordingTests", dependencies: ["Recording", "recorder-bench"]),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"]),
   ]
 )
