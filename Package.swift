@@ -42,7 +42,8 @@ let package = Package(
     .testTarget(name: "PrimalLogicTests", dependencies: ["PrimalLogic"]),
     .testTarget(name: "HandModelTests", dependencies: ["HandModel"]),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation"]),
-    .testTarget(name: "RealtimeTests", dependencies: ["Realtime"]),
+    .executableTarget(name: "realtime-probe", dependencies: ["Realtime"], path: "Tests/Probe/Program"),
+    .testTarget(name: "RealtimeTests", dependencies: ["Realtime", "realtime-probe"]),
     .testTarget(name: "RuntimeTests", dependencies: ["Runtime"]),
     .executableTarget(
       name: "recorder-bench", dependencies: ["Recording"], path: "Benchmarks/recorder",

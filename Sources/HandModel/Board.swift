@@ -127,5 +127,7 @@ package struct ActuatorWiring: Sendable, Equatable {
   package var pwmChip: Int
   /// 0...15.
   package var channel: Int
+  /// Active = torque towards smaller angles (reverse). The bridge takes the direction over together with the
+  /// next duty.
   package var directionLine: LineSpec
 }

@@ -7,6 +7,7 @@ extension Board {
     static let rateHertz = 10...10_000
     /// The window product needs many ticks to mean anything and is kept in fixed memory.
     static let windowSeconds = NumberRange.from(0.1, to: 10)
+    static let windowTicks = 100_000
     static let timeoutMilliseconds = NumberRange.positive(upTo: 10_000)
     /// Sample ages are recorded in 32 bits of nanoseconds.
     static let staleMilliseconds = NumberRange.positive(upTo: 1000)
@@ -110,6 +111,7 @@ private struct BoardFileReader {
 
   private func readControl(_ section: MappingReader) -> ControlSettings {
     var settings = Self.noControl
+    var isWindowKnown = false
     let rate = section.integer("rate_hz", in: Board.FileLimits.rateHertz)
     if let rate {
       if 1_000_000_000 % rate != 0 {
@@ -127,10 +129,13 @@ private struct BoardFileReader {
           "window_seconds", found: "\(seconds)", expected: "a whole number of ticks at \(rate) Hz")
       }
       settings.windowTicks = max(1, Int(ticks))
+      isWindowKnown = true
     }
+    // Without a window, whatever the longest could hold passes: the window's own error is reported.
+    let budget = 0...(isWindowKnown ? settings.windowTicks : Board.FileLimits.windowTicks)
     settings.uncertifiedBudgetTicks =
-      section.integer("uncertified_budget_ticks", in: 0...settings.windowTicks) ?? 0
-    settings.overrunBudgetTicks = section.integer("overrun_budget_ticks", in: 0...settings.windowTicks) ?? 0
+      section.integer("uncertified_budget_ticks", in: budget) ?? 0
+    settings.overrunBudgetTicks = section.integer("overrun_budget_ticks", in: budget) ?? 0
     settings.commandTimeoutNanoseconds = nanoseconds(
       section, "command_timeout_ms", Board.FileLimits.timeoutMilliseconds, rate: rate)
     settings.staleSampleNanoseconds = nanoseconds(
@@ -180,7 +185,7 @@ private struct BoardFileReader {
   }
 
   private func readBus(_ reader: MappingReader) -> Int? {
-    reader.reference("bus", to: busNames, kind: "bus")
+    reader.reference("bus", to: busNames, kind: "a bus")
   }
 
   private mutating func readMultiplexers() -> [MultiplexerSpec] {
@@ -197,20 +202,22 @@ private struct BoardFileReader {
     }
   }
 
-  /// `multiplexer` and `channel`, both or neither.
-  private func readPort(_ reader: MappingReader, bus: Int?) -> MultiplexerPort? {
+  /// `multiplexer` and `channel`, both or neither. `isKnown` is false when there is a port but a wrong one.
+  private func readPort(
+    _ reader: MappingReader, bus: Int?
+  ) -> (port: MultiplexerPort?, isKnown: Bool) {
     let isBehindMultiplexer = reader.has("multiplexer")
     let hasChannel = reader.has("channel")
-    guard isBehindMultiplexer || hasChannel else { return nil }
-    let multiplexer = reader.reference("multiplexer", to: multiplexerNames, kind: "multiplexer")
+    guard isBehindMultiplexer || hasChannel else { return (nil, true) }
+    let multiplexer = reader.reference("multiplexer", to: multiplexerNames, kind: "a multiplexer")
     let channel = reader.integer("channel", in: 0...7)
-    guard let multiplexer, let channel else { return nil }
+    guard let multiplexer, let channel else { return (nil, false) }
     if let bus, let other = multiplexerBuses[multiplexer], other != bus {
       reader.report(
         "multiplexer", found: "\(multiplexerNames[multiplexer] ?? "") on bus \(busNames[other] ?? "")",
         expected: "a multiplexer on the chip's own bus \(busNames[bus] ?? "")")
     }
-    return MultiplexerPort(multiplexer: multiplexer, channel: UInt8(channel))
+    return (MultiplexerPort(multiplexer: multiplexer, channel: UInt8(channel)), true)
   }
 
   private mutating func readEncoders() -> [EncoderSpec] {
@@ -218,10 +225,10 @@ private struct BoardFileReader {
     return zip(readers, uniqueNames(of: readers, kind: "encoder")).map { reader, name in
       let chip: EncoderChip? = reader.choice("chip")
       let bus = readBus(reader)
-      let port = readPort(reader, bus: bus)
+      let (port, isPortKnown) = readPort(reader, bus: bus)
       let address = reader.integer("address", in: Board.FileLimits.encoderAddress, hexadecimal: true)
       reader.finish()
-      placements.add(.encoder, reader, name: name, bus: bus, port: port, address: address)
+      placements.add(.encoder, reader, name: name, bus: isPortKnown ? bus : nil, port: port, address: address)
       return EncoderSpec(
         name: name ?? "", chip: chip ?? .as5600, bus: bus ?? 0, port: port, address: UInt8(address ?? 0))
     }
@@ -232,7 +239,7 @@ private struct BoardFileReader {
     return zip(readers, uniqueNames(of: readers, kind: "current sensor")).map { reader, name in
       let _: CurrentSensorChip? = reader.choice("chip")
       let bus = readBus(reader)
-      let port = readPort(reader, bus: bus)
+      let (port, isPortKnown) = readPort(reader, bus: bus)
       let address = reader.integer("address", in: Board.FileLimits.currentSensorAddress, hexadecimal: true)
       let shunt = reader.number("shunt_ohms", Board.FileLimits.shuntOhms)
       let amperes = reader.number("maximum_amperes", Board.FileLimits.amperes)
@@ -243,7 +250,8 @@ private struct BoardFileReader {
           expected: "at most \(measurable) A, the INA226's full scale of 81.92 mV over \(shunt) ohms")
       }
       reader.finish()
-      placements.add(.currentSensor, reader, name: name, bus: bus, port: port, address: address)
+      placements.add(
+        .currentSensor, reader, name: name, bus: isPortKnown ? bus : nil, port: port, address: address)
       return CurrentSensorSpec(
         name: name ?? "", bus: bus ?? 0, port: port, address: UInt8(address ?? 0), shuntOhms: shunt ?? 1,
         maximumAmperes: amperes ?? 1)
@@ -257,18 +265,20 @@ private struct BoardFileReader {
     return zip(readers, uniqueNames(of: readers, kind: "force sensor")).map { reader, name in
       let _: ConverterChip? = reader.choice("chip")
       let bus = readBus(reader)
-      let port = readPort(reader, bus: bus)
+      let (port, isPortKnown) = readPort(reader, bus: bus)
       let address = reader.integer("address", in: Board.FileLimits.converterAddress, hexadecimal: true)
       let input = reader.integer("input", in: 0...3)
       let scale = reader.number("newtons_per_volt", Board.FileLimits.newtonsPerVolt)
-      let joint = reader.reference("joint", to: jointNames, kind: "joint")
+      let joint = reader.reference("joint", to: jointNames, kind: "a joint")
       if let joint, !usedJoints.insert(joint).inserted {
         reader.report(
           "joint", found: "\(jointNames[joint] ?? "") again", expected: "a joint without another force sensor"
         )
       }
       reader.finish()
-      placements.add(.converter(input: input), reader, name: name, bus: bus, port: port, address: address)
+      placements.add(
+        .converter(input: input), reader, name: name, bus: isPortKnown ? bus : nil, port: port,
+        address: address)
       return ForceSensorSpec(
         name: name ?? "", bus: bus ?? 0, port: port, address: UInt8(address ?? 0), input: UInt8(input ?? 0),
         newtonsPerVolt: scale ?? 1, joint: joint ?? 0)
@@ -310,14 +320,14 @@ private struct BoardFileReader {
     var usedSensors: Set<Int> = []
     var usedChannels: Set<[Int]> = []
     return zip(readers, names).map { reader, name in
-      let encoder = reader.reference("encoder", to: encoders.map(\.name), kind: "encoder")
+      let encoder = reader.reference("encoder", to: encoders.map(\.name), kind: "an encoder")
       if let encoder, !usedEncoders.insert(encoder).inserted {
         reader.report(
           "encoder", found: "\(encoders[encoder].name) again", expected: "an encoder no other joint uses")
       }
       var sensor: Int?
       if reader.has("current_sensor") {
-        sensor = reader.reference("current_sensor", to: currentSensors.map(\.name), kind: "current sensor")
+        sensor = reader.reference("current_sensor", to: currentSensors.map(\.name), kind: "a current sensor")
         if let sensor, !usedSensors.insert(sensor).inserted {
           reader.report(
             "current_sensor", found: "\(currentSensors[sensor].name) again",
@@ -327,7 +337,7 @@ private struct BoardFileReader {
       let none = LineSpec(chip: "", line: "", activeLow: false, bias: .none)
       var actuator = ActuatorWiring(pwmChip: 0, channel: 0, directionLine: none)
       if let section = reader.section("actuator") {
-        let chip = section.reference("pwm", to: pwmChips.map(\.name), kind: "PWM chip")
+        let chip = section.reference("pwm", to: pwmChips.map(\.name), kind: "a PWM chip")
         let channel = section.integer("channel", in: 0...15)
         if let chip, let channel, !usedChannels.insert([chip, channel]).inserted {
           section.report(
@@ -356,18 +366,20 @@ private struct BoardFileReader {
     }
     let chip = section.text("chip", required: isLinux)
     let line = section.text("line", required: true)
-    let spec = LineSpec(
-      chip: chip ?? "", line: line ?? "", activeLow: section.boolean("active_low", default: false) ?? false,
-      bias: section.choice("bias", default: LineSpec.Bias.none) ?? .none)
-    if let restsActive, spec.bias != .none, restsActive != ((spec.bias == .pullUp) != spec.activeLow) {
-      let safe = restsActive != spec.activeLow ? LineSpec.Bias.pullUp : .pullDown
+    let activeLow = section.boolean("active_low", default: false)
+    let bias: LineSpec.Bias? = section.choice("bias", default: LineSpec.Bias.none)
+    if let restsActive, let activeLow, let bias, bias != .none,
+      restsActive != ((bias == .pullUp) != activeLow)
+    {
+      let safe = restsActive != activeLow ? LineSpec.Bias.pullUp : .pullDown
       section.report(
-        "bias", found: spec.bias.rawValue,
+        "bias", found: bias.rawValue,
         expected:
           "\(safe.rawValue), so that a broken wire of \(use) \(restsActive ? "stops" : "switches off")")
     }
     section.finish()
     if let chip, let line { lines.add(section, chip: chip, line: line, use: use) }
-    return spec
+    return LineSpec(
+      chip: chip ?? "", line: line ?? "", activeLow: activeLow ?? false, bias: bias ?? .none)
   }
 }

@@ -193,13 +193,11 @@ private struct CalibrationFileReader {
         "current_A", found: "\(limits.currentAmperes) for \(joint.name)",
         expected: "at least the current of the torque limit (\(amperes) A)")
     }
-    let duty =
-      (motor.resistanceOhms * amperes + motor.backEMFVoltSecondsPerRadian * limits.radiansPerSecond)
-      / motor.supplyVolts
-    if duty > 1 {
+    let volts = motor.resistanceOhms * amperes + motor.backEMFVoltSecondsPerRadian * limits.radiansPerSecond
+    if volts > motor.supplyVolts {
       reader.section("motor")?.report(
         "supply_V", found: "\(motor.supplyVolts) for \(joint.name)",
-        expected: "at least \(duty * motor.supplyVolts) V for the torque limit at the velocity limit")
+        expected: "at least \(volts) V for the torque limit at the velocity limit")
     }
     if let sensor = board.joints[index].currentSensor {
       let maximum = board.currentSensors[sensor].maximumAmperes
@@ -256,7 +254,9 @@ private struct CalibrationFileReader {
       for (item, joint) in finger.joints.enumerated() {
         radians[joint] = degrees[item] * .pi / 180
         let name = board.joints[joint].name
+        // Limits the wrong way round are reported where they stand, not by every pose.
         guard let limits = joints.first(where: { $0.name == name })?.limits,
+          limits.lowerRadians < limits.upperRadians,
           radians[joint] < limits.lowerRadians || radians[joint] > limits.upperRadians
         else { continue }
         table.report(

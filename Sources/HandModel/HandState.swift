@@ -3,7 +3,14 @@ package enum HandState: UInt8, Sendable, BitwiseCopyable, CaseIterable {
   case starting, selfTest, idle, armed, tracking, fault, eStop
 
   /// Whether actuators may carry torque in this state.
-  package var outputsLive: Bool { self == .armed || self == .tracking }
+  package var outputsLive: Bool {
+    @_noLocks get {
+      switch self {
+      case .armed, .tracking: true
+      case .starting, .selfTest, .idle, .fault, .eStop: false
+      }
+    }
+  }
 
   /// The word used in every interface.
   package var name: String {
@@ -49,6 +56,7 @@ package enum FaultCode: UInt8, Sendable, BitwiseCopyable, CaseIterable {
   case staleSensor = 10
   case implausibleSensor = 11
   case busFault = 12
+  case actuatorFault = 13
   case positionLimit = 20
   case velocityLimit = 21
   case currentLimit = 22
@@ -71,6 +79,7 @@ package enum FaultCode: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case .staleSensor: "stale sensor"
     case .implausibleSensor: "implausible sensor"
     case .busFault: "bus fault"
+    case .actuatorFault: "actuator fault"
     case .positionLimit: "position limit"
     case .velocityLimit: "velocity limit"
     case .currentLimit: "current limit"
@@ -87,13 +96,26 @@ package enum FaultCode: UInt8, Sendable, BitwiseCopyable, CaseIterable {
 }
 
 /// What the certificate says of one tick of one joint, and of the worst joint of a hand.
-/// Ordered by severity, so that the worst joint is the maximum.
+/// Raw values are recorded; the order of the cases is that of severity.
 package enum CertificateState: UInt8, Sendable, BitwiseCopyable, CaseIterable {
   case inactive = 0
   case deadzone = 1
   case certified = 2
   case saturated = 3
   case uncertified = 4
+
+  /// 0...4, growing with severity.
+  package var severity: UInt8 {
+    @_noLocks get {
+      switch self {
+      case .inactive: 0
+      case .deadzone: 1
+      case .certified: 2
+      case .saturated: 3
+      case .uncertified: 4
+      }
+    }
+  }
 
   package var name: String {
     switch self {

@@ -239,9 +239,10 @@ final class MappingReader {
     return choice
   }
 
-  /// The index of the entry that the value of `key` names. `names` has nil where an entry's own name was wrong.
+  /// The index of the entry that the value of `key` names. `names` has nil where an entry's own name was wrong;
+  /// `kind` comes with its article.
   func reference(_ key: String, to names: [String?], kind: String) -> Int? {
-    let expected = "the name of a \(kind)"
+    let expected = "the name of \(kind)"
     guard let value = required(key, expected: expected) else { return nil }
     guard case .scalar(let text, _) = value.node.content, let index = names.firstIndex(of: text) else {
       refuse(value, expected: expected, among: names.compactMap(\.self))

@@ -4,9 +4,10 @@ enum Suggestion {
   private static let longestWord = 64
 
   /// The candidate nearest to `word`, or nil when none is near: a third of the letters, at least two, may
-  /// differ. Of equally near ones the first.
+  /// differ, or just the unit after an underscore is missing. Of equally near ones the first.
   static func nearest(to word: String, among candidates: [String]) -> String? {
     guard !word.isEmpty, word.utf8.count <= longestWord else { return nil }
+    if let complete = candidates.first(where: { $0.hasPrefix(word + "_") }) { return complete }
     let allowed = max(2, word.count / 3)
     var best: (distance: Int, candidate: String)?
     for candidate in candidates where candidate.utf8.count <= longestWord {

@@ -39,13 +39,13 @@ package struct JointRecord: BitwiseCopyable, Sendable {
   package init() {}
 }
 
-/// What acted on or was true of a joint in a tick.
+/// What acted on or was true of a joint in a tick. Computed, because the tick may not initialise a global.
 package enum JointFlags {
-  package static let fresh: UInt8 = 1 << 0
-  package static let torqueLimited: UInt8 = 1 << 1
-  package static let rateLimited: UInt8 = 1 << 2
-  package static let endStop: UInt8 = 1 << 3
-  package static let stale: UInt8 = 1 << 4
+  package static var fresh: UInt8 { @_noLocks get { 1 << 0 } }
+  package static var torqueLimited: UInt8 { @_noLocks get { 1 << 1 } }
+  package static var rateLimited: UInt8 { @_noLocks get { 1 << 2 } }
+  package static var endStop: UInt8 { @_noLocks get { 1 << 3 } }
+  package static var stale: UInt8 { @_noLocks get { 1 << 4 } }
 }
 
 /// Everything one tick saw, decided and did. Fixed size: it goes through rings by copy.

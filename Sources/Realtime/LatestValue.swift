@@ -13,7 +13,7 @@ import Synchronization
 ///
 /// The compiler checks `@_noLocks` in the callers, where `Element` is known; a generic function cannot carry
 /// the annotation itself.
-package final class LatestValue<Element: BitwiseCopyable & Sendable>: @unchecked Sendable {
+@usableFromInline package final class LatestValue<Element: BitwiseCopyable & Sendable>: @unchecked Sendable {
   // Safety of @unchecked: of the three slots the writer owns one, the reader one, and `shared` names the
   // third. A side gives its slot away and gets the third by one atomic exchange, whose release and acquire
   // make the slot's contents visible with it.
@@ -35,8 +35,8 @@ package final class LatestValue<Element: BitwiseCopyable & Sendable>: @unchecked
 
   /// Writer only. Replaces the value.
   @inlinable
-  package func write(_ element: borrowing Element) {
-    slots[writerSlot] = copy element
+  package func write(_ element: Element) {
+    slots[writerSlot] = element
     publish()
   }
 

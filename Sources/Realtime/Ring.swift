@@ -4,7 +4,7 @@ import Synchronization
 ///
 /// `push` never blocks: a full ring drops the record and counts it. All memory is taken and touched at
 /// `init`. Indices count for ever (64 bits), so full and empty are told apart without a spare slot.
-package final class Ring<Element: BitwiseCopyable & Sendable>: @unchecked Sendable {
+@usableFromInline package final class Ring<Element: BitwiseCopyable & Sendable>: @unchecked Sendable {
   // Safety of @unchecked: a slot is written only by the producer, before `head` is released, and read only
   // by the consumer, after `head` is acquired and before `tail` is released.
   @usableFromInline let storage: UnsafeMutablePointer<Element>
@@ -36,13 +36,13 @@ package final class Ring<Element: BitwiseCopyable & Sendable>: @unchecked Sendab
 
   /// Producer only. Returns false, and counts, when the ring is full.
   @inlinable @discardableResult
-  package func push(_ element: borrowing Element) -> Bool {
+  package func push(_ element: Element) -> Bool {
     let position = head.load(ordering: .relaxed)
     if position &- tail.load(ordering: .acquiring) > mask {
       dropCount.wrappingAdd(1, ordering: .relaxed)
       return false
     }
-    storage[Int(truncatingIfNeeded: position & mask)] = copy element
+    storage[Int(truncatingIfNeeded: position & mask)] = element
     head.store(position &+ 1, ordering: .releasing)
     return true
   }

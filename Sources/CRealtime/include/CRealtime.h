@@ -6,6 +6,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -68,6 +69,15 @@ static inline void crealtime_touch(void *byte) { *(volatile char *)byte = 0; }
 // Touches the calling thread's stack below its present frame, page by page. Not inlined: the array must be
 // gone afterwards. `bytes` must fit what is left of the stack.
 void crealtime_touch_stack(size_t bytes);
+
+// RTLD_DEFAULT is a cast, which Swift does not import.
+static inline void *crealtime_find_symbol(const char *name) { return dlsym(RTLD_DEFAULT, name); }
+
+// A GNU extension, hidden from Swift's Glibc.
+static inline int crealtime_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
+
+// A mutable global, which Swift 6 does not let a program read.
+static inline char **crealtime_environment(void) { return environ; }
 
 static inline int crealtime_open(const char *path, int flags) { return open(path, flags); }
 

@@ -1,0 +1,142 @@
+/// The contraction certificate of one joint's loop: a norm √(xᵀ P x) and upper bounds L(dt, s) of the factor
+/// by which one tick of length dt with saturation slope s shortens the distance of two runs with the same
+/// set-points (docs/control.md, "The certificate"). Made by `certify`, checked by `verify`.
+public struct Certificate: BitwiseCopyable, Sendable {
+  /// Intervals of the table in slope; nodes are 0, 1/16 … 1. L(s) is convex and nearly straight between them.
+  public static var slopeIntervals: Int { 16 }
+  /// Intervals of the table in dt, from `minimumDt` to `maximumDt`. 34 put the nominal period on a node for
+  /// both default ranges, 0.5 to 2.2 and 0.8 to 1.2.
+  public static var dtIntervals: Int { 34 }
+  /// How far above 1 a computed bound may be and still count as 1: rounding of the table and of dt.
+  public static var unitTolerance: Double { 1e-9 }
+
+  /// What a tick may say about itself.
+  public struct Lookup: BitwiseCopyable, Sendable {
+    /// False where nothing is proven: dt outside the certified range, slope outside [0, 1], or no bound ≤ 1.
+    public var valid: Bool
+    /// Upper bound of L; NaN when not valid.
+    public var lipschitz: Double
+    /// Upper bound of ln L in units of 2^-50 (`WindowProduct.unit`), rounded up; 0 when not valid.
+    public var logarithm: Int64
+
+    @_noLocks
+    init(valid: Bool, lipschitz: Double, logarithm: Int64) {
+      self.valid = valid
+      self.lipschitz = lipschitz
+      self.logarithm = logarithm
+    }
+
+    /// A bound of at most 1.
+    @_noLocks
+    init(upperBound: Double) {
+      valid = true
+      lipschitz = upperBound
+      // Truncation towards zero rounds a negative logarithm up. Far below 1 the series only stays an upper
+      // bound, which is the safe side.
+      logarithm = Int64(logarithmUpperBound(onePlus: max(upperBound - 1, -0.5)) * 0x1p50)
+    }
+  }
+
+  /// Number of states n, 3 to 5.
+  public internal(set) var stateCount = 3
+  /// Shortest certified time between ticks, s.
+  public internal(set) var minimumDt = 0.0
+  /// Longest certified time between ticks, s.
+  public internal(set) var maximumDt = 0.0
+  /// L at slope 1 (nothing saturated) and the nominal period.
+  public internal(set) var contraction = 1.0
+  /// L at slope 0 (fully saturated) and the nominal period; 1 for a joint without a spring.
+  public internal(set) var saturatedContraction = 1.0
+  /// −ln(`contraction`) / period, 1/s.
+  public internal(set) var ratePerSecond = 0.0
+  /// c: within xᵀ P x ≤ c the law's torque differs by at most τ_max from the nominal one.
+  public internal(set) var unsaturatedLevel = 0.0
+
+  /// P, row by row, `stateCount` used of five.
+  var p = InlineArray<25, Double>(repeating: 0)
+  /// Upper bounds at the nodes, slope by slope (17) within each dt (35).
+  var nodes = InlineArray<595, Double>(repeating: .nan)
+  /// Bounds of w²/2 ‖∂²A/∂dt²‖_P in each dt interval at slopes 0, 1/16 and 1, convex between: what linear
+  /// interpolation in dt may miss.
+  var curvature = InlineArray<102, Double>(repeating: .nan)
+  var inverseDtStep = 0.0
+  /// Whether slope 0 with no torque difference pending never expands, for every certified dt.
+  public internal(set) var settledSaturation = false
+
+  init() {}
+
+  /// Upper bound of L for a tick that took `dt` seconds with saturation slope `slope`.
+  ///
+  /// Interpolates between four nodes. That is a bound, not an estimate: A(s, dt) is affine in s and a norm is
+  /// convex, so L lies below its chord in s; in dt the matrix leaves its chord by at most
+  /// t(1 − t) w²/2 ‖A''‖, which is added.
+  @_noLocks
+  public func lookup(dt: Double, slope: Double) -> Lookup {
+    let invalid = Lookup(valid: false, lipschitz: .nan, logarithm: 0)
+    // Written so that NaN fails, and with commas: an operand of && is a closure, which copies the table.
+    guard dt >= minimumDt, dt <= maximumDt, slope >= 0, slope <= 1 else { return invalid }
+    let column = slope * 16
+    let i = min(Int(column), 15)
+    let sigma = column - Double(i)
+    let row = (dt - minimumDt) * inverseDtStep
+    let j = min(Int(row), 33)
+    let t = min(row - Double(j), 1)
+    let base = j * 17 + i
+    // Through pointers: each subscript of a stored array would copy all of it.
+    let (early, late) = withUnsafePointer(to: nodes) { table in
+      table.withMemoryRebound(to: Double.self, capacity: 595) { node in
+        (
+          node[base] + sigma * (node[base + 1] - node[base]),
+          node[base + 17] + sigma * (node[base + 18] - node[base + 17])
+        )
+      }
+    }
+    let bend = withUnsafePointer(to: curvature) { table in
+      table.withMemoryRebound(to: Double.self, capacity: 102) { at in
+        let first = at[j * 3 + 1]
+        return i == 0
+          ? at[j * 3] + sigma * (first - at[j * 3])
+          : first + (slope - 0.0625) * (16.0 / 15.0) * (at[j * 3 + 2] - first)
+      }
+    }
+    let bound = early + t * (late - early) + t * (1 - t) * bend
+    guard bound <= 1 + 1e-9 else { return invalid }
+    return Lookup(upperBound: min(bound, 1))
+  }
+
+  /// L for a tick with slope 0 before which no torque difference was pending: both loops at the same limit for
+  /// longer than the delay. Then the torques that act are equal whatever dt is, and the distance cannot grow,
+  /// although with a delay `lookup(dt:slope:)` cannot say so away from the nominal period.
+  @_noLocks
+  public func lookupSettledSaturation(dt: Double) -> Lookup {
+    guard settledSaturation, dt >= minimumDt, dt <= maximumDt else {
+      return Lookup(valid: false, lipschitz: .nan, logarithm: 0)
+    }
+    return Lookup(upperBound: 1)
+  }
+
+  /// Time between two nodes of the table, s.
+  var dtStep: Double { (maximumDt - minimumDt) / Double(Certificate.dtIntervals) }
+
+  /// dt of a node of the table, s.
+  func nodeDt(_ j: Int) -> Double { minimumDt + Double(j) * dtStep }
+
+  /// V² = xᵀ P x.
+  @_noLocks
+  public func distanceSquared(_ x: StateVector) -> Double {
+    withUnsafePointer(to: p) { table in
+      table.withMemoryRebound(to: Double.self, capacity: 25) { p in
+        // Written out as rows: x is small, and indexing it in loops costs more than the products.
+        let (x0, x1, x2, x3, x4) = (x[0], x[1], x[2], x[3], x[4])
+        var sum = 0.0
+        for row in 0..<5 {
+          let base = row * 5
+          let product =
+            p[base] * x0 + p[base + 1] * x1 + p[base + 2] * x2 + p[base + 3] * x3 + p[base + 4] * x4
+          sum += x[row] * product
+        }
+        return sum
+      }
+    }
+  }
+}

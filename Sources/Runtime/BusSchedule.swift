@@ -1,0 +1,179 @@
+import HandModel
+
+/// The static cyclic table of one bus: what is transferred in which order each tick, and what it costs.
+///
+/// Encoders are read every tick, ordered by multiplexer and channel; slower readings share one round-robin
+/// slot; PWM chips are written every tick. The budget follows docs/hardware.md (bus time budget).
+package struct BusSchedule: Sendable, Equatable {
+  /// A reading that shares the round-robin slot.
+  package enum Slow: Sendable, Equatable {
+    case current(sensor: Int, joint: Int)
+    case force(sensor: Int, joint: Int)
+    case encoderHealth(encoder: Int)
+    case pwmHealth(chip: Int)
+  }
+
+  package struct EncoderSlot: Sendable, Equatable {
+    package var encoder: Int
+    package var joint: Int
+    package var port: MultiplexerPort?
+  }
+
+  package struct PWMSlot: Sendable, Equatable {
+    package var chip: Int
+    package var firstChannel: Int
+    package var channelCount: Int
+    /// Joint of each channel from `firstChannel` on; nil = unused, written as off.
+    package var joints: [Int?]
+  }
+
+  package var bus: Int
+  package var encoders: [EncoderSlot] = []
+  package var slow: [Slow] = []
+  package var pwm: [PWMSlot] = []
+  /// Wire and software time of the sampling part and of the actuating part of a cycle.
+  package var samplingNanoseconds: Int64 = 0
+  package var actuatingNanoseconds: Int64 = 0
+
+  package var cycleNanoseconds: Int64 { samplingNanoseconds + actuatingNanoseconds }
+}
+
+/// Bits on the wire of each transfer, acknowledges, START and STOP included (docs/hardware.md).
+enum TransferBits {
+  static let writeByte = 20
+  static let writeByteData = 29
+  static let readByteData = 39
+  static let writeWordData = 38
+  static let readWordData = 48
+  static func writeBlock(_ bytes: Int) -> Int { 20 + 9 * bytes }
+}
+
+/// One line of a bus's arithmetic: how often, what, how long.
+package struct BusCost: Sendable, Equatable {
+  package var what: String
+  package var count: Int
+  package var bits: Int
+  package var nanosecondsEach: Int64
+  package var nanoseconds: Int64 { nanosecondsEach * Int64(count) }
+}
+
+/// The schedule of all buses of a board with its arithmetic.
+package struct BusPlan: Sendable, Equatable {
+  /// Above this share of the period a schedule is refused: the rest is for retries and for a clock that is
+  /// slower than set (docs/hardware.md).
+  package static let largestLoad = 0.7
+
+  package var schedules: [BusSchedule]
+  package var costs: [[BusCost]]
+  package var periodNanoseconds: Int64
+
+  /// Channels in one PCA9685 block write: an SMBus block holds 32 bytes, a channel takes 4.
+  static let channelsPerBlock = 8
+
+  package init(_ board: Board) {
+    periodNanoseconds = board.control.periodNanoseconds
+    schedules = board.buses.indices.map { BusSchedule(bus: $0) }
+    costs = board.buses.map { _ in [] }
+    for (joint, wiring) in board.joints.enumerated() {
+      let encoder = board.encoders[wiring.encoder]
+      schedules[encoder.bus].encoders.append(
+        .init(encoder: wiring.encoder, joint: joint, port: encoder.port))
+    }
+    for (joint, wiring) in board.joints.enumerated() {
+      guard let sensor = wiring.currentSensor else { continue }
+      schedules[board.currentSensors[sensor].bus].slow.append(.current(sensor: sensor, joint: joint))
+    }
+    for (sensor, spec) in board.forceSensors.enumerated() {
+      schedules[spec.bus].slow.append(.force(sensor: sensor, joint: spec.joint))
+    }
+    for (encoder, spec) in board.encoders.enumerated() {
+      schedules[spec.bus].slow.append(.encoderHealth(encoder: encoder))
+    }
+    for (chip, spec) in board.pwmChips.enumerated() {
+      schedules[spec.bus].slow.append(.pwmHealth(chip: chip))
+      schedules[spec.bus].pwm += Self.pwmSlots(chip: chip, board)
+    }
+    for bus in schedules.indices {
+      schedules[bus].encoders.sort { Self.order($0.port) < Self.order($1.port) }
+      price(bus, board)
+    }
+  }
+
+  private static func order(_ port: MultiplexerPort?) -> Int {
+    port.map { ($0.multiplexer + 1) * 8 + Int($0.channel) } ?? 0
+  }
+
+  private static func pwmSlots(chip: Int, _ board: Board) -> [BusSchedule.PWMSlot] {
+    var jointOfChannel = [Int?](repeating: nil, count: 16)
+    for (joint, wiring) in board.joints.enumerated() where wiring.actuator.pwmChip == chip {
+      jointOfChannel[wiring.actuator.channel] = joint
+    }
+    guard let first = jointOfChannel.firstIndex(where: { $0 != nil }),
+      let last = jointOfChannel.lastIndex(where: { $0 != nil })
+    else { return [] }
+    return stride(from: first, through: last, by: channelsPerBlock).map { start in
+      let count = min(channelsPerBlock, last - start + 1)
+      return .init(
+        chip: chip, firstChannel: start, channelCount: count,
+        joints: Array(jointOfChannel[start..<start + count]))
+    }
+  }
+
+  private mutating func price(_ bus: Int, _ board: Board) {
+    let spec = board.buses[bus]
+    func cost(_ what: String, _ count: Int, bits: Int) -> BusCost {
+      let wire = Int64((Double(bits) * 1e9 / Double(spec.clockHertz)).rounded(.up))
+      return BusCost(
+        what: what, count: count, bits: bits, nanosecondsEach: wire + spec.transferOverheadNanoseconds)
+    }
+    var lines: [BusCost] = []
+    let schedule = schedules[bus]
+    // One channel in use is selected once and stays selected.
+    var ports: [MultiplexerPort] = []
+    for port in schedule.encoders.compactMap(\.port) where !ports.contains(port) { ports.append(port) }
+    let slowPorts = schedule.slow.contains { Self.port(of: $0, board) != nil }
+    if ports.count > 1 || slowPorts {
+      lines.append(cost("multiplexer select", max(ports.count, 1), bits: TransferBits.writeByte))
+    }
+    if !schedule.encoders.isEmpty {
+      lines.append(cost("encoder read word", schedule.encoders.count, bits: TransferBits.readWordData))
+    }
+    if !schedule.slow.isEmpty {
+      if slowPorts { lines.append(cost("select for round-robin", 1, bits: TransferBits.writeByte)) }
+      lines.append(cost("round-robin read word", 1, bits: TransferBits.readWordData))
+    }
+    schedules[bus].samplingNanoseconds = lines.reduce(0) { $0 + $1.nanoseconds }
+    for slot in schedule.pwm {
+      let line = cost(
+        "PWM block of \(slot.channelCount) channels", 1,
+        bits: TransferBits.writeBlock(4 * slot.channelCount))
+      schedules[bus].actuatingNanoseconds += line.nanoseconds
+      lines.append(line)
+    }
+    costs[bus] = lines
+  }
+
+  static func port(of slow: BusSchedule.Slow, _ board: Board) -> MultiplexerPort? {
+    switch slow {
+    case .current(let sensor, _): board.currentSensors[sensor].port
+    case .force(let sensor, _): board.forceSensors[sensor].port
+    // Health is read while the encoder's own channel is selected.
+    case .encoderHealth: nil
+    case .pwmHealth: nil
+    }
+  }
+
+  /// Share of the period that a bus is busy.
+  package func load(_ bus: Int) -> Double {
+    Double(schedules[bus].cycleNanoseconds) / Double(periodNanoseconds)
+  }
+
+  /// Highest rate in Hz at which every bus stays within `largestLoad`.
+  package var highestRateHertz: Double {
+    let slowest = schedules.map(\.cycleNanoseconds).max() ?? 0
+    return slowest == 0 ? .infinity : Self.largestLoad * 1e9 / Double(slowest)
+  }
+
+  /// Buses that cannot serve the board's rate.
+  package var overloaded: [Int] { schedules.indices.filter { load($0) > Self.largestLoad } }
+}

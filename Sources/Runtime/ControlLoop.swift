@@ -1,0 +1,131 @@
+import Devices
+import HandModel
+import PrimalLogic
+import Realtime
+
+/// The body of the loop: gathers inputs, runs one tick, hands its outputs on.
+///
+/// Owned by one thread at a time. Everything it touches was allocated before the first tick.
+package final class ControlLoop {
+  private var controller: HandController
+  private let inputs: UnsafeMutablePointer<TickInputs>
+  private let record: UnsafeMutablePointer<TickRecord>
+  private let actuators: UnsafeMutablePointer<ActuatorCommand>
+  private let buses: [BusWorker]
+  /// Joints (bit j) that each bus serves.
+  private let jointsOfBus: [UInt16]
+  private let killLine: any DigitalLine
+  private let eStopLine: any DigitalLine
+  private let port: CommandPort
+  private let recorderRing: Ring<TickRecord>
+  private let publisherRing: Ring<TickRecord>
+  private let latest: LatestValue<TickRecord>
+  private let wakeUps: LatencyHistogram
+  private let computes: LatencyHistogram
+  private let wallOffset: Int64
+  private var outputsEnabled = false
+
+  init(
+    controller: consuming HandController, buses: [BusWorker], killLine: any DigitalLine,
+    eStopLine: any DigitalLine, port: CommandPort, recorderRing: Ring<TickRecord>,
+    publisherRing: Ring<TickRecord>, latest: LatestValue<TickRecord>, wakeUps: LatencyHistogram,
+    computes: LatencyHistogram, wallOffsetNanoseconds: Int64
+  ) {
+    self.controller = controller
+    self.buses = buses
+    self.killLine = killLine
+    self.eStopLine = eStopLine
+    self.port = port
+    self.recorderRing = recorderRing
+    self.publisherRing = publisherRing
+    self.latest = latest
+    self.wakeUps = wakeUps
+    self.computes = computes
+    wallOffset = wallOffsetNanoseconds
+    jointsOfBus = buses.map { worker in
+      worker.schedule.encoders.reduce(0) { $0 | 1 << UInt16($1.joint) }
+    }
+    inputs = .allocate(capacity: 1)
+    inputs.initialize(to: TickInputs())
+    record = .allocate(capacity: 1)
+    record.initialize(to: TickRecord())
+    actuators = .allocate(capacity: 1)
+    actuators.initialize(to: ActuatorCommand())
+  }
+
+  deinit {
+    inputs.deallocate()
+    record.deallocate()
+    actuators.deallocate()
+  }
+
+  /// Runs the tick of `deadline`, which woke at `now`.
+  /// - Parameter finished: read after the tick, for its compute time; the same clock as `now`.
+  func tick(deadline: Int64, now: Int64, skipped: UInt64, finished: () -> Int64) {
+    inputs.pointee.nowNanoseconds = now
+    inputs.pointee.deadlineNanoseconds = deadline
+    inputs.pointee.wallNanoseconds = now &+ wallOffset
+    inputs.pointee.overruns &+= skipped
+    inputs.pointee.skippedDeadlines = Int(truncatingIfNeeded: skipped)
+    gatherSamples()
+    inputs.pointee.eStopLineActive = eStopLine.isActive
+    port.collect(into: inputs)
+    step()
+    let end = finished()
+    let compute = end &- now
+    inputs.pointee.previousComputeNanoseconds = compute
+    wakeUps.record(now &- deadline)
+    computes.record(compute)
+  }
+
+  private func gatherSamples() {
+    inputs.pointee.failedBusJoints = 0
+    inputs.pointee.unhealthyJoints = 0
+    inputs.pointee.actuatorFailed = false
+    for index in buses.indices {
+      let joints = jointsOfBus[index]
+      buses[index].samples.withNewest { samples, _ in
+        if samples.busFailed { inputs.pointee.failedBusJoints |= joints }
+        if samples.actuatorFailed { inputs.pointee.actuatorFailed = true }
+        inputs.pointee.unhealthyJoints |= samples.unhealthyJoints
+        for j in 0..<maximumJoints {
+          if joints & (1 << UInt16(truncatingIfNeeded: j)) != 0 {
+            inputs.pointee.encoders[j] = samples.encoders[j]
+          }
+          // A bus knows zero for what it does not serve.
+          if samples.servesCurrent & (1 << UInt16(truncatingIfNeeded: j)) != 0 {
+            inputs.pointee.currentsAmperes[j] = samples.currentsAmperes[j]
+          }
+          if samples.servesForce & (1 << UInt16(truncatingIfNeeded: j)) != 0 {
+            inputs.pointee.forcesNewtons[j] = samples.forcesNewtons[j]
+          }
+        }
+      }
+    }
+  }
+
+  private func step() {
+    controller.tick(inputs, record: record, actuators: actuators)
+    // The kill line goes first when outputs end, and last when they begin.
+    let enabled = actuators.pointee.enabled
+    if !enabled && outputsEnabled { killLine.setActive(false) }
+    for index in buses.indices where buses[index].drivesActuators {
+      buses[index].commands.write(actuators.pointee)
+    }
+    if enabled && !outputsEnabled { killLine.setActive(true) }
+    outputsEnabled = enabled
+    port.report(
+      commandNumber: record.pointee.commandNumber, result: controller.lastResult, state: record.pointee.state)
+    recorderRing.push(record.pointee)
+    publisherRing.push(record.pointee)
+    latest.write(record.pointee)
+  }
+
+  /// Outputs off, whatever the state: the last act of a loop.
+  func makeSafe() {
+    killLine.setActive(false)
+    outputsEnabled = false
+    actuators.pointee = ActuatorCommand()
+    for worker in buses where worker.drivesActuators { worker.commands.write(actuators.pointee) }
+  }
+}

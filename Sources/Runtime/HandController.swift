@@ -1,0 +1,624 @@
+import HandModel
+import PrimalLogic
+
+/// What a tick sees. Filled in place by the loop thread; nothing in it is allocated.
+package struct TickInputs: BitwiseCopyable, Sendable {
+  /// Start of the tick.
+  package var nowNanoseconds: Int64 = 0
+  package var deadlineNanoseconds: Int64 = 0
+  package var wallNanoseconds: Int64 = 0
+  package var previousComputeNanoseconds: Int64 = 0
+  /// Deadlines skipped since start, and by this very wake-up.
+  package var overruns: UInt64 = 0
+  package var skippedDeadlines: Int = 0
+  package var encoders = PerJoint<EncoderSample>(repeating: EncoderSample())
+  package var currentsAmperes = PerJoint<Double>(repeating: 0)
+  package var forcesNewtons = PerJoint<Double>(repeating: 0)
+  /// Bit j set: the bus that serves joint j has failed.
+  package var failedBusJoints: UInt16 = 0
+  /// Bit j set: the encoder's magnet is out of place.
+  package var unhealthyJoints: UInt16 = 0
+  /// A chip that drives actuators no longer does what it is told.
+  package var actuatorFailed = false
+  package var eStopLineActive = false
+  /// Set by an e-stop command; survives whatever the mailbox holds.
+  package var stopRequested = false
+  package var stopSource: CommandSource = .socket
+  /// The newest command; handled once, by its number.
+  package var command = TickCommand()
+  /// The newest streamed set-point; handled once, by its number.
+  package var stream = TickCommand()
+
+  package init() {}
+}
+
+/// Fault limits that are properties of the method rather than of a board.
+package enum GuardLimits {
+  /// Beyond the calibrated range by this much a joint has left it: 5°, more than end-stop compliance.
+  package static let positionMarginRadians = 0.087
+  /// From this far beyond its range on a joint leans on its end stop, which the certificate's model does not
+  /// have: 1°, more than the noise about a set-point at the very end of the range.
+  package static let endStopMarginRadians = 0.0175
+  /// The estimate may pass the set-point's speed limit by this factor in overshoot.
+  package static let velocityFactor = 1.5
+  /// Rejected samples in a row that make a sensor implausible.
+  package static let rejectedSamples = 3
+  /// Ticks over the current limit before a fault: longer than a bus's round of current readings.
+  package static let overCurrentTicks = 20
+  /// Consecutive ticks with fresh samples of all joints that pass the self-test.
+  package static let selfTestTicks = 10
+  /// Self-test gives up after this time.
+  package static let selfTestNanoseconds: Int64 = 1_000_000_000
+  /// L may pass 1 by rounding only (docs/control.md).
+  package static let lipschitzTolerance = 1e-9
+  /// From this slope down a joint counts as saturated.
+  package static let certifiedSlope = 0.2
+}
+
+/// The controller of one hand: a pure step from inputs to outputs, run once a tick.
+///
+/// Touches no file, socket, lock or allocator after `init` (checked by the compiler through `@_noLocks`);
+/// time comes in with the inputs. The same code runs on hardware, in simulation and in replay.
+package struct HandController: ~Copyable {
+  private let settings: ControlSettings
+  private let jointCount: Int
+  private let joints: UnsafeMutablePointer<JointState>
+  private let certificates: UnsafeMutablePointer<Certificate>
+  private let windows: UnsafeMutablePointer<WindowProduct>
+  private var uncertifiedWindow: WindowProduct
+  private var overrunWindow: WindowProduct
+  private let periodNanoseconds: Int64
+
+  private var state = HandState.starting
+  private var mode = ControlMode.idle
+  private var fault = FaultCode.none
+  private var faultJoint: UInt8 = 255
+  private var sequence: UInt64 = 0
+  private var lastNow: Int64 = 0
+  private var startNanoseconds: Int64 = 0
+  private var freshTicks = 0
+  private var isStreaming = false
+  private var lastStreamNanoseconds: Int64 = 0
+  private var handledCommand: UInt32 = 0
+  private var handledStream: UInt32 = 0
+  private var energyIntegral = 0.0
+  /// What the last command came to, for its sender.
+  package private(set) var lastResult = CommandResult.executed
+
+  /// - Parameter parameters: one a joint, in the board's order, 1...`maximumJoints`.
+  package init(settings: ControlSettings, parameters: [JointParameters]) {
+    precondition((1...maximumJoints).contains(parameters.count), "a hand has 1...\(maximumJoints) joints")
+    self.settings = settings
+    jointCount = parameters.count
+    periodNanoseconds = settings.periodNanoseconds
+    joints = .allocate(capacity: parameters.count)
+    certificates = .allocate(capacity: parameters.count)
+    windows = .allocate(capacity: parameters.count)
+    for (j, p) in parameters.enumerated() {
+      (joints + j).initialize(to: JointState(p))
+      (certificates + j).initialize(to: p.certificate)
+      (windows + j).initialize(to: WindowProduct(ticks: settings.windowTicks))
+    }
+    uncertifiedWindow = WindowProduct(ticks: settings.windowTicks)
+    overrunWindow = WindowProduct(ticks: settings.windowTicks)
+  }
+
+  deinit {
+    windows.deinitialize(count: jointCount)
+    windows.deallocate()
+    joints.deallocate()
+    certificates.deallocate()
+  }
+
+  /// One tick: samples → estimate → command → law → certificate → guard → outputs and record.
+  @_noLocks
+  package mutating func tick(
+    _ inputs: UnsafePointer<TickInputs>, record: UnsafeMutablePointer<TickRecord>,
+    actuators: UnsafeMutablePointer<ActuatorCommand>
+  ) {
+    let now = inputs.pointee.nowNanoseconds
+    let dtNanoseconds: Int64
+    if sequence == 0 {
+      startNanoseconds = now
+      dtNanoseconds = periodNanoseconds
+    } else {
+      dtNanoseconds = max(now &- lastNow, 1)
+    }
+    lastNow = now
+    let dt = Double(dtNanoseconds) * 1e-9
+
+    record.pointee.sequence = sequence
+    record.pointee.deadlineNanoseconds = inputs.pointee.deadlineNanoseconds
+    record.pointee.wallNanoseconds = inputs.pointee.wallNanoseconds
+    record.pointee.wakeUpNanoseconds = now &- inputs.pointee.deadlineNanoseconds
+    record.pointee.previousComputeNanoseconds = inputs.pointee.previousComputeNanoseconds
+    record.pointee.dtNanoseconds = dtNanoseconds
+    record.pointee.overruns = inputs.pointee.overruns
+    record.pointee.jointCount = UInt8(truncatingIfNeeded: jointCount)
+    record.pointee.eStopLineActive = inputs.pointee.eStopLineActive
+    overrunWindow.push(Int64(inputs.pointee.skippedDeadlines))
+
+    let unready = estimate(inputs, dt: dt, record)
+    advanceStartUp(unready: unready, now: now)
+    watchInputs(inputs, unready: unready, now: now)
+    obey(inputs, unready: unready, now: now)
+    control(inputs, dt: dt, record, actuators)
+    finish(record, actuators)
+    sequence &+= 1
+  }
+
+  // MARK: - Estimate
+
+  /// Takes in the samples; returns the joints (bit j) without a usable one.
+  @_noLocks
+  private mutating func estimate(
+    _ inputs: UnsafePointer<TickInputs>, dt: Double, _ record: UnsafeMutablePointer<TickRecord>
+  ) -> UInt16 {
+    var unready: UInt16 = 0
+    let now = inputs.pointee.nowNanoseconds
+    for j in 0..<jointCount {
+      let joint = joints + j
+      let constants = joint.pointee.constants
+      let sample = inputs.pointee.encoders[j]
+      let age = now &- sample.timeNanoseconds
+      let hold = ZeroOrderHold(
+        inertia: constants.inertia, damping: constants.damping, stiffness: 0, dt: dt)
+      // The plant still felt the torque of the tick before last for the output's latency.
+      let applied =
+        constants.outputLatency * joint.pointee.previousTorque
+        + (1 - constants.outputLatency) * joint.pointee.torque
+      let load =
+        constants.gravity * sine(joint.pointee.observer.position)
+        + constants.coulomb * JointState.smoothSign(joint.pointee.observer.velocity)
+      joint.pointee.observer.predict(torque: applied - load, hold: hold)
+
+      var flags: UInt8 = 0
+      var measured = joint.pointee.lastSampleRadians
+      if sample.isValid && sample.number != joint.pointee.lastSampleNumber {
+        joint.pointee.lastSampleNumber = sample.number
+        measured = joint.pointee.radians(counts: sample.counts)
+        if !joint.pointee.hasPosition {
+          joint.pointee.hasPosition = true
+          joint.pointee.restObserver(at: measured)
+          accept(joint, measured, sample.timeNanoseconds)
+          flags |= JointFlags.fresh
+        } else {
+          let gap = Double(sample.timeNanoseconds &- joint.pointee.lastSampleTime) * 1e-9
+          let largest =
+            constants.velocityLimit * GuardLimits.velocityFactor * max(gap, 0) + constants.jumpAllowance
+          if (measured - joint.pointee.lastSampleRadians).magnitude <= largest {
+            joint.pointee.observer.correct(measured: measured, age: Double(age) * 1e-9)
+            accept(joint, measured, sample.timeNanoseconds)
+            flags |= JointFlags.fresh
+          } else {
+            joint.pointee.rejectedSamples += 1
+            if joint.pointee.rejectedSamples >= GuardLimits.rejectedSamples {
+              if state.outputsLive { latch(.implausibleSensor, j) }
+              // Not driven: the hand may be moved by hand faster than it could move itself.
+              joint.pointee.restObserver(at: measured)
+              accept(joint, measured, sample.timeNanoseconds)
+            }
+          }
+        }
+      }
+      if !joint.pointee.hasPosition || age > settings.staleSampleNanoseconds {
+        flags |= JointFlags.stale
+        unready |= 1 << UInt16(truncatingIfNeeded: j)
+      }
+
+      record.pointee.joints[j].flags = flags
+      record.pointee.joints[j].encoderCounts = sample.counts
+      record.pointee.joints[j].sampleAgeNanoseconds = Int32(clamping: age)
+      record.pointee.joints[j].measuredRadians = measured
+      record.pointee.joints[j].positionRadians = joint.pointee.observer.position
+      record.pointee.joints[j].velocityRadiansPerSecond = joint.pointee.observer.velocity
+      record.pointee.joints[j].innovationRadians =
+        flags & JointFlags.fresh != 0 ? joint.pointee.observer.innovation : 0
+      record.pointee.joints[j].currentAmperes = inputs.pointee.currentsAmperes[j]
+      record.pointee.joints[j].forceNewtons = inputs.pointee.forcesNewtons[j]
+    }
+    return unready
+  }
+
+  @_noLocks
+  private func accept(_ joint: UnsafeMutablePointer<JointState>, _ measured: Double, _ time: Int64) {
+    joint.pointee.lastSampleRadians = measured
+    joint.pointee.lastSampleTime = time
+    joint.pointee.rejectedSamples = 0
+  }
+
+  // MARK: - States
+
+  @_noLocks
+  private mutating func advanceStartUp(unready: UInt16, now: Int64) {
+    guard state == .starting || state == .selfTest else { return }
+    state = .selfTest
+    freshTicks = unready == 0 ? freshTicks + 1 : 0
+    if freshTicks >= GuardLimits.selfTestTicks {
+      state = .idle
+    } else if now &- startNanoseconds > GuardLimits.selfTestNanoseconds {
+      latch(.selfTestFailed, unready == 0 ? 255 : unready.trailingZeroBitCount)
+    }
+  }
+
+  /// Latches a fault or an e-stop; the first cause stays, but an e-stop overrides a fault.
+  @_noLocks
+  private mutating func latch(_ code: FaultCode, _ joint: Int) {
+    let isStop = code == .eStopLine || code == .eStopSocket || code == .eStopRemote
+    if state == .eStop || (state == .fault && !isStop) {
+      // The line is the stronger stop: a remote reset must not clear what it holds.
+      if state == .eStop && code == .eStopLine { fault = code }
+      return
+    }
+    state = isStop ? .eStop : .fault
+    fault = code
+    faultJoint = UInt8(truncatingIfNeeded: min(joint, 255))
+    letGo()
+  }
+
+  @_noLocks
+  private mutating func letGo() {
+    mode = .idle
+    isStreaming = false
+    for j in 0..<jointCount { (joints + j).pointee.release() }
+  }
+
+  /// Faults that the inputs show whatever is commanded.
+  @_noLocks
+  private mutating func watchInputs(_ inputs: UnsafePointer<TickInputs>, unready: UInt16, now: Int64) {
+    if inputs.pointee.eStopLineActive { latch(.eStopLine, 255) }
+    if inputs.pointee.stopRequested {
+      latch(inputs.pointee.stopSource == .mqtt ? .eStopRemote : .eStopSocket, 255)
+    }
+    guard state.outputsLive else { return }
+    if unready != 0 {
+      let failedBus = unready & inputs.pointee.failedBusJoints
+      if failedBus != 0 {
+        latch(.busFault, failedBus.trailingZeroBitCount)
+      } else {
+        latch(.staleSensor, unready.trailingZeroBitCount)
+      }
+    }
+    let unhealthy = inputs.pointee.unhealthyJoints
+    if unhealthy != 0 { latch(.implausibleSensor, unhealthy.trailingZeroBitCount) }
+    if inputs.pointee.actuatorFailed { latch(.actuatorFault, 255) }
+    if overrunWindow.sum > Int64(settings.overrunBudgetTicks) { latch(.deadlineMisses, 255) }
+    if isStreaming && now &- lastStreamNanoseconds > settings.commandTimeoutNanoseconds {
+      latch(.commandTimeout, 255)
+    }
+    for j in 0..<jointCount { watch(joint: j, amperes: inputs.pointee.currentsAmperes[j]) }
+  }
+
+  @_noLocks
+  private mutating func watch(joint j: Int, amperes: Double) {
+    let joint = joints + j
+    let constants = joint.pointee.constants
+    let position = joint.pointee.observer.position
+    let velocity = joint.pointee.observer.velocity
+    if !(position.isFinite && velocity.isFinite && amperes.isFinite) { return latch(.nonFinite, j) }
+    let margin = GuardLimits.positionMarginRadians
+    if position < constants.lower - margin || position > constants.upper + margin { latch(.positionLimit, j) }
+    if velocity.magnitude > constants.velocityLimit * GuardLimits.velocityFactor { latch(.velocityLimit, j) }
+    if (joint.pointee.trajectory.position - position).magnitude > constants.trackingErrorLimit {
+      latch(.trackingError, j)
+    }
+    joint.pointee.overCurrentTicks =
+      amperes.magnitude > constants.currentLimit ? joint.pointee.overCurrentTicks + 1 : 0
+    if joint.pointee.overCurrentTicks > GuardLimits.overCurrentTicks { latch(.currentLimit, j) }
+  }
+
+  @_noLocks
+  private mutating func obey(_ inputs: UnsafePointer<TickInputs>, unready: UInt16, now: Int64) {
+    if inputs.pointee.command.number != handledCommand {
+      handledCommand = inputs.pointee.command.number
+      lastResult = execute(inputs, unready: unready)
+    }
+    if inputs.pointee.stream.number != handledStream {
+      handledStream = inputs.pointee.stream.number
+      if state.outputsLive {
+        lastStreamNanoseconds = now
+        isStreaming = true
+        follow(UnsafePointer(inputs), stream: true)
+      }
+    }
+    guard state == .tracking && !isStreaming else { return }
+    var finished = true
+    for j in 0..<jointCount where !(joints + j).pointee.trajectory.isFinished { finished = false }
+    if finished {
+      state = .armed
+      mode = .stationKeep
+    }
+  }
+
+  @_noLocks
+  private mutating func execute(_ inputs: UnsafePointer<TickInputs>, unready: UInt16) -> CommandResult {
+    switch inputs.pointee.command.kind {
+    case .none, .stop:
+      return .executed
+    case .arm:
+      if state.outputsLive { return .executed }
+      if inputs.pointee.eStopLineActive { return .eStopLineActive }
+      guard state == .idle else { return .notIdle }
+      guard (unready | inputs.pointee.unhealthyJoints) == 0 else { return .sensorsNotReady }
+      state = .armed
+      mode = .stationKeep
+      uncertifiedWindow.reset()
+      overrunWindow.reset()
+      for j in 0..<jointCount {
+        (joints + j).pointee.engage()
+        (windows + j).pointee.reset()
+      }
+      return .executed
+    case .disarm:
+      guard state.outputsLive else { return state == .idle ? .executed : .notArmed }
+      state = .idle
+      letGo()
+      return .executed
+    case .reset:
+      return reset(inputs, unready: unready)
+    case .pose:
+      guard state.outputsLive else { return .notArmed }
+      isStreaming = false
+      follow(inputs, stream: false)
+      return .executed
+    case .stream:
+      return .executed
+    }
+  }
+
+  @_noLocks
+  private mutating func reset(_ inputs: UnsafePointer<TickInputs>, unready: UInt16) -> CommandResult {
+    guard state == .fault || state == .eStop else { return .notLatched }
+    if inputs.pointee.eStopLineActive { return .eStopLineActive }
+    if state == .eStop && !(fault == .eStopRemote) && inputs.pointee.command.source == .mqtt {
+      return .localEStop
+    }
+    guard (unready | inputs.pointee.unhealthyJoints) == 0 && !inputs.pointee.actuatorFailed else {
+      return .causePresent
+    }
+    state = .idle
+    fault = .none
+    faultJoint = 255
+    return .executed
+  }
+
+  /// Plans each named joint towards its target.
+  @_noLocks
+  private mutating func follow(_ inputs: UnsafePointer<TickInputs>, stream: Bool) {
+    state = .tracking
+    mode = .trajectory
+    let mask = stream ? inputs.pointee.stream.jointMask : inputs.pointee.command.jointMask
+    for j in 0..<jointCount where mask & (1 << UInt16(truncatingIfNeeded: j)) != 0 {
+      let joint = joints + j
+      let asked = stream ? inputs.pointee.stream.targets[j] : inputs.pointee.command.targets[j]
+      let target = min(max(asked, joint.pointee.constants.lower), joint.pointee.constants.upper)
+      // A repeated target keeps its trajectory: planning again each time would never arrive.
+      if stream && target == joint.pointee.trajectory.target { continue }
+      joint.pointee.trajectory.plan(
+        to: target, seconds: stream ? 0 : inputs.pointee.command.seconds,
+        maximumVelocity: joint.pointee.constants.velocityLimit,
+        maximumAcceleration: joint.pointee.constants.accelerationLimit)
+    }
+  }
+
+  // MARK: - Control
+
+  @_noLocks
+  private mutating func control(
+    _ inputs: UnsafePointer<TickInputs>, dt: Double, _ record: UnsafeMutablePointer<TickRecord>,
+    _ actuators: UnsafeMutablePointer<ActuatorCommand>
+  ) {
+    let live = state.outputsLive
+    var worst = WorstJoint()
+    var psi = 0.0
+    var gamma = 0.0
+    for j in 0..<jointCount {
+      let joint = joints + j
+      joint.pointee.previousTorque = joint.pointee.torque
+      guard live else {
+        idle(j, record)
+        actuators.pointee.duty[j] = 0
+        continue
+      }
+      drive(j, dt: dt, record)
+      actuators.pointee.duty[j] = joint.pointee.duty(
+        torque: joint.pointee.torque, velocity: joint.pointee.observer.velocity)
+      worst.take(
+        joint: j, record.pointee.joints[j], logarithm: joint.pointee.logarithm,
+        windowSum: (windows + j).pointee.sum)
+      psi += joint.pointee.constants.km * joint.pointee.memory
+      gamma += joint.pointee.error
+    }
+    if live { energyIntegral += psi * gamma * dt }
+    record.pointee.psi = psi
+    record.pointee.gamma = gamma
+    record.pointee.energyIntegral = energyIntegral
+    record.pointee.certificate = worst.certificate
+    record.pointee.lipschitz = worst.lipschitz
+    record.pointee.ratePerSecond =
+      worst.lipschitz.isNaN ? .nan : -Double(worst.logarithm) * WindowProduct.unit / dt
+    record.pointee.windowProduct = .nan
+    guard live else { return }
+    if !worst.lipschitz.isNaN {
+      record.pointee.windowProduct = (windows + worst.windowJoint).pointee.product
+    }
+    uncertifiedWindow.push(worst.certificate == .uncertified ? 1 : 0)
+    if worst.lipschitz > 1 + GuardLimits.lipschitzTolerance { latch(.lipschitzViolation, worst.joint) }
+    if (windows + worst.windowJoint).pointee.isFull && worst.windowSum >= 0 {
+      latch(.windowViolation, worst.windowJoint)
+    }
+    if uncertifiedWindow.sum > Int64(settings.uncertifiedBudgetTicks) {
+      latch(.uncertifiedBudget, worst.uncertifiedJoint)
+    }
+  }
+
+  @_noLocks
+  private func idle(_ j: Int, _ record: UnsafeMutablePointer<TickRecord>) {
+    let position = (joints + j).pointee.observer.position
+    record.pointee.joints[j].certificate = .inactive
+    record.pointee.joints[j].setpointRadians = position
+    record.pointee.joints[j].setpointRadiansPerSecond = 0
+    record.pointee.joints[j].nominalRadians = position
+    record.pointee.joints[j].memoryRadianSeconds = 0
+    record.pointee.joints[j].demandNewtonMetres = 0
+    record.pointee.joints[j].torqueNewtonMetres = 0
+    record.pointee.joints[j].slope = 1
+    record.pointee.joints[j].lipschitz = .nan
+    record.pointee.joints[j].distance = 0
+  }
+
+  /// The law of one joint (docs/control.md). Memory and nominal model move over the interval that has passed
+  /// before this tick decides, so that both see the dt that really happened.
+  @_noLocks
+  private func drive(_ j: Int, dt: Double, _ record: UnsafeMutablePointer<TickRecord>) {
+    let joint = joints + j
+    let constants = joint.pointee.constants
+    if joint.pointee.hasDecided {
+      let kernel = MemoryKernel(lambda: constants.lambda, dt: dt)
+      let hold = ZeroOrderHold(
+        inertia: constants.inertia, damping: constants.damping, stiffness: 0, dt: dt)
+      joint.pointee.memory = joint.pointee.law.nextMemory(
+        joint.pointee.memory, error: joint.pointee.error, demand: joint.pointee.demand,
+        applied: joint.pointee.torque, kernel: kernel)
+      joint.pointee.nominal.advance(law: joint.pointee.law, kernel: kernel, hold: hold)
+      joint.pointee.trajectory.advance(dt: dt)
+    }
+    let setpoint = joint.pointee.trajectory.position
+    let setpointVelocity = joint.pointee.trajectory.velocity
+    let position = joint.pointee.observer.position
+    let velocity = joint.pointee.observer.velocity
+    let difference = joint.pointee.nominal.difference(
+      position: position, velocity: velocity, memory: joint.pointee.memory, pending: joint.pointee.pending)
+
+    let motion = constants.inertia * joint.pointee.trajectory.acceleration + constants.damping * setpointVelocity
+    let load =
+      constants.gravity * sine(position) + constants.coulomb * JointState.smoothSign(setpointVelocity)
+    let error = setpoint - position
+    let demand = joint.pointee.law.demand(
+      error: error, errorRate: setpointVelocity - velocity, memory: joint.pointee.memory,
+      feedForward: motion + load)
+    var torque = joint.pointee.law.saturate(demand)
+    var flags = record.pointee.joints[j].flags
+    if torque != demand { flags |= JointFlags.torqueLimited }
+    let change = constants.torqueRate * dt
+    if (torque - joint.pointee.torque).magnitude > change {
+      torque = joint.pointee.torque + (torque > joint.pointee.torque ? change : -change)
+      flags |= JointFlags.rateLimited
+    }
+    let margin = GuardLimits.endStopMarginRadians
+    if position < constants.lower - margin || position > constants.upper + margin {
+      flags |= JointFlags.endStop
+    }
+    record.pointee.joints[j].nominalRadians = joint.pointee.nominal.position
+    joint.pointee.nominal.decide(
+      setpoint: setpoint, setpointVelocity: setpointVelocity, feedForwardInertia: motion,
+      law: joint.pointee.law)
+
+    joint.pointee.error = error
+    joint.pointee.demand = demand
+    joint.pointee.torque = torque
+    _ = joint.pointee.pending.push(torque - load)
+
+    record.pointee.joints[j].flags = flags
+    record.pointee.joints[j].setpointRadians = setpoint
+    record.pointee.joints[j].setpointRadiansPerSecond = setpointVelocity
+    record.pointee.joints[j].memoryRadianSeconds = joint.pointee.memory
+    record.pointee.joints[j].demandNewtonMetres = demand
+    record.pointee.joints[j].torqueNewtonMetres = torque
+    record.pointee.joints[j].distance = root((certificates + j).pointee.distanceSquared(difference))
+    certify(j, dt: dt, record)
+    joint.pointee.slope = Self.slope(
+      demand: demand - load, applied: torque - load, nominalDemand: joint.pointee.nominal.demand,
+      nominalApplied: joint.pointee.nominal.torque)
+    joint.pointee.hasDecided = true
+  }
+
+  /// s = (sat(v) − sat(v_nom)) / (v − v_nom): 1 when both are inside their limits.
+  @_noLocks
+  static func slope(demand: Double, applied: Double, nominalDemand: Double, nominalApplied: Double) -> Double {
+    if demand == applied && nominalDemand == nominalApplied { return 1 }
+    let difference = demand - nominalDemand
+    // Equal demands that are both limited: the secant is unknown, the worst one is 0.
+    guard difference != 0 else { return 0 }
+    return min(max((applied - nominalApplied) / difference, 0), 1)
+  }
+
+  /// Looks the certificate up for the interval that has passed and the slope with which it began; writes
+  /// state and L into the record and L into the joint's window.
+  @_noLocks
+  private func certify(_ j: Int, dt: Double, _ record: UnsafeMutablePointer<TickRecord>) {
+    let joint = joints + j
+    guard joint.pointee.hasDecided else {
+      // The first tick after arming ends no interval of the law.
+      record.pointee.joints[j].certificate = .inactive
+      record.pointee.joints[j].slope = 1
+      record.pointee.joints[j].lipschitz = .nan
+      return
+    }
+    let slope = joint.pointee.slope
+    let flags = record.pointee.joints[j].flags
+    let lookup = (certificates + j).pointee.lookup(dt: dt, slope: slope)
+    let outside = flags & (JointFlags.endStop | JointFlags.rateLimited | JointFlags.stale) != 0
+    let certificate: CertificateState
+    if !lookup.valid || outside {
+      certificate = .uncertified
+    } else if slope < GuardLimits.certifiedSlope {
+      certificate = .saturated
+    } else {
+      let distance = record.pointee.joints[j].distance
+      certificate = distance * distance < joint.pointee.constants.noiseFloorSquared ? .deadzone : .certified
+    }
+    record.pointee.joints[j].certificate = certificate
+    record.pointee.joints[j].slope = slope
+    record.pointee.joints[j].lipschitz = certificate == .uncertified ? .nan : lookup.lipschitz
+    joint.pointee.logarithm = certificate == .uncertified ? 0 : lookup.logarithm
+    (windows + j).pointee.push(joint.pointee.logarithm)
+  }
+
+  // MARK: - Outputs
+
+  /// Last: what leaves the tick agrees with the state the tick ended in.
+  @_noLocks
+  private func finish(
+    _ record: UnsafeMutablePointer<TickRecord>, _ actuators: UnsafeMutablePointer<ActuatorCommand>
+  ) {
+    let live = state.outputsLive
+    actuators.pointee.sequence = sequence
+    actuators.pointee.enabled = live
+    if !live { for j in 0..<jointCount { actuators.pointee.duty[j] = 0 } }
+    record.pointee.state = state
+    record.pointee.mode = mode
+    record.pointee.fault = fault
+    record.pointee.faultJoint = faultJoint
+    record.pointee.outputsEnabled = live
+    record.pointee.commandNumber = handledCommand
+    record.pointee.uncertifiedTicks = UInt32(clamping: uncertifiedWindow.sum)
+  }
+}
+
+/// The worst of all joints in a tick, each quantity for itself.
+private struct WorstJoint {
+  var certificate = CertificateState.inactive
+  var uncertifiedJoint = 255
+  var lipschitz = Double.nan
+  var logarithm: Int64 = 0
+  var joint = 255
+  var windowSum = Int64.min
+  var windowJoint = 0
+
+  @_noLocks
+  mutating func take(joint j: Int, _ record: JointRecord, logarithm: Int64, windowSum: Int64) {
+    if record.certificate.severity > certificate.severity { certificate = record.certificate }
+    if record.certificate == .uncertified { uncertifiedJoint = j }
+    // Written so that the first finite value replaces NaN.
+    if record.lipschitz.isFinite && !(record.lipschitz <= lipschitz) {
+      lipschitz = record.lipschitz
+      self.logarithm = logarithm
+      joint = j
+    }
+    if windowSum > self.windowSum {
+      self.windowSum = windowSum
+      windowJoint = j
+    }
+  }
+}

@@ -1,0 +1,268 @@
+import Devices
+import HandModel
+import PrimalLogic
+import Realtime
+import Simulation
+import Synchronization
+
+extension MonotonicClock: TimeSource {}
+
+/// Why a hand did not start.
+package enum StartError: Error, CustomStringConvertible {
+  case overloadedBuses([String])
+  case devices([DeviceError])
+  case platformNotBuilt(board: String)
+  case thread(name: String, RealtimeThreadError)
+  case notRealtime([String])
+
+  package var description: String {
+    switch self {
+    case .overloadedBuses(let buses):
+      "the board's rate does not fit its buses (\(buses.joined(separator: ", "))); "
+        + "motorhand check shows the arithmetic"
+    case .devices(let failures):
+      "self-test: \(failures.count) device\(failures.count == 1 ? "" : "s") failed:\n  "
+        + failures.map(\.description).joined(separator: "\n  ")
+    case .platformNotBuilt(let board):
+      "board \(board): platform linux is not supported by this version; use a simulated board"
+    case .thread(let name, let error): "thread \(name) could not be started: \(error)"
+    case .notRealtime(let reasons):
+      "real-time operation is required but not possible:\n  " + reasons.joined(separator: "\n  ")
+    }
+  }
+}
+
+/// A running hand: devices, bus workers, control loop and the threads that carry them.
+///
+/// Composition only: records leave through the two rings, commands enter through `port`, the present state
+/// is read through `latestRecord()`.
+package final class HandRuntime: @unchecked Sendable {
+  // Safety of @unchecked: `threads` and `loop` are touched by the owner's thread in start and stop only;
+  // the rest crosses threads through wait-free structures.
+
+  /// About four seconds at 1 kHz: longer than the worst commit stall seen on a shared disk.
+  package static let recorderRingCapacity = 4096
+  /// The publisher decimates; a second is enough for it to notice every transition.
+  package static let publisherRingCapacity = 1024
+  /// Design document, threads of the daemon.
+  static let loopPriority: Int32 = 80
+  static let busPriority: Int32 = 79
+  /// Virtual time waits this long for a consumer to make room.
+  private static let backPressureNanoseconds: Int64 = 100_000
+
+  package let design: HandDesign
+  package let port = CommandPort()
+  package let recorderRing = Ring<TickRecord>(capacity: recorderRingCapacity, filling: TickRecord())
+  package let publisherRing = Ring<TickRecord>(capacity: publisherRingCapacity, filling: TickRecord())
+  package let wakeUps = LatencyHistogram()
+  package let computes = LatencyHistogram()
+  /// The simulated hand behind the drivers; nil on real hardware.
+  package let simulation: SimulatedHand?
+  package let startedNanoseconds: Int64
+
+  private let clock: any TimeSource
+  private let workers: [BusWorker]
+  private let loop: ControlLoop
+  private let latest = LatestValue<TickRecord>(TickRecord())
+  /// Readers of `latest` share its one reader side.
+  private let latestReader = Mutex<TickRecord>(TickRecord())
+  private let killLine: any DigitalLine
+  private let shouldStop = Atomic<Bool>(false)
+  private let probe = ProbeMarks()
+  private var threads: [RealtimeThread] = []
+  package private(set) var threadReports: [ThreadReport] = []
+
+  /// Builds the hand, configures its chips and tests them; nothing moves, no thread runs yet.
+  package init(design: HandDesign, seed: UInt64, clock: any TimeSource) throws(StartError) {
+    self.design = design
+    self.clock = clock
+    startedNanoseconds = clock.now()
+    let board = design.board
+    let overloaded = design.plan.overloaded
+    guard overloaded.isEmpty else { throw .overloadedBuses(overloaded.map { board.buses[$0].name }) }
+    guard board.platform == .simulated else { throw .platformNotBuilt(board: board.name) }
+    let hand = SimulatedHand(board: board, calibration: design.calibration, seed: seed, clock: clock)
+    simulation = hand
+    killLine = hand.killLine
+    var workers: [BusWorker] = []
+    var failures: [DeviceError] = []
+    for schedule in design.plan.schedules {
+      let lines = board.joints.indices.map { joint -> (any DigitalLine)? in
+        board.pwmChips[board.joints[joint].actuator.pwmChip].bus == schedule.bus
+          ? hand.directionLine(joint) : nil
+      }
+      do throws(DeviceError) {
+        let worker = try BusWorker(
+          schedule: schedule, board: board, bus: hand.buses[schedule.bus], directionLines: lines)
+        failures += worker.configure(clock: clock)
+        workers.append(worker)
+      } catch {
+        failures.append(error)
+      }
+    }
+    guard failures.isEmpty else { throw .devices(failures) }
+    self.workers = workers
+    loop = ControlLoop(
+      controller: HandController(settings: board.control, parameters: design.joints), buses: workers,
+      killLine: hand.killLine, eStopLine: hand.eStopLine, port: port, recorderRing: recorderRing,
+      publisherRing: publisherRing, latest: latest, wakeUps: wakeUps, computes: computes,
+      wallOffsetNanoseconds: MonotonicClock().wallNow() - clock.now())
+  }
+
+  /// The newest record. For any thread but the loop's.
+  package func latestRecord() -> TickRecord {
+    latestReader.withLock { record in
+      _ = latest.take(into: &record)
+      return record
+    }
+  }
+
+  // MARK: - Real time
+
+  /// Starts bus threads and loop thread on the machine's clock.
+  /// - Parameters:
+  ///   - cpu: CPU that the loop is pinned to; nil = not pinned.
+  ///   - requireRealtime: refuse to run without SCHED_FIFO instead of degrading.
+  package func start(cpu: Int?, requireRealtime: Bool) throws(StartError) {
+    let period = design.plan.periodNanoseconds
+    let missing: RealtimeThread.MissingPrivilege = requireRealtime ? .fail : .degrade
+    // Two periods ahead, so that every bus has sampled once before the first tick.
+    let epoch = clock.now() + 2 * period
+    for worker in workers {
+      let name = "bus " + design.board.buses[worker.schedule.bus].name
+      try spawn(name, priority: Self.busPriority, cpu: nil, missing) { [self] in
+        serve(worker, epoch: epoch)
+      }
+    }
+    try spawn("loop", priority: Self.loopPriority, cpu: cpu, missing) { [self] in run(epoch: epoch) }
+  }
+
+  private func spawn(
+    _ name: String, priority: Int32, cpu: Int?, _ missing: RealtimeThread.MissingPrivilege,
+    _ body: @escaping @Sendable () -> Void
+  ) throws(StartError) {
+    do throws(RealtimeThreadError) {
+      let thread = try RealtimeThread(
+        name: name, policy: .fifo(priority: priority), cpu: cpu, onMissingPrivilege: missing, body: body)
+      threads.append(thread)
+      threadReports.append(thread.report)
+    } catch {
+      stop()
+      throw .thread(name: name, error)
+    }
+  }
+
+  /// The loop thread: sleep, tick, next deadline.
+  private func run(epoch: Int64) {
+    let clock = MonotonicClock()
+    var cadence = LoopCadence(periodNanoseconds: design.plan.periodNanoseconds, start: epoch)
+    var skipped: UInt64 = 0
+    probe.begin()
+    while !shouldStop.load(ordering: .acquiring) {
+      let deadline = cadence.deadlineNanoseconds
+      clock.sleep(until: deadline)
+      let now = clock.now()
+      loop.tick(deadline: deadline, now: now, skipped: skipped) { clock.now() }
+      skipped = cadence.advance(now: clock.now())
+    }
+    probe.end()
+    loop.makeSafe()
+  }
+
+  /// A bus thread: actuate after the tick's deadline, sample before the next one.
+  private func serve(_ worker: BusWorker, epoch: Int64) {
+    let phases = BusPhases(worker.schedule, periodNanoseconds: design.plan.periodNanoseconds)
+    var cadence = LoopCadence(
+      periodNanoseconds: design.plan.periodNanoseconds, start: epoch - design.plan.periodNanoseconds)
+    while !shouldStop.load(ordering: .acquiring) {
+      let deadline = cadence.deadlineNanoseconds
+      if worker.drivesActuators {
+        clock.sleep(until: deadline + phases.actuating)
+        worker.actuate()
+      }
+      clock.sleep(until: deadline + phases.sampling)
+      worker.sample()
+      cadence.advance(now: clock.now())
+    }
+    worker.switchOff()
+  }
+
+  /// Stops the threads; every actuator is off and the kill line released when it returns.
+  package func stop() {
+    shouldStop.store(true, ordering: .releasing)
+    // The loop is the last thread started and the first to end: its outputs must not outlive it.
+    for thread in threads.reversed() { thread.join() }
+    threads = []
+    killLine.setActive(false)
+  }
+
+  // MARK: - Virtual time
+
+  /// Runs `ticks` ticks under a virtual clock, on the calling thread, as fast as the processor allows.
+  ///
+  /// The very same schedule, drivers and tick run in the order of their times. Rings exert back-pressure
+  /// here: virtual time waits for a consumer, so nothing is dropped.
+  /// - Parameters:
+  ///   - script: commands by the tick's time since start, in order of time.
+  ///   - records: whether something drains the recorder's ring.
+  ///   - publishes: whether something drains the publisher's ring.
+  ///   - onTick: called after each tick; false ends the run.
+  package func runVirtual(
+    _ clock: VirtualClock, ticks: Int, script: [CommandScript.Entry] = [], records: Bool, publishes: Bool,
+    onTick: () -> Bool = { true }
+  ) {
+    let period = design.plan.periodNanoseconds
+    let phases = workers.map { BusPhases($0.schedule, periodNanoseconds: period) }
+    let epoch = clock.now() + 2 * period
+    var nextCommand = 0
+    var number: UInt32 = 0
+    for tick in 0..<ticks {
+      let deadline = epoch + Int64(tick) * period
+      for (index, worker) in workers.enumerated() {
+        if worker.drivesActuators && tick > 0 {
+          clock.set(deadline - period + phases[index].actuating)
+          worker.actuate()
+        }
+        clock.set(deadline - period + phases[index].sampling)
+        worker.sample()
+      }
+      clock.set(deadline)
+      // One command a tick: the mailbox holds the newest only.
+      if nextCommand < script.count && script[nextCommand].atNanoseconds <= deadline - epoch {
+        number += 1
+        port.post(TickCommand(script[nextCommand].command, source: .script, number: number))
+        nextCommand += 1
+      }
+      makeRoom(recorderRing, isConsumed: records)
+      makeRoom(publisherRing, isConsumed: publishes)
+      loop.tick(deadline: deadline, now: deadline, skipped: 0) { deadline }
+      if !onTick() { break }
+    }
+    loop.makeSafe()
+    for worker in workers { worker.switchOff() }
+    killLine.setActive(false)
+  }
+
+  private func makeRoom(_ ring: Ring<TickRecord>, isConsumed: Bool) {
+    guard isConsumed else {
+      _ = ring.drain { _ in }
+      return
+    }
+    let machine = MonotonicClock()
+    while ring.count == ring.capacity { machine.sleep(until: machine.now() + Self.backPressureNanoseconds) }
+  }
+}
+
+/// When in a period a bus does what, from the tick's deadline on.
+struct BusPhases {
+  let actuating: Int64
+  let sampling: Int64
+
+  /// Sampling ends this share of a period before the deadline: wake-ups of bus threads jitter too.
+  private static let slack = 0.1
+
+  init(_ schedule: BusSchedule, periodNanoseconds period: Int64) {
+    actuating = Int64(HandDesign.actuatingPhase * Double(period))
+    sampling = period - schedule.samplingNanoseconds - Int64(Self.slack * Double(period))
+  }
+}

@@ -1,0 +1,146 @@
+import HandModel
+import Realtime
+
+/// The present state of a running hand, as the control socket gives it: one JSON object.
+package struct HandSnapshot: Codable, Sendable {
+  /// Distribution of a latency over every tick since start, microseconds.
+  package struct Latency: Codable, Sendable {
+    package var p50: Double
+    package var p99: Double
+    package var p999: Double
+    package var max: Double
+
+    package init(_ distribution: LatencyDistribution) {
+      p50 = Double(distribution.p50) / 1000
+      p99 = Double(distribution.p99) / 1000
+      p999 = Double(distribution.p999) / 1000
+      max = Double(distribution.max) / 1000
+    }
+  }
+
+  package struct Joint: Codable, Sendable {
+    package var name: String
+    package var certificate: String
+    package var setpointRadians: Double
+    package var positionRadians: Double
+    package var velocityRadiansPerSecond: Double
+    package var torqueNewtonMetres: Double
+    package var currentAmperes: Double
+    package var forceNewtons: Double
+    package var lipschitz: Double?
+    package var slope: Double
+    package var sampleAgeMicroseconds: Double
+    package var isStale: Bool
+  }
+
+  /// What the recorder has done so far.
+  package struct Recorder: Codable, Sendable {
+    package var recorded: UInt64
+    package var dropped: UInt64
+    package var lagTicks: Int
+    package var path: String
+    package var error: String?
+    package init(recorded: UInt64, dropped: UInt64, lagTicks: Int, path: String, error: String?) {
+      self.recorded = recorded
+      self.dropped = dropped
+      self.lagTicks = lagTicks
+      self.path = path
+      self.error = error
+    }
+  }
+
+  /// What the publisher has done so far.
+  package struct Publisher: Codable, Sendable {
+    package var connected: Bool
+    package var broker: String
+    package var published: UInt64
+    package var dropped: UInt64
+    package var lagTicks: Int
+    package var error: String?
+    package init(
+      connected: Bool, broker: String, published: UInt64, dropped: UInt64, lagTicks: Int, error: String?
+    ) {
+      self.connected = connected
+      self.broker = broker
+      self.published = published
+      self.dropped = dropped
+      self.lagTicks = lagTicks
+      self.error = error
+    }
+  }
+
+  package var handID: String
+  package var bootID: String
+  package var version: String
+  package var board: String
+  package var rateHertz: Int
+  package var state: String
+  package var mode: String
+  package var fault: String?
+  package var faultJoint: String?
+  package var outputsEnabled: Bool
+  package var ticks: UInt64
+  package var overruns: UInt64
+  package var certificate: String
+  package var lipschitz: Double?
+  package var ratePerSecond: Double?
+  package var windowProduct: Double?
+  package var uncertifiedTicks: UInt32
+  package var wakeUpMicroseconds: Latency
+  package var computeMicroseconds: Latency
+  package var joints: [Joint]
+  package var recorder: Recorder?
+  package var publisher: Publisher?
+  /// What real-time operation lacks; empty = full real time.
+  package var degraded: [String]
+
+  /// - Parameter identity: of the hand that `runtime` runs.
+  package init(
+    _ runtime: HandRuntime, identity: HandIdentity, recorder: Recorder?, publisher: Publisher?,
+    degraded: [String]
+  ) {
+    let record = runtime.latestRecord()
+    handID = identity.handID
+    bootID = identity.bootID
+    version = identity.version
+    board = identity.board.name
+    rateHertz = identity.board.control.rateHertz
+    state = record.state.name
+    mode = record.mode.name
+    fault = record.fault == .none ? nil : record.fault.name
+    let names = identity.board.joints.map(\.name)
+    faultJoint = Int(record.faultJoint) < names.count ? names[Int(record.faultJoint)] : nil
+    outputsEnabled = record.outputsEnabled
+    ticks = record.sequence + 1
+    overruns = record.overruns
+    certificate = record.certificate.name
+    lipschitz = record.lipschitz.finiteOrNil
+    ratePerSecond = record.ratePerSecond.finiteOrNil
+    windowProduct = record.windowProduct.finiteOrNil
+    uncertifiedTicks = record.uncertifiedTicks
+    wakeUpMicroseconds = Latency(runtime.wakeUps.snapshot())
+    computeMicroseconds = Latency(runtime.computes.snapshot())
+    joints = names.indices.map { j in
+      let joint = record.joints[j]
+      return Joint(
+        name: names[j], certificate: joint.certificate.name,
+        setpointRadians: joint.setpointRadians.finiteOrZero,
+        positionRadians: joint.positionRadians.finiteOrZero,
+        velocityRadiansPerSecond: joint.velocityRadiansPerSecond.finiteOrZero,
+        torqueNewtonMetres: joint.torqueNewtonMetres.finiteOrZero,
+        currentAmperes: joint.currentAmperes.finiteOrZero, forceNewtons: joint.forceNewtons.finiteOrZero,
+        lipschitz: joint.lipschitz.finiteOrNil, slope: joint.slope.finiteOrZero,
+        sampleAgeMicroseconds: Double(joint.sampleAgeNanoseconds) / 1000,
+        isStale: joint.flags & JointFlags.stale != 0)
+    }
+    self.recorder = recorder
+    self.publisher = publisher
+    self.degraded = degraded
+  }
+}
+
+extension Double {
+  /// JSON has no NaN: an absent quantity is null.
+  fileprivate var finiteOrNil: Double? { isFinite ? self : nil }
+  fileprivate var finiteOrZero: Double { isFinite ? self : 0 }
+}

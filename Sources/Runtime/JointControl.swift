@@ -1,0 +1,188 @@
+import HandModel
+import PrimalLogic
+
+/// Everything of one joint that does not change between start and exit.
+package struct JointParameters: Sendable {
+  package var calibration: JointCalibration
+  package var model: LoopModel
+  package var certificate: Certificate
+  package var observerGains: Observer.Gains
+  /// Part of a period that passes before the plant sees a tick's torque, 0...1.
+  package var outputLatency: Double
+}
+
+/// The part of `JointParameters` that the tick reads, as plain numbers.
+struct JointConstants: BitwiseCopyable {
+  var radiansPerCount: Double
+  var zeroCounts: Int
+  var countsPerTurn: Int
+  var lower: Double
+  var upper: Double
+  var velocityLimit: Double
+  var accelerationLimit: Double
+  var torqueRate: Double
+  var currentLimit: Double
+  var trackingErrorLimit: Double
+  var inertia: Double
+  var damping: Double
+  var coulomb: Double
+  var gravity: Double
+  var ampereToNewtonMetre: Double
+  var dutyPerNewtonMetre: Double
+  var dutyPerRadianPerSecond: Double
+  var deadBand: Double
+  var lambda: Double
+  var km: Double
+  var outputLatency: Double
+  /// Largest believable change between two samples beyond what the speed limit allows.
+  var jumpAllowance: Double
+  /// Square of the noise floor ν of V.
+  var noiseFloorSquared: Double
+  var nominalRate: Double
+
+  init(_ p: JointParameters) {
+    let c = p.calibration
+    countsPerTurn = encoderCountsPerTurn
+    radiansPerCount = Double(c.encoder.sign) * 2 * .pi / Double(encoderCountsPerTurn)
+    zeroCounts = c.encoder.zeroCounts
+    lower = c.limits.lowerRadians
+    upper = c.limits.upperRadians
+    velocityLimit = c.limits.radiansPerSecond
+    accelerationLimit = c.limits.radiansPerSecondSquared
+    torqueRate = c.limits.torqueRateNewtonMetresPerSecond
+    currentLimit = c.limits.currentAmperes
+    trackingErrorLimit = c.limits.trackingErrorRadians
+    inertia = c.plant.inertiaKilogramSquareMetres
+    damping = c.plant.dampingNewtonMetreSeconds
+    coulomb = c.plant.coulombNewtonMetres
+    gravity = c.plant.gravityNewtonMetres
+    ampereToNewtonMetre = c.motor.torqueConstantNewtonMetresPerAmpere
+    dutyPerNewtonMetre =
+      c.motor.resistanceOhms / (c.motor.torqueConstantNewtonMetresPerAmpere * c.motor.supplyVolts)
+    dutyPerRadianPerSecond = c.motor.backEMFVoltSecondsPerRadian / c.motor.supplyVolts
+    deadBand = c.motor.deadBandDuty
+    lambda = c.gains.lambdaPerSecond
+    km = c.gains.km
+    outputLatency = p.outputLatency
+    jumpAllowance = jumpNoiseMultiple * c.noise.encoderRadians + 2 * .pi / Double(encoderCountsPerTurn)
+    noiseFloorSquared = noiseFloor(p)
+    nominalRate = p.certificate.ratePerSecond
+  }
+}
+
+/// A 12-bit magnetic encoder (AS5600).
+let encoderCountsPerTurn = 4096
+/// Standard deviations beyond which a change between samples is no noise: 6σ is one in 10⁹.
+private let jumpNoiseMultiple = 6.0
+/// V below this many standard deviations of the estimate says nothing about decay.
+private let noiseFloorDeviations = 3.0
+
+/// ν² of V: the weighted distance that the observer's own error makes, at `noiseFloorDeviations`.
+private func noiseFloor(_ p: JointParameters) -> Double {
+  var position = InlineArray<5, Double>(repeating: 0)
+  position[0] = p.observerGains.positionDeviation
+  var velocity = InlineArray<5, Double>(repeating: 0)
+  velocity[1] = p.observerGains.velocityDeviation
+  // The two errors are correlated; the sum of their norms bounds the norm of their sum.
+  let bound =
+    p.certificate.distanceSquared(position).squareRoot()
+    + p.certificate.distanceSquared(velocity).squareRoot()
+  return noiseFloorDeviations * noiseFloorDeviations * bound * bound
+}
+
+/// What one joint remembers from tick to tick.
+struct JointState: BitwiseCopyable {
+  let constants: JointConstants
+  let law: JointLaw
+  var observer: Observer
+  var nominal: NominalModel
+  var trajectory = Trajectory(position: 0)
+  var memory = 0.0
+  /// Torque of the last tick and of the one before, as commanded.
+  var torque = 0.0
+  var previousTorque = 0.0
+  /// What the law decided in the last live tick; the memory moves on from it once the next dt is known.
+  var error = 0.0
+  var demand = 0.0
+  /// Slope of the saturation in that decision.
+  var slope = 1.0
+  /// Whether there is such a decision: not in the first tick after arming.
+  var hasDecided = false
+  /// Torques on their way to the plant, without the load's feed-forward: what the certificate calls u.
+  var pending: DelayLine
+  /// ln L of the tick in units of `WindowProduct.unit`.
+  var logarithm: Int64 = 0
+  var lastSampleNumber: UInt32 = 0
+  var lastSampleTime: Int64 = 0
+  var lastSampleRadians = 0.0
+  var hasPosition = false
+  var rejectedSamples = 0
+  var overCurrentTicks = 0
+
+  init(_ p: JointParameters) {
+    constants = JointConstants(p)
+    law = JointLaw(p.model)
+    observer = Observer(
+      gains: p.observerGains, inertia: p.model.inertia, damping: p.model.damping,
+      stiffness: p.model.stiffness, position: 0)
+    nominal = NominalModel(p.model, position: 0)
+    pending = DelayLine(ticks: p.model.delayTicks)
+  }
+
+  /// Angle of an encoder word, wrapped to half a turn about the calibrated zero.
+  @_noLocks
+  func radians(counts: UInt16) -> Double {
+    var delta = Int(counts) - constants.zeroCounts
+    let half = constants.countsPerTurn / 2
+    if delta >= half { delta -= constants.countsPerTurn } else if delta < -half { delta += constants.countsPerTurn }
+    return Double(delta) * constants.radiansPerCount
+  }
+
+  /// Coulomb friction's direction, smooth about rest so that noise does not make it chatter.
+  @_noLocks
+  static func smoothSign(_ velocity: Double) -> Double {
+    let scaled = velocity / frictionVelocity
+    return scaled > 1 ? 1 : (scaled < -1 ? -1 : scaled)
+  }
+
+  /// Speed at which Coulomb friction is taken to be fully developed, rad/s: above the observer's noise.
+  static let frictionVelocity = 0.2
+
+  /// Starts the observer anew at rest at `position`.
+  @_noLocks
+  mutating func restObserver(at position: Double) {
+    observer = Observer(
+      gains: observer.gains, inertia: constants.inertia, damping: constants.damping, stiffness: 0,
+      position: position)
+  }
+
+  /// Starts the law and the nominal model at the measured angle, at rest.
+  @_noLocks
+  mutating func engage() {
+    release()
+    previousTorque = 0
+    overCurrentTicks = 0
+    let position = observer.position
+    trajectory.hold(at: min(max(position, constants.lower), constants.upper))
+    nominal.rest(at: position)
+  }
+
+  /// Lets go: no torque remembered, memory forgotten.
+  @_noLocks
+  mutating func release() {
+    memory = 0
+    torque = 0
+    hasDecided = false
+    pending = DelayLine(ticks: pending.ticks)
+  }
+
+  /// Duty cycle that makes the motor give `torque` at `velocity`:
+  /// (R τ / K_t + K_e ω) / V, dead band compensated, −1...1.
+  @_noLocks
+  func duty(torque: Double, velocity: Double) -> Double {
+    let linear = torque * constants.dutyPerNewtonMetre + velocity * constants.dutyPerRadianPerSecond
+    guard linear != 0 else { return 0 }
+    let compensated = min(linear.magnitude + constants.deadBand, 1)
+    return linear < 0 ? -compensated : compensated
+  }
+}

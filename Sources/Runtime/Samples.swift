@@ -1,0 +1,47 @@
+import PrimalLogic
+
+/// One reading of a joint's encoder, or the fact that it failed.
+package struct EncoderSample: BitwiseCopyable, Sendable {
+  package var counts: UInt16 = 0
+  /// False until the first good reading.
+  package var isValid = false
+  /// Consecutive failed readings since the last good one.
+  package var failures: UInt16 = 0
+  /// Number of good readings; a change means a fresh sample.
+  package var number: UInt32 = 0
+  /// When the chip was read, on the runtime's clock.
+  package var timeNanoseconds: Int64 = 0
+
+  package init() {}
+}
+
+/// What one bus knows after a cycle: samples of the joints it serves, others untouched.
+package struct BusSamples: BitwiseCopyable, Sendable {
+  package var encoders = PerJoint<EncoderSample>(repeating: EncoderSample())
+  package var currentsAmperes = PerJoint<Double>(repeating: 0)
+  package var forcesNewtons = PerJoint<Double>(repeating: 0)
+  /// Joints (bit j) whose current and force this bus measures.
+  package var servesCurrent: UInt16 = 0
+  package var servesForce: UInt16 = 0
+  /// The last transfer failed in a way that concerns the whole bus.
+  package var busFailed = false
+  /// A PWM chip lost its configuration or no longer takes writes.
+  package var actuatorFailed = false
+  /// Bit j set: the magnet of joint j's encoder is missing, too weak or too strong.
+  package var unhealthyJoints: UInt16 = 0
+  /// Failed transfers since start.
+  package var errors: UInt64 = 0
+
+  package init() {}
+}
+
+/// What the loop hands to the bus threads that drive actuators.
+package struct ActuatorCommand: BitwiseCopyable, Sendable {
+  /// Tick that computed it.
+  package var sequence: UInt64 = 0
+  package var enabled = false
+  /// Signed duty cycle −1...1, one a joint.
+  package var duty = PerJoint<Double>(repeating: 0)
+
+  package init() {}
+}

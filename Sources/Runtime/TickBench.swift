@@ -1,0 +1,160 @@
+import HandModel
+import PrimalLogic
+import Realtime
+import Simulation
+import Synchronization
+
+/// The full tick of a hand, fed with the samples of a simulated grasp: what `motorhand bench loop` measures.
+///
+/// The samples come from a virtual run of the same board beforehand, so that the measured part is the tick
+/// and its hand-over to the rings, as in the daemon, and not the simulated chips.
+package final class TickBench: @unchecked Sendable {
+  // Safety of @unchecked: `tick` belongs to the loop thread; the drain thread touches only the ring.
+
+  /// One cycle of samples: open, power grasp, open again; it ends where it began.
+  private static let cycleTicks = 4000
+  private static let sampleMilliseconds: Int64 = 1
+  private static let drainNanoseconds: Int64 = 5_000_000
+
+  private var controller: HandController
+  private let inputs: UnsafeMutablePointer<TickInputs>
+  private let record: UnsafeMutablePointer<TickRecord>
+  private let actuators: UnsafeMutablePointer<ActuatorCommand>
+  private let ring = Ring<TickRecord>(capacity: 1024, filling: TickRecord())
+  private let latest = LatestValue<TickRecord>(TickRecord())
+  private let samples: UnsafeMutablePointer<PerJoint<EncoderSample>>
+  private let closeCommand: TickCommand
+  private let openCommand: TickCommand
+  private let jointCount: Int
+  private var start: Int64 = 0
+  private var lastIndex: Int64 = -1
+  private var commandNumber: UInt32 = 0
+  private let shouldStop = Atomic<Bool>(false)
+  private var drain: RealtimeThread?
+
+  /// - Parameters:
+  ///   - files: a simulated board that fits 1 kHz, whose samples the bench replays.
+  ///   - rateHertz: rate of the measured controller.
+  package init(board: Board, calibration: Calibration, rateHertz: Int) throws {
+    var fast = board
+    fast.control.rateHertz = rateHertz
+    // A bench on a busy machine measures overruns; it is not to stop for them.
+    fast.control.overrunBudgetTicks = .max
+    fast.control.uncertifiedBudgetTicks = .max
+    let design = try HandDesign(board: fast, calibration: calibration)
+    controller = HandController(settings: fast.control, parameters: design.joints)
+    jointCount = board.joints.count
+    let radians = { (name: String) -> [Double] in
+      calibration.poses.first { $0.name == name }?.radians ?? calibration.poses[0].radians
+    }
+    closeCommand = TickCommand(.pose(radians: radians("power"), seconds: 1), source: .script, number: 0)
+    openCommand = TickCommand(.pose(radians: radians("open"), seconds: 1), source: .script, number: 0)
+    inputs = .allocate(capacity: 1)
+    inputs.initialize(to: TickInputs())
+    record = .allocate(capacity: 1)
+    record.initialize(to: TickRecord())
+    actuators = .allocate(capacity: 1)
+    actuators.initialize(to: ActuatorCommand())
+    samples = .allocate(capacity: Self.cycleTicks)
+    samples.initialize(repeating: .init(repeating: EncoderSample()), count: Self.cycleTicks)
+    try capture(board, calibration)
+  }
+
+  deinit {
+    stop()
+    inputs.deallocate()
+    record.deallocate()
+    actuators.deallocate()
+    samples.deallocate()
+  }
+
+  /// When in the cycle what is commanded, milliseconds.
+  private static let armAt: Int64 = 100
+  private static let closeAt: Int64 = 500
+  private static let openAt: Int64 = 2000
+
+  private func capture(_ board: Board, _ calibration: Calibration) throws {
+    let clock = VirtualClock()
+    var board = board
+    board.control.rateHertz = 1000
+    let runtime = try HandRuntime(
+      design: try HandDesign(board: board, calibration: calibration), seed: 1, clock: clock)
+    func entry(_ milliseconds: Int64, _ command: Command) -> CommandScript.Entry {
+      .init(atNanoseconds: milliseconds * 1_000_000, command: command)
+    }
+    let poses = calibration.poses
+    let power = poses.first { $0.name == "power" } ?? poses[0]
+    let open = poses.first { $0.name == "open" } ?? poses[0]
+    var tick = 0
+    runtime.runVirtual(
+      clock, ticks: Self.cycleTicks,
+      script: [
+        entry(Self.armAt, .arm), entry(Self.closeAt, .pose(radians: power.radians, seconds: 1)),
+        entry(Self.openAt, .pose(radians: open.radians, seconds: 1)),
+      ], records: false, publishes: false
+    ) { [self] in
+      let record = runtime.latestRecord()
+      for j in 0..<jointCount {
+        samples[tick][j].counts = record.joints[j].encoderCounts
+        // The age within its tick, to be set against the time of the measured one.
+        samples[tick][j].timeNanoseconds = Int64(record.joints[j].sampleAgeNanoseconds)
+        samples[tick][j].isValid = true
+      }
+      tick += 1
+      return true
+    }
+  }
+
+  /// Starts the consumer of the records; called before the first tick.
+  package func begin() throws(RealtimeThreadError) {
+    let clock = MonotonicClock()
+    drain = try RealtimeThread(name: "bench-drain", policy: .normal) { [unowned self] in
+      while !shouldStop.load(ordering: .acquiring) {
+        _ = ring.drain { _ in }
+        clock.sleep(until: clock.now() + Self.drainNanoseconds)
+      }
+    }
+  }
+
+  package func stop() {
+    shouldStop.store(true, ordering: .releasing)
+    drain?.join()
+    drain = nil
+  }
+
+  /// One tick that started at `now`.
+  package func tick(_ now: Int64) {
+    if start == 0 { start = now }
+    let index = (now - start) / (Self.sampleMilliseconds * 1_000_000)
+    let slot = Int(index % Int64(Self.cycleTicks))
+    if index != lastIndex {
+      lastIndex = index
+      for j in 0..<jointCount {
+        let age = samples[slot][j].timeNanoseconds
+        inputs.pointee.encoders[j] = samples[slot][j]
+        inputs.pointee.encoders[j].timeNanoseconds = now - age
+        inputs.pointee.encoders[j].number = UInt32(truncatingIfNeeded: index + 1)
+      }
+      command(at: Int64(slot))
+    }
+    inputs.pointee.nowNanoseconds = now
+    inputs.pointee.deadlineNanoseconds = now
+    controller.tick(inputs, record: record, actuators: actuators)
+    ring.push(record.pointee)
+    latest.write(record.pointee)
+  }
+
+  private func command(at milliseconds: Int64) {
+    switch milliseconds {
+    case Self.armAt: inputs.pointee.command.kind = .arm
+    case Self.closeAt: inputs.pointee.command = closeCommand
+    case Self.openAt: inputs.pointee.command = openCommand
+    default: return
+    }
+    commandNumber &+= 1
+    inputs.pointee.command.number = commandNumber
+  }
+
+  /// What the measured hand was doing at the end: a bench of a faulted hand would measure nothing.
+  package var lastRecord: TickRecord { record.pointee }
+}

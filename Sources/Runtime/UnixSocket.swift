@@ -1,0 +1,110 @@
+import Glibc
+
+/// Why a control socket could not be used.
+package enum SocketError: Error, CustomStringConvertible {
+  case pathTooLong(path: String, limit: Int)
+  case alreadyRunning(path: String)
+  case system(operation: String, path: String, errno: Int32)
+  case closed(path: String)
+  case timedOut(path: String, seconds: Double)
+
+  package var description: String {
+    switch self {
+    case .pathTooLong(let path, let limit):
+      "control socket \(path): the path has \(path.utf8.count) bytes, at most \(limit) are possible; "
+        + "choose a shorter one with --socket"
+    case .alreadyRunning(let path):
+      "control socket \(path): another motorhandd is running on it; stop it, or give this one its own --socket"
+    case .system(let operation, let path, let errno):
+      "control socket \(path): \(operation) failed: \(String(cString: strerror(errno)))"
+        + (errno == ENOENT || errno == ECONNREFUSED ? "; is motorhandd running? (--socket names its socket)" : "")
+    case .closed(let path): "control socket \(path): the daemon closed the connection"
+    case .timedOut(let path, let seconds): "control socket \(path): no answer within \(seconds) s"
+    }
+  }
+}
+
+/// An open file descriptor with one owner.
+struct Descriptor: ~Copyable {
+  let value: Int32
+  init(_ value: Int32) { self.value = value }
+  deinit { close(value) }
+}
+
+/// Calls `body` with the address of a unix socket.
+func withUnixAddress<Result>(
+  _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
+) throws(SocketError) -> Result {
+  var address = sockaddr_un()
+  address.sun_family = sa_family_t(AF_UNIX)
+  let limit = MemoryLayout.size(ofValue: address.sun_path) - 1
+  guard path.utf8.count <= limit else { throw .pathTooLong(path: path, limit: limit) }
+  withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+  return withUnsafePointer(to: &address) { pointer in
+    pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+      body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+    }
+  }
+}
+
+/// A client of the control socket: one JSON line out, one JSON line in.
+package final class ControlClient {
+  private let path: String
+  private let descriptor: Int32
+  private var buffer: [UInt8] = []
+
+  /// Connects. Throws `SocketError` when nobody listens.
+  package init(path: String) throws(SocketError) {
+    self.path = path
+    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    guard descriptor >= 0 else { throw .system(operation: "socket", path: path, errno: errno) }
+    self.descriptor = descriptor
+    let result = try withUnixAddress(path) { connect(descriptor, $0, $1) }
+    guard result == 0 else {
+      throw .system(operation: "connect", path: path, errno: errno)
+    }
+  }
+
+  deinit { close(descriptor) }
+
+  /// Sends one line.
+  package func send(_ line: String) throws(SocketError) {
+    let bytes = Array((line + "\n").utf8)
+    var sent = 0
+    while sent < bytes.count {
+      let n = bytes.withUnsafeBytes {
+        Glibc.send(descriptor, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
+      }
+      if n < 0 && errno == EINTR { continue }
+      guard n > 0 else { throw .system(operation: "send", path: path, errno: errno) }
+      sent += n
+    }
+  }
+
+  /// The next line; throws after `seconds` without one, or when the daemon has closed.
+  package func receive(seconds: Double) throws(SocketError) -> String {
+    while true {
+      if let end = buffer.firstIndex(of: UInt8(ascii: "\n")) {
+        let line = String(decoding: buffer[..<end], as: UTF8.self)
+        buffer.removeFirst(end + 1)
+        return line
+      }
+      var poller = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+      let ready = poll(&poller, 1, Int32(seconds * 1000))
+      if ready < 0 && errno == EINTR { continue }
+      guard ready > 0 else { throw .timedOut(path: path, seconds: seconds) }
+      var chunk = [UInt8](repeating: 0, count: 65536)
+      let n = recv(descriptor, &chunk, chunk.count, 0)
+      if n < 0 && errno == EINTR { continue }
+      if n < 0 { throw .system(operation: "receive", path: path, errno: errno) }
+      guard n > 0 else { throw .closed(path: path) }
+      buffer += chunk[..<n]
+    }
+  }
+
+  /// One request, one reply.
+  package func request(_ line: String, seconds: Double = 2) throws(SocketError) -> String {
+    try send(line)
+    return try receive(seconds: seconds)
+  }
+}

@@ -1,0 +1,101 @@
+import Devices
+import Synchronization
+
+/// A fault that a simulated bus can be told to have. A nil address means every address.
+package enum BusFault: Sendable, Equatable {
+  /// Nobody acknowledges.
+  case nack(I2CAddress?)
+  case arbitrationLoss
+  /// The adapter gives up after `nanoseconds`.
+  case hang(nanoseconds: Int64)
+  /// An adapter error of no known class.
+  case busError(I2CAddress?)
+  /// Data reads as zero without any error, as AS5600 boards were seen to do.
+  case readsZero(I2CAddress?)
+  /// Data reads with these bits inverted.
+  case readsInverted(I2CAddress?, mask: UInt8)
+}
+
+/// The faults injected into one bus. Set from any thread, asked by the bus's.
+final class InjectedFaults: Sendable {
+  private struct Entry {
+    var fault: BusFault
+    var transfersLeft: Int
+  }
+
+  /// What a failed transfer reports and how long it takes; nil = as long as a refused address.
+  struct Failure {
+    var kind: I2CFailure
+    var nanoseconds: Int64?
+  }
+
+  /// Bits of each byte that arrive as sent, and bits that arrive inverted; by default no lie at all.
+  struct Falsification {
+    var kept: UInt8 = 0xFF
+    var inverted: UInt8 = 0
+
+    func apply(_ byte: UInt8) -> UInt8 { byte & kept ^ inverted }
+  }
+
+  /// Lets the healthy case cost one load.
+  private let count = Atomic(0)
+  private let entries = Mutex<[Entry]>([])
+
+  var isEmpty: Bool { count.load(ordering: .acquiring) == 0 }
+
+  func add(_ fault: BusFault, transfers: Int) {
+    precondition(transfers > 0)
+    entries.withLock {
+      $0.append(Entry(fault: fault, transfersLeft: transfers))
+      count.store($0.count, ordering: .releasing)
+    }
+  }
+
+  func clear() {
+    entries.withLock {
+      $0.removeAll()
+      count.store(0, ordering: .releasing)
+    }
+  }
+
+  /// Whether a transfer to `address` fails, spending one transfer of the fault that makes it so.
+  func failure(of address: I2CAddress) -> Failure? {
+    if isEmpty { return nil }
+    return spendFirst { fault in
+      switch fault {
+      case .nack(let target) where target == nil || target == address: Failure(kind: .nack)
+      case .busError(let target) where target == nil || target == address: Failure(kind: .busError)
+      case .arbitrationLoss: Failure(kind: .arbitrationLost)
+      case .hang(let nanoseconds): Failure(kind: .busFault, nanoseconds: nanoseconds)
+      default: nil
+      }
+    }
+  }
+
+  /// What a read transfer from `address` does to its bytes, spending one transfer of the fault that does it.
+  func falsification(of address: I2CAddress) -> Falsification {
+    if isEmpty { return Falsification() }
+    return spendFirst { fault in
+      switch fault {
+      case .readsZero(let target) where target == nil || target == address:
+        Falsification(kept: 0)
+      case .readsInverted(let target, let mask) where target == nil || target == address:
+        Falsification(inverted: mask)
+      default: nil
+      }
+    } ?? Falsification()
+  }
+
+  private func spendFirst<Effect>(_ effect: (BusFault) -> Effect?) -> Effect? {
+    entries.withLock { entries in
+      for index in entries.indices {
+        guard let result = effect(entries[index].fault) else { continue }
+        entries[index].transfersLeft -= 1
+        if entries[index].transfersLeft == 0 { entries.remove(at: index) }
+        count.store(entries.count, ordering: .releasing)
+        return result
+      }
+      return nil
+    }
+  }
+}

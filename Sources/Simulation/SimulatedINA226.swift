@@ -1,0 +1,153 @@
+import Devices
+
+/// An INA226 (datasheet SBOS547) over a current and a supply voltage. Alerts are not simulated.
+package final class SimulatedINA226: SimulatedChip {
+  private enum Register {
+    static let configuration: UInt8 = 0x00
+    static let shuntVoltage: UInt8 = 0x01
+    static let busVoltage: UInt8 = 0x02
+    static let power: UInt8 = 0x03
+    static let current: UInt8 = 0x04
+    static let calibration: UInt8 = 0x05
+    static let maskEnable: UInt8 = 0x06
+    static let alertLimit: UInt8 = 0x07
+    static let manufacturerID: UInt8 = 0xFE
+    static let dieID: UInt8 = 0xFF
+  }
+
+  /// Table 7-1.
+  package static let powerOnConfiguration: UInt16 = 0x4127
+  private static let reset: UInt16 = 1 << 15
+  private static let conversionReady: UInt16 = 1 << 3
+
+  private let shuntOhms: Double
+  private let current: @Sendable (Int64) -> Double
+  private let busVolts: @Sendable (Int64) -> Double
+  private var configuration = powerOnConfiguration
+  private var calibration: UInt16 = 0
+  private var mask: UInt16 = 0
+  private var alertLimit: UInt16 = 0
+  private var shuntCounts: Int16 = 0
+  private var busCounts: UInt16 = 0
+  private var isReady = false
+  /// Start of the conversion that is running; conversions follow each other from here on.
+  private var conversionStart: Int64 = 0
+  private var pointer: UInt8 = 0
+  private var position = 0
+  private var highByte: UInt8 = 0
+  private var readValue: UInt16 = 0
+
+  /// - Parameters:
+  ///   - current: amperes through the shunt at a time.
+  ///   - busVolts: volts at VBUS at a time.
+  package init(
+    address: UInt8 = INA226.defaultAddress, shuntOhms: Double,
+    current: @escaping @Sendable (Int64) -> Double, busVolts: @escaping @Sendable (Int64) -> Double
+  ) {
+    self.shuntOhms = shuntOhms
+    self.current = current
+    self.busVolts = busVolts
+    super.init(address: address)
+  }
+
+  override func beginWrite(to address: UInt8, at now: Int64) { position = 0 }
+
+  override func beginRead(at now: Int64) {
+    position = 0
+    update(now)
+    readValue = read(pointer)
+  }
+
+  override func receive(_ byte: UInt8, at now: Int64) -> Bool {
+    switch position {
+    case 0: pointer = byte
+    case 1: highByte = byte
+    case 2: write(UInt16(highByte) << 8 | UInt16(byte), at: now)
+    default: break
+    }
+    position += 1
+    return true
+  }
+
+  override func send(at now: Int64) -> UInt8 {
+    defer { position += 1 }
+    return UInt8(truncatingIfNeeded: position % 2 == 0 ? readValue >> 8 : readValue)
+  }
+
+  private func write(_ value: UInt16, at now: Int64) {
+    switch pointer {
+    case Register.configuration:
+      if value & Self.reset != 0 {
+        configuration = Self.powerOnConfiguration
+        calibration = 0
+        mask = 0
+        alertLimit = 0
+      } else {
+        // Bits 14...12 are fixed at 100.
+        configuration = value & 0x0FFF | 0x4000
+      }
+      // A write starts a new conversion (§7.1.1) and clears CVRF (§7.1.7).
+      conversionStart = now
+      isReady = false
+    case Register.calibration: calibration = value & 0x7FFF
+    case Register.maskEnable: mask = value & 0xFC03
+    case Register.alertLimit: alertLimit = value
+    default: break
+    }
+  }
+
+  private func read(_ register: UInt8) -> UInt16 {
+    switch register {
+    case Register.configuration: return configuration
+    case Register.shuntVoltage: return UInt16(bitPattern: shuntCounts)
+    case Register.busVoltage: return busCounts
+    case Register.power:
+      // Equation 4.
+      return UInt16(min(Int(currentCounts.magnitude) * Int(busCounts) / 20_000, 65_535))
+    case Register.current: return UInt16(bitPattern: currentCounts)
+    case Register.calibration: return calibration
+    case Register.maskEnable:
+      // Reading clears the flag (§7.1.7).
+      defer { isReady = false }
+      return mask | (isReady ? Self.conversionReady : 0)
+    case Register.alertLimit: return alertLimit
+    case Register.manufacturerID: return 0x5449
+    case Register.dieID: return 0x2260
+    default: return 0
+    }
+  }
+
+  /// Equation 3: shunt counts times calibration over 2048.
+  private var currentCounts: Int16 {
+    Int16(clamping: Int(shuntCounts) * Int(calibration) / 2048)
+  }
+
+  /// Takes the result of the conversion that ended last, if one has ended since the last look. Averaging makes
+  /// a result late; its smoothing is not simulated.
+  private func update(_ now: Int64) {
+    guard configuration & 0b100 != 0 else { return }
+    let period = conversionNanoseconds
+    let conversions = (now - conversionStart) / period
+    guard conversions > 0 else { return }
+    conversionStart += conversions * period
+    isReady = true
+    if configuration & 0b001 != 0 {
+      // 2.5 µV a count (§7.1.2).
+      let counts = (current(conversionStart) * shuntOhms / 2.5e-6).rounded()
+      shuntCounts = Int16(min(max(counts, -32768), 32767))
+    }
+    if configuration & 0b010 != 0 {
+      busCounts = UInt16(min(max((busVolts(conversionStart) / INA226.voltsPerCount).rounded(), 0), 32767))
+    }
+  }
+
+  /// Time of one averaged result (tables 7-3...7-5).
+  private var conversionNanoseconds: Int64 {
+    let times: InlineArray<8, Int64> = [140, 204, 332, 588, 1100, 2116, 4156, 8244]
+    let averages: InlineArray<8, Int64> = [1, 4, 16, 64, 128, 256, 512, 1024]
+    let bus = configuration & 0b010 != 0 ? times[Int(configuration >> 6 & 0b111)] : 0
+    let shunt = configuration & 0b001 != 0 ? times[Int(configuration >> 3 & 0b111)] : 0
+    // Mode 100 is power-down: no conversion, and none of both times.
+    return max(bus + shunt, 1) * 1000 * averages[Int(configuration >> 9 & 0b111)]
+  }
+}

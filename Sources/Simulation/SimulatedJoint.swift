@@ -1,0 +1,193 @@
+import Devices
+import Foundation
+import HandModel
+import Synchronization
+
+/// A joint with its motor and bridge, seen by chips on several buses, hence by several threads.
+///
+/// Time flows in by the chips' transfers: each look advances the joint lazily. Changes of the drive are kept
+/// until a look passes their time, so that a bus whose time line runs ahead does not show the future to the
+/// others.
+package final class SimulatedJoint: PWMLoad, Sendable {
+  /// Standard deviation of the encoder's analogue noise, radians (docs/hardware.md, simulation).
+  package static let encoderNoiseRadians = 0.3e-3
+  /// The force sensor's amplifier runs from 3.3 V and cannot say more.
+  package static let forceSensorMaximumVolts = 3.3
+  /// Changes of the drive that may wait: some periods of the fastest loop.
+  private static let pendingCapacity = 16
+
+  package let name: String
+
+  private struct DriveChange {
+    var timeNanoseconds: Int64 = 0
+    var duty = 0.0
+  }
+
+  private struct State {
+    var dynamics: JointDynamics
+    var pending = InlineArray<16, DriveChange>(repeating: DriveChange())
+    var pendingCount = 0
+    var sampleNumber: UInt64 = 0
+    var stuckCounts: UInt16?
+    var driveScale = 1.0
+  }
+
+  private let state: Mutex<State>
+  private let killLine: SimulatedLine
+  private let directionLine: SimulatedLine
+  private let encoder: EncoderCalibration
+  private let noise: GaussianNoise
+
+  /// - Parameters:
+  ///   - index: place in the board's order; chooses the noise.
+  ///   - radians: angle at the start.
+  ///   - killLine: active = bridge enabled.
+  ///   - directionLine: active = torque towards smaller angles.
+  package init(
+    _ calibration: JointCalibration, index: Int, seed: UInt64, radians: Double, killLine: SimulatedLine,
+    directionLine: SimulatedLine, clock: any TimeSource
+  ) {
+    name = calibration.name
+    encoder = calibration.encoder
+    noise = GaussianNoise(seed: seed, stream: index)
+    self.killLine = killLine
+    self.directionLine = directionLine
+    state = Mutex(
+      State(dynamics: JointDynamics(calibration, radians: radians, timeNanoseconds: clock.now())))
+  }
+
+  // MARK: What chips see
+
+  /// Latches a duty of 0...1 from `now` on, with the direction line as it is.
+  package func outputChanged(duty: Double, at now: Int64) {
+    let signed = directionLine.isActive ? -duty : duty
+    state.withLock { state in
+      if state.pendingCount == Self.pendingCapacity {
+        advance(&state, to: state.pending[0].timeNanoseconds)
+      }
+      state.pending[state.pendingCount] = DriveChange(timeNanoseconds: now, duty: signed)
+      state.pendingCount += 1
+    }
+  }
+
+  /// One encoder sample: 12-bit counts with noise. Each call is a new sample.
+  package func encoderCounts(at now: Int64) -> UInt16 {
+    state.withLock { state in
+      let number = state.sampleNumber
+      state.sampleNumber += 1
+      if let stuck = state.stuckCounts { return stuck }
+      advance(&state, to: now)
+      return counts(state.dynamics.radians(at: now) + Self.encoderNoiseRadians * noise.value(number))
+    }
+  }
+
+  /// Motor current, averaged over the PWM period, signed as the torque.
+  package func motorAmperes(at now: Int64) -> Double {
+    state.withLock { state in
+      advance(&state, to: now)
+      return state.dynamics.motorAmperes
+    }
+  }
+
+  /// Force of the object on the fingertip.
+  package func contactNewtons(at now: Int64) -> Double {
+    state.withLock { state in
+      advance(&state, to: now)
+      return state.dynamics.contactNewtonMetres / JointDynamics.fingertipMetres
+    }
+  }
+
+  /// Output of a fingertip force sensor.
+  package func forceSensorVolts(at now: Int64, newtonsPerVolt: Double) -> Double {
+    min(contactNewtons(at: now) / newtonsPerVolt, Self.forceSensorMaximumVolts)
+  }
+
+  // MARK: What tests and campaigns see and do
+
+  /// True state of a joint.
+  package struct Truth: Sendable, Equatable {
+    package var radians: Double
+    package var radiansPerSecond: Double
+    /// Signed duty as latched by the bridge.
+    package var duty: Double
+    /// Whether the kill line enables the bridge.
+    package var isLive: Bool
+    package var motorAmperes: Double
+    package var kineticJoules: Double
+  }
+
+  /// The joint as it really is at `now`.
+  package func truth(at now: Int64) -> Truth {
+    state.withLock { state in
+      advance(&state, to: now)
+      let dynamics = state.dynamics
+      return Truth(
+        radians: dynamics.radians(at: now), radiansPerSecond: dynamics.radiansPerSecond,
+        duty: dynamics.duty, isLive: dynamics.isLive, motorAmperes: dynamics.motorAmperes,
+        kineticJoules: dynamics.kineticJoules)
+    }
+  }
+
+  /// Goes through the time up to `now`.
+  package func advance(to now: Int64) {
+    state.withLock { advance(&$0, to: now) }
+  }
+
+  /// Puts the joint somewhere, at the time it has reached.
+  package func place(radians: Double, radiansPerSecond: Double = 0) {
+    state.withLock { $0.dynamics.place(radians: radians, radiansPerSecond: radiansPerSecond) }
+  }
+
+  /// A torque from outside, for example a finger that is pulled at, from the time the joint has reached on.
+  package func setExternalTorque(newtonMetres: Double) {
+    state.withLock { $0.dynamics.externalNewtonMetres = newtonMetres }
+  }
+
+  /// An object in the way from this angle on towards larger angles; nil takes it away.
+  package func setObject(atRadians radians: Double?) {
+    state.withLock { $0.dynamics.contactRadians = radians ?? .infinity }
+  }
+
+  /// Fault: the encoder repeats one value, as with a magnet that came loose; nil ends it.
+  package func setEncoderStuck(counts: UInt16?) {
+    state.withLock { $0.stuckCounts = counts }
+  }
+
+  /// Fault: the drive acts by this factor from the next latched duty on: −1 is reversed wiring, 0.1 a worn
+  /// motor.
+  package func setDriveScale(_ scale: Double) {
+    state.withLock { $0.driveScale = scale }
+  }
+
+  // MARK: Time
+
+  private func advance(_ state: inout State, to now: Int64) {
+    let kill = killLine.lastChange
+    while true {
+      let nextDrive = state.pendingCount > 0 ? state.pending[0].timeNanoseconds : .max
+      if kill.isActive != state.dynamics.isLive, kill.timeNanoseconds <= min(nextDrive, now) {
+        state.dynamics.advance(exactlyTo: kill.timeNanoseconds)
+        state.dynamics.isLive = kill.isActive
+      } else if nextDrive <= now {
+        Self.applyOldest(&state)
+      } else {
+        break
+      }
+    }
+    state.dynamics.advance(to: now)
+  }
+
+  private static func applyOldest(_ state: inout State) {
+    let change = state.pending[0]
+    state.dynamics.advance(exactlyTo: change.timeNanoseconds)
+    state.dynamics.duty = state.driveScale * change.duty
+    state.pendingCount -= 1
+    for index in 0..<state.pendingCount { state.pending[index] = state.pending[index + 1] }
+  }
+
+  /// The inverse of the calibration's counts-to-radians formula.
+  private func counts(_ radians: Double) -> UInt16 {
+    let counts = (Double(encoder.sign) * radians * (Double(AS5600.countsPerTurn) / (2 * .pi))).rounded()
+    return UInt16((encoder.zeroCounts + Int(counts)) & (AS5600.countsPerTurn - 1))
+  }
+}

@@ -1,0 +1,56 @@
+import Devices
+import HandModel
+import Synchronization
+
+/// A GPIO line. Level and time of the last change are one atomic word, so that the real-time loop can set it
+/// without a lock and the physics still learns when it changed.
+package final class SimulatedLine: DigitalLine, Sendable {
+  package let name: String
+  private let clock: any TimeSource
+  /// Nanoseconds of the last change, shifted left by one, with the logical level in bit 0: 62 bits are
+  /// 146 years.
+  private let word: Atomic<Int64>
+
+  /// The line as nobody drives it: its bias resistor decides, and active-low turns the level into the logical
+  /// value. A floating line rests inactive.
+  package init(_ spec: LineSpec, clock: any TimeSource) {
+    name = spec.line
+    self.clock = clock
+    let rest =
+      switch spec.bias {
+      case .none: false
+      case .pullUp: !spec.activeLow
+      case .pullDown: spec.activeLow
+      }
+    word = Atomic(Self.pack(rest, at: clock.now()))
+  }
+
+  package var isActive: Bool { lastChange.isActive }
+
+  package func setActive(_ active: Bool) {
+    guard isActive != active else { return }
+    word.store(Self.pack(active, at: clock.now()), ordering: .releasing)
+  }
+
+  /// Presses an e-stop button that is wired to this line.
+  package func press() { setActive(true) }
+
+  /// Releases it.
+  package func release() { setActive(false) }
+
+  /// The logical level and since when it stands.
+  package struct Change: Sendable, Equatable {
+    package let isActive: Bool
+    package let timeNanoseconds: Int64
+  }
+
+  /// Both from the same moment.
+  package var lastChange: Change {
+    let word = word.load(ordering: .acquiring)
+    return Change(isActive: word & 1 != 0, timeNanoseconds: word >> 1)
+  }
+
+  private static func pack(_ active: Bool, at nanoseconds: Int64) -> Int64 {
+    nanoseconds << 1 | (active ? 1 : 0)
+  }
+}

@@ -1,0 +1,47 @@
+import CMosquitto
+import Glibc
+
+/// Why a connection to the broker failed or ended.
+enum BrokerError: Error, Equatable, CustomStringConvertible {
+  case credentials(BrokerCredentialsError)
+  /// A call of the library failed; `detail` is what it logged last, if anything.
+  case library(call: String, code: Int32, errno: Int32, detail: String)
+  /// The broker answered CONNECT with a refusal (MQTT 5 reason code).
+  case refused(reason: Int32)
+  case handshakeTimeout(seconds: Double)
+  case acknowledgementTimeout(seconds: Double)
+  /// The broker ended the connection (MQTT 5 reason code).
+  case ended(reason: Int32)
+
+  var description: String {
+    switch self {
+    case .credentials(let error): return error.description
+    case .library(let call, let code, let number, let detail):
+      let name = String(cString: mosquitto_strerror(code))
+      let cause = code == MOSQ_ERR_ERRNO.code ? "\(name): \(String(cString: strerror(number)))" : name
+      return detail.isEmpty ? "\(call): \(cause)" : "\(call): \(cause) (\(detail))"
+    case .refused(let reason):
+      let hint =
+        reason == MQTT_RC_BAD_USERNAME_OR_PASSWORD.reason || reason == MQTT_RC_NOT_AUTHORIZED.reason
+        ? ": check the credentials file" : ""
+      return "broker refused the connection: \(Self.text(reason))\(hint)"
+    case .handshakeTimeout(let seconds): return "broker did not answer within \(seconds) s"
+    case .acknowledgementTimeout(let seconds):
+      return "broker did not acknowledge a message within \(seconds) s"
+    case .ended(let reason): return "broker ended the connection: \(Self.text(reason))"
+    }
+  }
+
+  static func text(_ reason: Int32) -> String {
+    "\(String(cString: mosquitto_reason_string(reason))) (0x\(String(reason, radix: 16)))"
+  }
+}
+
+extension mosq_err_t {
+  /// The enumeration's value as the functions return it.
+  var code: Int32 { Int32(rawValue) }
+}
+
+extension mqtt5_return_codes {
+  var reason: Int32 { Int32(bitPattern: rawValue) }
+}

@@ -1,0 +1,56 @@
+import CMosquitto
+import Glibc
+import Synchronization
+
+/// One attempt to connect, on a thread of its own, because resolver and kernel may block for minutes: the
+/// publisher goes on reading its ring meanwhile, and can stop without waiting.
+///
+/// There is never more than one attempt at a time; an abandoned one cleans up after itself.
+final class ConnectionAttempt: Sendable {
+  enum Outcome: Sendable {
+    case connected(BrokerConnection)
+    case failed(BrokerError)
+  }
+
+  private enum State: Sendable {
+    case running
+    case done(Outcome)
+    case abandoned
+  }
+
+  private let state = Mutex(State.running)
+
+  /// - Parameter connect: makes a connection whose socket stands.
+  init(connect: @escaping @Sendable () throws(BrokerError) -> BrokerConnection) {
+    let started = PublisherThread.start(name: "mqtt-connect") { [self] in
+      let outcome: Outcome
+      do throws(BrokerError) { outcome = .connected(try connect()) } catch { outcome = .failed(error) }
+      finish(outcome)
+    }
+    switch started {
+    case .success(let thread): pthread_detach(thread)
+    case .failure(let error):
+      finish(
+        .failed(.library(call: "pthread_create", code: MOSQ_ERR_ERRNO.code, errno: error.errno, detail: "")))
+    }
+  }
+
+  private func finish(_ outcome: Outcome) {
+    state.withLock { state in
+      // Nobody waits for an abandoned connection: it is released here, before its CONNECT was written.
+      if case .abandoned = state { return }
+      state = .done(outcome)
+    }
+  }
+
+  /// The outcome once there is one.
+  func poll() -> Outcome? {
+    state.withLock { state in
+      if case .done(let outcome) = state { return outcome }
+      return nil
+    }
+  }
+
+  /// Releases the connection, now or when it comes.
+  func abandon() { state.withLock { $0 = .abandoned } }
+}

@@ -1,0 +1,53 @@
+/// The topics of one hand, docs/telemetry.md.
+struct Topics: Sendable {
+  /// Bare text of L, the source system's format.
+  let agpState: String
+  let agpDetail: String
+  let agpCommand: String
+  let status: String
+  let birth: String
+  let state: String
+  let event: String
+  let reply: String
+  /// Filter for `cmd/{verb}`.
+  let commandFilter: String
+  private let commandPrefix: String
+  private let sensorPrefix: String
+
+  init(handID id: String) {
+    agpState = "motorhand/agp/\(id)/state"
+    agpDetail = "motorhand/agp/\(id)/detail"
+    agpCommand = "motorhand/agp/\(id)/command"
+    let hand = "motorhand/hand/\(id)"
+    status = "\(hand)/status"
+    birth = "\(hand)/birth"
+    state = "\(hand)/state"
+    event = "\(hand)/event"
+    reply = "\(hand)/reply"
+    commandPrefix = "\(hand)/cmd/"
+    commandFilter = "\(hand)/cmd/+"
+    sensorPrefix = "motorhand/sensors/\(id)/"
+  }
+
+  func sensor(metric: String) -> String { sensorPrefix + metric }
+
+  /// The verb of a command topic; empty for the AGP topic, whose body names the verb; nil for any other.
+  func verb(ofTopic topic: String) -> String? {
+    if topic == agpCommand { return "" }
+    guard topic.hasPrefix(commandPrefix) else { return nil }
+    return String(topic.dropFirst(commandPrefix.count))
+  }
+
+  /// An identifier goes into topics, so it may hold no level separator or wildcard.
+  static func isValid(handID: String) -> Bool {
+    (1...64).contains(handID.utf8.count)
+      && handID.utf8.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+          UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
+          true
+        default: false
+        }
+      }
+  }
+}

@@ -1,0 +1,111 @@
+import ArgumentParser
+import Foundation
+import HandModel
+import Runtime
+
+/// The calibration file that a command uses beside a board.
+struct CalibrationOption: ParsableArguments {
+  @Option(help: "Calibration file; default: nominal-hand.yaml in the folder Calibration beside the board's.")
+  var calibration: String?
+
+  func path(board: String) -> String {
+    calibration
+      ?? URL(fileURLWithPath: board).deletingLastPathComponent().deletingLastPathComponent()
+      .appendingPathComponent("Calibration/nominal-hand.yaml").path
+  }
+}
+
+struct Check: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Check a board: devices, load of each bus, highest rate, certificate of each joint.",
+    discussion: "Exit codes: 0 fits and is certified; 2 a file is broken; 3 the rate does not fit or a joint has no certificate.")
+  @Argument(help: "Board file, for example Boards/sim.yaml.") var board: String
+  @OptionGroup var calibration: CalibrationOption
+  @Option(help: "Check at this rate instead of the board's.") var rateHz: Int?
+  @Flag(help: "Print the report as JSON.") var json = false
+
+  func run() throws {
+    var (board, calibration) = try load(board: board, calibration: calibration.path(board: board))
+    if let rateHz {
+      let allowed = 10...10_000
+      guard allowed.contains(rateHz), 1_000_000_000 % rateHz == 0 else {
+        throw ValidationError("--rate-hz: found \(rateHz), expected \(allowed) and a divisor of 1,000,000,000")
+      }
+      board.control.rateHertz = rateHz
+    }
+    let report: BoardReport
+    do throws(DesignRefusal) {
+      report = BoardReport(board: board, design: try HandDesign(board: board, calibration: calibration), refusal: nil)
+    } catch {
+      report = BoardReport(board: board, design: nil, refusal: error.description)
+    }
+    if json {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+      print(String(decoding: try encoder.encode(report), as: UTF8.self))
+    } else {
+      print(text(report), terminator: "")
+    }
+    guard report.fits && report.refusal == nil else { throw Exit.infeasible }
+  }
+
+  private func text(_ report: BoardReport) -> String {
+    var lines = [
+      String(
+        format: "board %@ (%@), %d Hz: period %.1f µs, a bus may be busy for %.0f %% of it", report.board,
+        report.platform, report.rateHertz, report.periodMicroseconds, report.largestLoad * 100), "",
+    ]
+    for bus in report.buses {
+      lines.append(String(format: "bus %@, %.0f kHz", bus.name, Double(bus.clockHertz) / 1000))
+      lines += bus.devices.map { "  \($0)" }
+      for cost in bus.costs {
+        lines.append(
+          String(
+            format: "  %2d × %7.1f µs  %@ (%d bits + software)", cost.count, cost.microsecondsEach, cost.what,
+            cost.bits))
+      }
+      lines.append(
+        String(
+          format: "  = %.1f µs of %.1f µs: load %.1f %%, at most %.0f Hz%@", bus.cycleMicroseconds,
+          report.periodMicroseconds, bus.load * 100, bus.highestRateHertz, bus.fits ? "" : "  DOES NOT FIT"))
+    }
+    lines.append("")
+    if let refusal = report.refusal {
+      lines.append(refusal)
+    } else {
+      lines.append("joint                  L            L saturated  rate 1/s  delay  output µs  dt valid ms")
+      for joint in report.joints {
+        lines.append(
+          joint.name.padding(toLength: 22, withPad: " ", startingAt: 0)
+            + String(
+              format: " %.9f  %.9f  %8.5f  %5d  %9.1f  %.3f–%.3f", joint.lipschitz, joint.lipschitzSaturated,
+              joint.ratePerSecond, joint.delayTicks, joint.outputLatencyMicroseconds,
+              joint.minimumDtMilliseconds, joint.maximumDtMilliseconds))
+      }
+    }
+    lines.append("")
+    if report.fits {
+      lines.append(String(format: "fits; highest rate of this board: %.0f Hz", report.highestRateHertz))
+    } else {
+      let worst = report.buses.max { $0.load < $1.load }
+      lines.append(
+        String(
+          format: "refused: %d Hz does not fit. Bus %@ needs %.1f µs a tick, %.0f %% of the period are %.1f µs; "
+            + "at most %.0f Hz. Lower rate_hz, raise clock_hz, or spread the chips over more buses.",
+          report.rateHertz, worst?.name ?? "", worst?.cycleMicroseconds ?? 0, report.largestLoad * 100,
+          report.periodMicroseconds * report.largestLoad, report.highestRateHertz))
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+}
+
+/// Reads a board and its calibration; every error of a file is printed, then the command ends with 2.
+func load(board: String, calibration: String) throws -> (Board, Calibration) {
+  do {
+    let files = try HandFiles(board: board, calibration: calibration)
+    return (files.board, files.calibration)
+  } catch {
+    complain("\(error)")
+    throw Exit.brokenFile
+  }
+}

@@ -1,0 +1,160 @@
+import ArgumentParser
+import Foundation
+import Runtime
+
+/// Where the daemon listens.
+struct SocketOptions: ParsableArguments {
+  @Option(help: "Control socket of the daemon.")
+  var socket = defaultSocketPath
+
+  func connect() throws -> ControlClient {
+    do throws(SocketError) {
+      return try ControlClient(path: socket)
+    } catch {
+      complain(error)
+      throw Exit.noDaemon
+    }
+  }
+
+  /// The daemon's present state.
+  func snapshot(_ client: ControlClient) throws -> HandSnapshot {
+    try decodeSnapshot(try client.request(ControlServer.statusLine))
+  }
+
+  /// Sends one command and reports what became of it.
+  func send(_ command: CommandLine, json: Bool) throws {
+    let client = try connect()
+    let reply = try client.request(command.json)
+    let decoded = try JSONDecoder().decode(Reply.self, from: Data(reply.utf8))
+    if json { print(reply) }
+    guard decoded.status == "executed" else {
+      if !json { complain("\(command.verb) refused: \(decoded.reason ?? "no reason given")") }
+      throw Exit.failure
+    }
+    if !json { print("\(command.verb): executed") }
+  }
+}
+
+/// What the daemon answers to a command.
+struct Reply: Decodable {
+  var status: String
+  var reason: String?
+}
+
+/// A command line of the control socket.
+struct CommandLine: Encodable {
+  var verb: String
+  var pose: String?
+  var joint: String?
+  var radians: Double?
+  var seconds: Double?
+
+  var json: String {
+    get throws {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys]
+      return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+  }
+}
+
+func decodeSnapshot(_ line: String) throws -> HandSnapshot {
+  try JSONDecoder().decode(HandSnapshot.self, from: Data(line.utf8))
+}
+
+struct ReplyOptions: ParsableArguments {
+  @Flag(help: "Print the daemon's reply as JSON.")
+  var json = false
+}
+
+struct Status: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Show the hand's present state.")
+  @OptionGroup var socket: SocketOptions
+  @Flag(help: "Print the state as JSON.") var json = false
+
+  func run() throws {
+    let line = try socket.connect().request(ControlServer.statusLine)
+    print(json ? line : LiveView(colour: false).render(try decodeSnapshot(line)), terminator: json ? "\n" : "")
+  }
+}
+
+struct Watch: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Follow the hand's state, 20 times a second.")
+  @OptionGroup var socket: SocketOptions
+  @Flag(help: "Print each state as a JSON line.") var json = false
+  @Option(help: "End after this many seconds; without it, on Ctrl-C.") var seconds: Double?
+
+  func run() throws {
+    let client = try socket.connect()
+    try client.send(ControlServer.watchLine)
+    let terminal = Terminal()
+    let end = seconds.map { Date().addingTimeInterval($0) }
+    if !json { terminal.begin() }
+    defer { if !json { terminal.end() } }
+    while end.map({ Date() < $0 }) ?? true, !Interrupt.isPending {
+      let line = try client.receive(seconds: LiveView.silenceSeconds)
+      if json {
+        print(line)
+        fflush(nil)
+      } else {
+        terminal.show(LiveView(colour: terminal.isInteractive).render(try decodeSnapshot(line)))
+      }
+    }
+  }
+}
+
+struct Arm: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Switch the outputs on; the hand holds the pose it is in.")
+  @OptionGroup var socket: SocketOptions
+  @OptionGroup var reply: ReplyOptions
+  func run() throws { try socket.send(CommandLine(verb: "arm"), json: reply.json) }
+}
+
+struct Disarm: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Switch the outputs off; the hand goes limp.")
+  @OptionGroup var socket: SocketOptions
+  @OptionGroup var reply: ReplyOptions
+  func run() throws { try socket.send(CommandLine(verb: "disarm"), json: reply.json) }
+}
+
+struct PoseCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "pose", abstract: "Move all joints to a pose of the calibration file.")
+  @OptionGroup var socket: SocketOptions
+  @OptionGroup var reply: ReplyOptions
+  @Argument(help: "Name of the pose, for example power.") var name: String
+  @Option(help: "Duration; without it as fast as the limits allow.") var seconds: Double?
+  func run() throws {
+    try socket.send(CommandLine(verb: "pose", pose: name, seconds: seconds), json: reply.json)
+  }
+}
+
+struct Move: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Move one joint.")
+  @OptionGroup var socket: SocketOptions
+  @OptionGroup var reply: ReplyOptions
+  @Argument(help: "Joint, for example index-proximal.") var joint: String
+  @Argument(help: "Angle in radians, or in degrees with --degrees.") var angle: Double
+  @Flag(help: "The angle is in degrees.") var degrees = false
+  @Option(help: "Duration; without it as fast as the limits allow.") var seconds: Double?
+  func run() throws {
+    let radians = degrees ? angle * .pi / 180 : angle
+    try socket.send(
+      CommandLine(verb: "move", joint: joint, radians: radians, seconds: seconds), json: reply.json)
+  }
+}
+
+struct Stop: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "E-stop: outputs off at once, latched.")
+  @OptionGroup var socket: SocketOptions
+  @OptionGroup var reply: ReplyOptions
+  func run() throws { try socket.send(CommandLine(verb: "stop"), json: reply.json) }
+}
+
+struct Reset: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Clear a latched fault or e-stop; does not arm.")
+  @OptionGroup var socket: SocketOptions
+  @OptionGroup var reply: ReplyOptions
+  func run() throws { try socket.send(CommandLine(verb: "reset"), json: reply.json) }
+}

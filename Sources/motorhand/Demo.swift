@@ -1,0 +1,96 @@
+import ArgumentParser
+import Foundation
+import Runtime
+
+/// Leads a running hand through a grasp sequence with the live view, and sums up.
+struct Demo: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Move a running hand through its grasps, with a live view, and sum up.",
+    discussion: "The hand moves. It is disarmed at the end, on Ctrl-C too.")
+  @OptionGroup var socket: SocketOptions
+  @Option(help: "End after this many seconds; without it, on Ctrl-C.") var seconds: Double?
+  @Option(help: "Poses to move through, in turn.") var poses = ["open", "power", "precision", "pointing"]
+  @Option(help: "Duration of each motion and of the rest after it.") var motionSeconds = 1.0
+  @Flag(help: "Print the summary as JSON.") var json = false
+
+  func run() throws {
+    Interrupt.install()
+    let client = try socket.connect()
+    let watcher = try socket.connect()
+    try watcher.send(ControlServer.watchLine)
+    let terminal = Terminal()
+    var snapshot = try waitFor(watcher, state: "idle")
+    let firstTick = snapshot.ticks
+    let start = Date()
+    try command(client, CommandLine(verb: "arm"))
+    if !json { terminal.begin() }
+    var turn = 0
+    var nextMotion = start
+    var failure: String?
+    while !Interrupt.isPending && seconds.map({ Date().timeIntervalSince(start) < $0 }) ?? true {
+      if Date() >= nextMotion {
+        nextMotion += 2 * motionSeconds
+        try command(
+          client, CommandLine(verb: "pose", pose: poses[turn % poses.count], seconds: motionSeconds))
+        turn += 1
+      }
+      snapshot = try decodeSnapshot(try watcher.receive(seconds: LiveView.silenceSeconds))
+      if !json { terminal.show(LiveView(colour: terminal.isInteractive).render(snapshot)) }
+      if let fault = snapshot.fault {
+        failure = fault + (snapshot.faultJoint.map { " (\($0))" } ?? "")
+        break
+      }
+    }
+    if !json { terminal.end() }
+    if failure == nil { try command(client, CommandLine(verb: "disarm")) }
+    let last = try socket.snapshot(client)
+    report(last, ticks: last.ticks - firstTick, elapsed: Date().timeIntervalSince(start), motions: turn)
+    if let failure {
+      complain("the hand stopped with a fault: \(failure)")
+      throw Exit.failure
+    }
+  }
+
+  private func waitFor(_ client: ControlClient, state: String) throws -> HandSnapshot {
+    let deadline = Date().addingTimeInterval(LiveView.silenceSeconds)
+    while true {
+      let snapshot = try decodeSnapshot(try client.receive(seconds: LiveView.silenceSeconds))
+      if snapshot.state == state { return snapshot }
+      if Date() > deadline {
+        complain("the hand is \(snapshot.state)\(snapshot.fault.map { ": " + $0 } ?? ""), it must be \(state) first")
+        throw Exit.failure
+      }
+    }
+  }
+
+  private func command(_ client: ControlClient, _ command: CommandLine) throws {
+    let reply = try JSONDecoder().decode(Reply.self, from: Data(try client.request(command.json).utf8))
+    guard reply.status == "executed" else {
+      complain("\(command.verb) refused: \(reply.reason ?? "no reason given")")
+      throw Exit.failure
+    }
+  }
+
+  private func report(_ snapshot: HandSnapshot, ticks: UInt64, elapsed: Double, motions: Int) {
+    if json {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys]
+      if let data = try? encoder.encode(snapshot) { print(String(decoding: data, as: UTF8.self)) }
+      return
+    }
+    let recorder = snapshot.recorder
+    print(
+      """
+      summary
+        ticks        \(ticks) in \(String(format: "%.2f", elapsed)) s at \(snapshot.rateHertz) Hz, \
+      \(snapshot.overruns) overruns since start
+        motions      \(motions), final state \(snapshot.state)
+        wake-up      p50 \(snapshot.wakeUpMicroseconds.p50) µs, p99 \(snapshot.wakeUpMicroseconds.p99) µs, \
+      max \(snapshot.wakeUpMicroseconds.max) µs
+        compute      p50 \(snapshot.computeMicroseconds.p50) µs, p99 \(snapshot.computeMicroseconds.p99) µs, \
+      max \(snapshot.computeMicroseconds.max) µs
+        recorder     \(recorder.map { "\($0.recorded) ticks, \($0.dropped) dropped, \($0.path)" } ?? "off")
+        MQTT         \(snapshot.publisher.map { "\($0.published) messages to \($0.broker), \($0.dropped) dropped" } ?? "off")
+      """)
+  }
+}

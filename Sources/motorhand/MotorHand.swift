@@ -1,0 +1,36 @@
+import ArgumentParser
+import Foundation
+import Runtime
+
+/// Exit codes of `motorhand` and `motorhandd`, documented in README.md.
+enum Exit {
+  /// The command was refused or failed.
+  static let failure = ExitCode(1)
+  /// A file given is broken or unreadable.
+  static let brokenFile = ExitCode(2)
+  /// The board's rate does not fit, or a joint has no certificate.
+  static let infeasible = ExitCode(3)
+  /// No daemon answers on the socket.
+  static let noDaemon = ExitCode(5)
+}
+
+@main
+struct MotorHand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "motorhand",
+    abstract: "Check boards, look inside and command a running hand, read its recordings.",
+    discussion: """
+      Exit codes: 0 done; 1 refused or failed; 2 a file is broken or unreadable; 3 the board's rate does not \
+      fit its buses or a joint has no certificate; 5 no daemon answers; 64 wrong arguments.
+      """,
+    version: motorHandVersion,
+    subcommands: [
+      Status.self, Watch.self, Arm.self, Disarm.self, PoseCommand.self, Move.self, Stop.self, Reset.self,
+      Demo.self, Check.self, Bench.self, Log.self,
+    ])
+}
+
+/// Prints an error to standard error.
+func complain(_ message: some CustomStringConvertible) {
+  FileHandle.standardError.write(Data("motorhand: \(message)\n".utf8))
+}

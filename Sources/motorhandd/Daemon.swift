@@ -1,0 +1,256 @@
+import Foundation
+import HandModel
+import Realtime
+import Recording
+import Runtime
+import Simulation
+import Synchronization
+import Telemetry
+
+/// What the daemon was asked to run.
+struct DaemonOptions {
+  var boardPath: String
+  var calibrationPath: String
+  var handID: String
+  var socketPath: String
+  /// Nil = record nothing.
+  var dataDirectory: String?
+  /// Nil = publish nothing.
+  var broker: PublisherOptions?
+  var cpu: Int?
+  var requireRealtime: Bool
+  var seed: UInt64
+}
+
+/// Composition of a running hand with its recorder, publisher and control socket; no logic of its own.
+final class Daemon {
+  /// How often the main thread looks at signals and at what there is to report.
+  private static let watchMilliseconds = 200
+
+  private let options: DaemonOptions
+  private let identity: HandIdentity
+  private let design: HandDesign
+  private let parser: CommandParser
+  private var degraded: [String] = []
+
+  /// Reads the files and finds the certificates. Throws what `HandFiles` and `HandDesign` throw.
+  init(_ options: DaemonOptions) throws {
+    self.options = options
+    let files = try HandFiles(board: options.boardPath, calibration: options.calibrationPath)
+    design = try HandDesign(board: files.board, calibration: files.calibration)
+    parser = CommandParser(board: files.board, calibration: files.calibration)
+    identity = HandIdentity(
+      handID: options.handID, bootID: UUID().uuidString.lowercased(), board: files.board,
+      calibration: files.calibration, boardYAML: files.boardYAML, calibrationYAML: files.calibrationYAML,
+      version: motorHandVersion, certificateJSON: design.certificateJSON)
+  }
+
+  // MARK: - Real time
+
+  /// Runs until SIGTERM or SIGINT. Outputs are off when it returns or throws.
+  func run() throws {
+    let signals = SignalFence()
+    let process = RealtimeProcess()
+    degraded = Self.findings(process)
+    if options.requireRealtime && !degraded.isEmpty { throw StartError.notRealtime(degraded) }
+    for finding in degraded { report("degraded: \(finding)") }
+
+    let runtime = try HandRuntime(design: design, seed: options.seed, clock: MonotonicClock())
+    let recorder = try makeRecorder(runtime.recorderRing)
+    let publisher = try makePublisher(runtime)
+    let identity = identity
+    let degraded = degraded
+    let server = try ControlServer(path: options.socketPath, parser: parser, port: runtime.port) {
+      let snapshot = HandSnapshot(
+        runtime, identity: identity, recorder: recorder.map(Self.snapshot),
+        publisher: publisher.map(Self.snapshot), degraded: degraded)
+      return (try? Self.line(snapshot)) ?? #"{"status":"refused","reason":"the state could not be encoded"}"#
+    }
+    try recorder?.start()
+    try publisher?.start()
+    try runtime.start(cpu: options.cpu, requireRealtime: options.requireRealtime)
+    try server.start()
+    report(
+      "ready: hand \(identity.handID), board \(identity.board.name), \(identity.board.joints.count) joints, "
+        + "\(identity.board.control.rateHertz) Hz, boot \(identity.bootID)")
+    let cause = watch(runtime, recorder, publisher, signals)
+    report("stopping: \(cause)")
+    // Outputs first; then nobody may command; then what was recorded and published is brought to its end.
+    runtime.stop()
+    server.stop()
+    let published = publisher?.stop() ?? true
+    let final = recorder?.stop()
+    summarise(runtime, recorder: final, publisher: publisher?.status, publishedCleanly: published)
+    _ = consume process
+  }
+
+  /// Waits for a signal; meanwhile reports faults and troubles as they come.
+  private func watch(
+    _ runtime: HandRuntime, _ recorder: Recorder?, _ publisher: Publisher?, _ signals: SignalFence
+  ) -> String {
+    var fault = FaultCode.none
+    var recorderError: String?
+    var dropped: UInt64 = 0
+    while true {
+      if let name = signals.wait(milliseconds: Self.watchMilliseconds) { return name }
+      let record = runtime.latestRecord()
+      if record.fault != fault {
+        fault = record.fault
+        let joints = identity.board.joints
+        let joint = Int(record.faultJoint) < joints.count ? ", joint " + joints[Int(record.faultJoint)].name : ""
+        report(
+          fault == .none
+            ? "fault cleared, state \(record.state.name)"
+            : "\(record.state.name): \(fault.name)\(joint), tick \(record.sequence); outputs off")
+      }
+      guard let status = recorder?.status else { continue }
+      let error = status.lastError
+      if error != recorderError {
+        recorderError = error
+        report(error.map { "recorder: \($0)" } ?? "recorder: storage works again")
+      }
+      let lost = status.droppedByRing + status.droppedByStorage
+      if lost > dropped {
+        report("recorder: \(lost - dropped) ticks dropped, \(lost) since start")
+        dropped = lost
+      }
+    }
+  }
+
+  private func summarise(
+    _ runtime: HandRuntime, recorder: RecorderStatus?, publisher: PublisherStatus?, publishedCleanly: Bool
+  ) {
+    let record = runtime.latestRecord()
+    report(
+      "stopped: \(record.sequence + 1) ticks, \(record.overruns) overruns, outputs off, last state "
+        + record.state.name)
+    if let recorder {
+      report(
+        "recorded \(recorder.recordedTicks) ticks, dropped \(recorder.droppedByRing + recorder.droppedByStorage), "
+          + "\(recorder.segmentPath)")
+    }
+    if let publisher {
+      report(
+        "published \(publisher.published) messages, dropped \(publisher.droppedMessages)"
+          + (publishedCleanly ? "" : "; the broker did not take the farewell in time"))
+    }
+  }
+
+  // MARK: - Virtual time
+
+  /// Runs `ticks` ticks of virtual time as fast as the processor allows; ends early on a signal.
+  func runVirtual(ticks: Int, script: CommandScript?) throws {
+    let signals = SignalFence()
+    let clock = VirtualClock()
+    let runtime = try HandRuntime(design: design, seed: options.seed, clock: clock)
+    let recorder = try makeRecorder(runtime.recorderRing)
+    let publisher = try makePublisher(runtime)
+    try recorder?.start()
+    try publisher?.start()
+    report("ready: virtual time, \(ticks) ticks, seed \(options.seed), boot \(identity.bootID)")
+    let start = MonotonicClock().now()
+    let signalPeriod = identity.board.control.rateHertz
+    var done = 0
+    runtime.runVirtual(
+      clock, ticks: ticks, script: script?.entries ?? [], records: recorder != nil,
+      publishes: publisher != nil
+    ) {
+      done += 1
+      return done % signalPeriod != 0 || signals.wait(milliseconds: 0) == nil
+    }
+    let seconds = Double(MonotonicClock().now() - start) * 1e-9
+    let published = publisher?.stop() ?? true
+    let final = recorder?.stop()
+    summarise(runtime, recorder: final, publisher: publisher?.status, publishedCleanly: published)
+    let virtual = Double(done) / Double(signalPeriod)
+    report(
+      "virtual: \(virtual) s in \(String(format: "%.2f", seconds)) s, "
+        + "\(String(format: "%.1f", virtual / seconds)) times real time")
+  }
+
+  // MARK: - Parts
+
+  private func makeRecorder(_ ring: Ring<TickRecord>) throws -> Recorder? {
+    guard let directory = options.dataDirectory else { return nil }
+    return try Recorder(directory: directory, identity: identity, ring: ring)
+  }
+
+  private func makePublisher(_ runtime: HandRuntime) throws -> Publisher? {
+    guard let broker = options.broker else { return nil }
+    let parser = parser
+    return try Publisher(
+      options: broker, identity: identity, ring: runtime.publisherRing,
+      submit: { runtime.port.submit($0.command, source: $1) },
+      parse: { body, verb in
+        parser.parse(body, verb: verb.isEmpty ? nil : verb, now: MonotonicClock().wallNow())
+          .mapError { CommandRejectionText(reason: $0.reason, id: $0.id) }
+      })
+  }
+
+  /// What full real-time operation lacks, with its remedy.
+  private static func findings(_ process: borrowing RealtimeProcess) -> [String] {
+    var lacking = RealtimePrivileges.probe().findings.filter { $0.status == .missing }.map {
+      "\($0.subject): \($0.found), wanted \($0.wanted); \($0.remedy)"
+    }
+    if let error = process.memoryLockError { lacking.append("memory lock: \(error)") }
+    if let error = process.cpuLatencyError { lacking.append("CPU latency request: \(error)") }
+    return lacking
+  }
+
+  private static func snapshot(_ recorder: Recorder) -> HandSnapshot.Recorder {
+    let status = recorder.status
+    return .init(
+      recorded: status.recordedTicks, dropped: status.droppedByRing + status.droppedByStorage,
+      lagTicks: status.lagTicks, path: status.segmentPath, error: status.lastError)
+  }
+
+  private static func snapshot(_ publisher: Publisher) -> HandSnapshot.Publisher {
+    let status = publisher.status
+    return .init(
+      connected: status.connected, broker: status.broker, published: status.published,
+      dropped: status.droppedMessages, lagTicks: status.lagTicks,
+      error: status.lastError.isEmpty ? nil : status.lastError)
+  }
+
+  private static func line(_ snapshot: HandSnapshot) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    return String(decoding: try encoder.encode(snapshot), as: UTF8.self)
+  }
+}
+
+extension PublisherStatus {
+  /// Messages that were to be sent and were not.
+  var droppedMessages: UInt64 { drops.notConnected + drops.inFlight + drops.events + drops.replies }
+}
+
+/// Blocks the stopping signals in every thread started after it, and lets one thread wait for them.
+struct SignalFence {
+  private var set = sigset_t()
+
+  init() {
+    signal(SIGPIPE, SIG_IGN)
+    sigemptyset(&set)
+    sigaddset(&set, SIGTERM)
+    sigaddset(&set, SIGINT)
+    sigaddset(&set, SIGHUP)
+    pthread_sigmask(SIG_BLOCK, &set, nil)
+  }
+
+  /// The name of a signal that came within the time, or nil.
+  func wait(milliseconds: Int) -> String? {
+    var set = set
+    var time = timespec(tv_sec: milliseconds / 1000, tv_nsec: milliseconds % 1000 * 1_000_000)
+    switch sigtimedwait(&set, nil, &time) {
+    case SIGTERM: return "SIGTERM"
+    case SIGINT: return "SIGINT"
+    case SIGHUP: return "SIGHUP"
+    default: return nil
+    }
+  }
+}
+
+/// One line on standard error, where systemd's journal reads it.
+func report(_ message: String) {
+  FileHandle.standardError.write(Data("motorhandd: \(message)\n".utf8))
+}

@@ -1,0 +1,97 @@
+import ArgumentParser
+import Foundation
+import HandModel
+import Runtime
+import Telemetry
+
+@main
+struct MotorHandDaemon: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "motorhandd",
+    abstract: "Run a robotic hand: control loop, recorder, publisher, control socket.",
+    discussion: """
+      The hand starts idle, outputs off; motorhand arms it. SIGTERM and SIGINT end it with outputs off.
+      Exit codes: 0 ended in order; 1 failed; 2 a file is broken or unreadable; 3 the board's rate does not \
+      fit its buses or a joint has no certificate; 4 a device failed its self-test; 5 another daemon runs on \
+      the socket; 6 real time was required and is not possible; 64 wrong arguments.
+      """,
+    version: motorHandVersion)
+
+  @Option(help: "Board file.") var board: String
+  @Option(help: "Calibration file of the hand.") var calibration: String
+  @Option(help: "Identifier of the hand: letters, digits, _ and -, at most 64.") var hand = "hand"
+  @Option(help: "Control socket.") var socket = defaultSocketPath
+  @Option(help: "Directory for recordings.") var data = "/var/lib/motorhand"
+  @Flag(help: "Record nothing.") var noRecord = false
+  @Option(help: "MQTT broker, mqtt://HOST:PORT or mqtts://HOST:PORT; without it nothing is published.")
+  var broker: String?
+  @Option(help: "File with user and password for the broker.") var credentials: String?
+  @Option(help: "CA certificate for mqtts.") var tlsCa: String?
+  @Option(help: "Client certificate for mqtts.") var tlsCert: String?
+  @Option(help: "Key of the client certificate.") var tlsKey: String?
+  @Option(help: "CPU to pin the loop to.") var cpu: Int?
+  @Flag(help: "Refuse to run where full real-time operation is not possible.") var requireRealtime = false
+  @Option(help: "Seed of a simulated board's noise.") var seed: UInt64 = 1
+  @Flag(help: "Run a simulated board in virtual time, as fast as the processor allows.") var virtual = false
+  @Option(help: "Virtual time only: end after this many seconds of it.") var seconds: Double?
+  @Option(help: "Virtual time only: JSON lines of commands, each with \"at\" in seconds.") var script: String?
+
+  func validate() throws {
+    guard virtual || (seconds == nil && script == nil) else {
+      throw ValidationError("--seconds and --script need --virtual; a real hand is commanded by motorhand")
+    }
+    guard !virtual || seconds.map({ $0 > 0 && $0 <= 1e6 }) ?? false else {
+      throw ValidationError("--virtual needs --seconds greater than 0, at most 1000000")
+    }
+  }
+
+  func run() throws {
+    do {
+      let daemon = try Daemon(options())
+      if virtual, let seconds {
+        let files = try HandFiles(board: board, calibration: calibration)
+        let script = try script.map { path in
+          try CommandScript(
+            jsonLines: try HandFiles.text(path), file: path,
+            parser: CommandParser(board: files.board, calibration: files.calibration))
+        }
+        try daemon.runVirtual(
+          ticks: Int((seconds * Double(files.board.control.rateHertz)).rounded()), script: script)
+      } else {
+        try daemon.run()
+      }
+    } catch let error as ExitCode {
+      throw error
+    } catch {
+      report("\(error)")
+      throw Self.exitCode(error)
+    }
+  }
+
+  private func options() throws -> DaemonOptions {
+    var publisher: PublisherOptions?
+    if let broker {
+      var options = try PublisherOptions.parse(brokerURL: broker)
+      options.credentialsFile = credentials
+      if tlsCa != nil || tlsCert != nil || tlsKey != nil {
+        options.tls = .init(authorityFile: tlsCa, certificateFile: tlsCert, keyFile: tlsKey)
+      }
+      publisher = options
+    }
+    return DaemonOptions(
+      boardPath: board, calibrationPath: calibration, handID: hand, socketPath: socket,
+      dataDirectory: noRecord ? nil : data, broker: publisher, cpu: cpu, requireRealtime: requireRealtime,
+      seed: seed)
+  }
+
+  private static func exitCode(_ error: any Error) -> ExitCode {
+    switch error {
+    case is ConfigurationErrors, is UnreadableFile: ExitCode(2)
+    case is DesignRefusal, StartError.overloadedBuses: ExitCode(3)
+    case StartError.devices, StartError.platformNotBuilt: ExitCode(4)
+    case SocketError.alreadyRunning: ExitCode(5)
+    case StartError.notRealtime, StartError.thread: ExitCode(6)
+    default: ExitCode(1)
+    }
+  }
+}

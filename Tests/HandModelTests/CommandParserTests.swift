@@ -1,0 +1,398 @@
+import Foundation
+import Testing
+
+@testable import HandModel
+
+@Suite("Commands")
+struct CommandParserTests {
+  private static let now: Int64 = 1_790_000_000_000_000_000
+  private let parser: CommandParser
+  private let power: [Double]
+
+  init() throws {
+    let calibration = try ShippedFiles.calibration()
+    parser = CommandParser(board: try ShippedFiles.board(), calibration: calibration)
+    power = try #require(calibration.poses.first { $0.name == "power" }).radians
+  }
+
+  private func parse(_ text: String, verb: String? = nil) -> Result<CommandEnvelope, CommandRejection> {
+    parser.parse(text.utf8, verb: verb, now: Self.now)
+  }
+
+  private func reason(_ text: String, verb: String? = nil) -> String? {
+    guard case .failure(let rejection) = parse(text, verb: verb) else { return nil }
+    return rejection.reason
+  }
+
+  // MARK: What is accepted
+
+  @Test("every verb reads as its command")
+  func verbs() throws {
+    let angles = [Double](repeating: 0.25, count: 15)
+    let list = "[" + angles.map { "\($0)" }.joined(separator: ",") + "]"
+    let table =
+      "{" + (try ShippedFiles.board()).joints.map { "\"\($0.name)\": 0.25" }.joined(separator: ", ") + "}"
+    let expected: [(String, Command)] = [
+      (#"{"verb":"arm"}"#, .arm), (#"{"verb":"disarm"}"#, .disarm), (#"{"verb":"stop"}"#, .stop),
+      (#"{"verb":"reset"}"#, .reset),
+      (#"{"verb":"pose","pose":"power","seconds":1.5}"#, .pose(radians: power, seconds: 1.5)),
+      (#"{"verb":"pose","pose":"power"}"#, .pose(radians: power, seconds: nil)),
+      (#"{"verb":"pose","radians":\#(list)}"#, .pose(radians: angles, seconds: nil)),
+      (#"{"verb":"pose","radians":\#(table),"seconds":2}"#, .pose(radians: angles, seconds: 2)),
+      (#"{"verb":"stream","pose":"power"}"#, .stream(radians: power)),
+      (#"{"verb":"stream","radians":\#(list)}"#, .stream(radians: angles)),
+      (
+        #"{"verb":"move","joint":"index-proximal","radians":5e-1,"seconds":1}"#,
+        .move(joint: 3, radians: 0.5, seconds: 1)
+      ),
+    ]
+    for (text, command) in expected {
+      #expect(parse(text) == .success(CommandEnvelope(id: "", command: command)), "\(text)")
+    }
+  }
+
+  @Test("a joint's angle goes where its name says, whatever the order")
+  func order() throws {
+    let names = (try ShippedFiles.board()).joints.map(\.name)
+    let members = names.enumerated().reversed().map { "\"\($0.element)\":\(Double($0.offset) / 10)" }
+    let expected = (0..<15).map { Double($0) / 10 }
+    #expect(
+      parse(#"{"verb":"stream","radians":{\#(members.joined(separator: ","))}}"#)
+        == .success(CommandEnvelope(id: "", command: .stream(radians: expected))))
+  }
+
+  @Test("the topic may give the verb, with an empty body where the verb has no arguments")
+  func topic() {
+    for (verb, command) in [("arm", Command.arm), ("disarm", .disarm), ("reset", .reset), ("stop", .stop)] {
+      #expect(parse("", verb: verb) == .success(CommandEnvelope(id: "", command: command)))
+      #expect(parse(" \n", verb: verb) == .success(CommandEnvelope(id: "", command: command)))
+      #expect(parse(#"{"id":"7"}"#, verb: verb) == .success(CommandEnvelope(id: "7", command: command)))
+    }
+    #expect(
+      parse(#"{"verb":"pose","pose":"power"}"#, verb: "pose")
+        == .success(CommandEnvelope(id: "", command: .pose(radians: power, seconds: nil))))
+    #expect(reason("", verb: "pose") == "radians: found nothing, expected pose or radians")
+    #expect(
+      reason(#"{"verb":"arm"}"#, verb: "disarm") == #"verb: found "arm" in a message for "disarm""#)
+    #expect(reason("") == "invalid JSON at byte 0: a value is missing")
+  }
+
+  @Test("id, issue and expiry travel as text or integers")
+  func envelope() {
+    let soon = Self.now + 1
+    for expiry in ["\(soon)", "\"\(soon)\""] {
+      #expect(
+        parse(#"{"id":"a-1","verb":"arm","issued":"\#(Self.now)","expiry":\#(expiry)}"#)
+          == .success(CommandEnvelope(id: "a-1", expiryNanoseconds: soon, command: .arm)))
+    }
+    #expect(
+      parser.parse(Data(#"{"verb":"arm"}"#.utf8), now: Self.now)
+        == .success(CommandEnvelope(id: "", command: .arm)))
+  }
+
+  // MARK: Stop
+
+  @Test(
+    "a stop is understood whatever surrounds it",
+    arguments: [
+      (#"{"verb":"stop","expiry":1,"issued":"1"}"#, nil), (#"{"verb":"stop","colour":"red"}"#, nil),
+      (#"{"verb":"stop","verb":"stop"}"#, nil), (#"{"verb":"pose","verb":"stop","pose":"x"}"#, nil),
+      (#"{"verb":"stop","id":17}"#, nil), ("stop", nil), ("\"stop\"", nil), ("STOP\r\n", nil),
+      ("garbage {", "stop"), ("\u{FF}\0", "stop"), ("[]", "stop"), (#"{"verb":"arm"}"#, "stop"),
+      (#"{"verb":"stop"}"#, "pose"), (String(repeating: "x", count: 5000), "stop"), ("", "stop"),
+    ] as [(String, String?)])
+  func stop(_ body: String, verb: String?) {
+    #expect(parse(body, verb: verb) == .success(CommandEnvelope(id: "", command: .stop)))
+  }
+
+  @Test("a stop keeps its sender's identifier where there is one")
+  func stopIdentifier() {
+    #expect(
+      parse(#"{"verb":"stop","id":"s1","x":[]}"#) == .success(CommandEnvelope(id: "s1", command: .stop)))
+    #expect(parse(#"{"id":"s2"}"#, verb: "stop") == .success(CommandEnvelope(id: "s2", command: .stop)))
+  }
+
+  // MARK: What is refused
+
+  static let refusals: [(body: String, reason: String)] = [
+    (#"[1]"#, "found no JSON object, expected one"),
+    (
+      #"{"pose":"power"}"#,
+      "verb: found nothing, expected one of arm, disarm, stop, reset, pose, move, stream"
+    ),
+    (
+      #"{"verb":"pse"}"#,
+      #"verb: found "pse", expected one of arm, disarm, stop, reset, pose, move, stream (did you mean pose?)"#
+    ),
+    (#"{"verb":5}"#, "verb: expected a verb"),
+    (#"{"verb":"arm","force":true}"#, #""force": found an unknown field, expected id, verb, issued, expiry"#),
+    (#"{"verb":"arm","at":1}"#, #""at": found an unknown field, expected id, verb, issued, expiry"#),
+    (#"{"verb":"arm","verb":"arm"}"#, "verb: found more than once"),
+    (#"{"verb":"arm","id":"a","id":"a"}"#, "id: found more than once"),
+    (#"{"verb":"arm","id":5}"#, "id: expected text of at most 64 printable characters"),
+    (#"{"verb":"arm","id":"a\u0007"}"#, "id: expected text of at most 64 printable characters"),
+    (
+      #"{"verb":"pose","pose":"powr"}"#,
+      #"pose: found "powr", expected one of open, power, precision, pointing, rest (did you mean power?)"#
+    ),
+    (#"{"verb":"pose","pose":"power","radians":[]}"#, "radians: found beside pose, expected one of both"),
+    (#"{"verb":"pose","radians":[0,0]}"#, "radians: found 2 numbers, expected 15"),
+    (#"{"verb":"pose","radians":"0"}"#, "radians: expected a list or an object of numbers"),
+    (
+      #"{"verb":"pose","radians":{"index-proximal":0.5}}"#,
+      "radians: found no thumb-proximal, expected every joint (or the verb move)"
+    ),
+    (
+      #"{"verb":"pose","radians":{"index-proximal":0.5,"index-proximal":0.6}}"#,
+      "radians: found index-proximal more than once"
+    ),
+    (
+      #"{"verb":"pose","radians":{"index-proxima":0.5}}"#,
+      #"radians: found unknown joint "index-proxima" (did you mean index-proximal?)"#
+    ),
+    (
+      #"{"verb":"pose","radians":[0,0,0,0,1.7,0,0,0,0,0,0,0,0,0,0]}"#,
+      "radians: index-intermediate: found 1.7, expected 0.0 to 1.6"
+    ),
+    (
+      #"{"verb":"stream","radians":[0,0,0,0,1e999,0,0,0,0,0,0,0,0,0,0]}"#,
+      "radians: index-intermediate: expected a finite number"
+    ),
+    (
+      #"{"verb":"stream","radians":[0,0,0,0,null,0,0,0,0,0,0,0,0,0,0]}"#,
+      "radians: index-intermediate: expected a finite number"
+    ),
+    (
+      #"{"verb":"stream","pose":"open","seconds":1}"#,
+      #""seconds": found an unknown field, expected id, verb, pose, radians, issued, expiry"#
+    ),
+    (#"{"verb":"move","radians":0.5}"#, "joint: found nothing, expected the name of a joint"),
+    (#"{"verb":"move","joint":"index-proximal"}"#, "radians: found nothing, expected a number"),
+    (
+      #"{"verb":"move","joint":"index-proximal","radians":-0.01}"#,
+      "radians: index-proximal: found -0.01, expected 0.0 to 1.6"
+    ),
+    (#"{"verb":"pose","pose":"open","seconds":0}"#, "seconds: found 0.0, expected 0.01 to 60.0"),
+    (#"{"verb":"pose","pose":"open","seconds":60.1}"#, "seconds: found 60.1, expected 0.01 to 60.0"),
+    (#"{"verb":"pose","pose":"open","seconds":NaN}"#, "invalid JSON at byte 39: not a value"),
+    (#"{"verb":"arm","expiry":"1.5"}"#, "expiry: expected wall-clock nanoseconds as text or integer"),
+    (#"{"verb":"arm","expiry":\#(now)}"#, "expiry: expired"),
+    (#"{"verb":"arm","expiry":"\#(Int64.min)"}"#, "expiry: expired"),
+    (
+      #"{"verb":"arm","expiry":"\#(now + 3_600_000_000_001)"}"#, "expiry: found a time more than 3600 s ahead"
+    ),
+    (#"{"verb":"arm","issued":\#(now - 60_000_000_001)}"#, "issued: expired: issued more than 60 s ago"),
+    (#"{"verb":"arm","issued":\#(Int64.min)}"#, "issued: expired: issued more than 60 s ago"),
+    (#"{"verb":"arm","issued":\#(now + 5_000_000_001)}"#, "issued: found a time more than 5 s ahead"),
+  ]
+
+  @Test("a wrong command is refused with its reason", arguments: refusals)
+  func refusal(_ refusal: (body: String, reason: String)) {
+    #expect(reason(refusal.body) == refusal.reason)
+  }
+
+  @Test("limits are inclusive")
+  func limits() {
+    for text in [
+      #"{"verb":"move","joint":"index-proximal","radians":1.6,"seconds":0.01}"#,
+      #"{"verb":"move","joint":"index-proximal","radians":0,"seconds":60}"#,
+      #"{"verb":"arm","issued":\#(Self.now - 60_000_000_000),"expiry":\#(Self.now + 3_600_000_000_000)}"#,
+      #"{"verb":"arm","issued":\#(Self.now + 5_000_000_000)}"#,
+      #"{"verb":"arm","id":"\#(String(repeating: "i", count: 64))"}"#,
+      #"{"verb":"arm"}"# + String(repeating: " ", count: 4096 - 14),
+    ] { #expect(reason(text) == nil, "\(text)") }
+    #expect(
+      reason(#"{"verb":"arm"}"# + String(repeating: " ", count: 4097 - 14)) == "found more than 4096 bytes")
+    #expect(reason(#"{"verb":"arm","id":"\#(String(repeating: "i", count: 65))"}"#) != nil)
+  }
+
+  @Test("a refusal carries the identifier it answers")
+  func refusalIdentifier() {
+    #expect(
+      parse(#"{"id":"x9","verb":"fly"}"#).failure?.id == "x9"
+        && parse(#"{"id":"x9","verb":"arm","expiry":1}"#).failure?.id == "x9")
+  }
+
+  // MARK: Hostile input
+
+  @Test("deep nesting and damaged bytes are refused or read, never a crash")
+  func hostile() {
+    #expect(reason(String(repeating: "[", count: 4096)) == "invalid JSON at byte 17: nested deeper than 16")
+    #expect(reason(String(repeating: #"{"a":"#, count: 800)) != nil)
+    let seed = UInt64.random(in: 0 ... .max)
+    print("seed of damaged commands: \(seed)")
+    var generator = SeededGenerator(seed: seed)
+    let valid =
+      Self.refusals.map { Array($0.body.utf8) } + [Array(#"{"id":"é\ud83d\ude00\n","verb":"arm"}"#.utf8)]
+    for _ in 0..<5000 {
+      var bytes = valid.randomElement(using: &generator) ?? []
+      for _ in 0..<Int.random(in: 1...4, using: &generator) where !bytes.isEmpty {
+        let place = Int.random(in: 0..<bytes.count, using: &generator)
+        switch Int.random(in: 0..<3, using: &generator) {
+        case 0: bytes[place] = UInt8.random(in: 0...255, using: &generator)
+        case 1: bytes.remove(at: place)
+        default: bytes.insert(contentsOf: bytes[place...].prefix(8), at: place)
+        }
+      }
+      switch parser.parse(bytes, now: Self.now) {
+      case .success(let envelope): check(envelope.command, seed: seed)
+      case .failure(let rejection): #expect(!rejection.reason.isEmpty, "seed \(seed)")
+      }
+    }
+  }
+
+  /// What is accepted is within the limits of the hand.
+  private func check(_ command: Command, seed: UInt64) {
+    switch command {
+    case .pose(let radians, _), .stream(let radians):
+      #expect(radians.count == 15 && radians.allSatisfy { (0...1.6).contains($0) }, "seed \(seed)")
+    case .move(let joint, let radians, _):
+      #expect((0..<15).contains(joint) && (0...1.6).contains(radians), "seed \(seed)")
+    case .arm, .disarm, .stop, .reset: break
+    }
+  }
+}
+
+extension Result {
+  fileprivate var failure: Failure? {
+    if case .failure(let failure) = self { return failure }
+    return nil
+  }
+}
+
+@Suite("Command scripts")
+struct CommandScriptTests {
+  private func script(_ text: String) throws -> CommandScript {
+    let parser = CommandParser(board: try ShippedFiles.board(), calibration: try ShippedFiles.calibration())
+    return try CommandScript(jsonLines: text, file: "test.jsonl", parser: parser)
+  }
+
+  @Test("the shipped script arms and goes twice through all grasps in 25 s")
+  func shipped() throws {
+    let script = try script(ShippedFiles.text("Scripts/grasps.jsonl"))
+    #expect(script.entries.first == CommandScript.Entry(atNanoseconds: 200_000_000, command: .arm))
+    #expect(script.entries.count == 13)
+    let poses = try ShippedFiles.calibration().poses
+    let names = script.entries.dropFirst().map { entry -> String in
+      guard case .pose(let radians, _?) = entry.command else { return "" }
+      return poses.first { $0.radians == radians }?.name ?? ""
+    }
+    let round = ["open", "power", "precision", "pointing", "open", "rest"]
+    #expect(names == round + round)
+    #expect((20_000_000_000...25_000_000_000).contains(script.entries.last?.atNanoseconds ?? 0))
+  }
+
+  @Test("every wrong line is reported at once with its number")
+  func errors() throws {
+    let text = """
+      {"at": 1, "verb": "arm"}
+
+      {"verb": "arm"}
+      {"at": 2, "verb": "pose", "pose": "fist"}
+      {"at": 0.5, "verb": "stop"}
+      {"at": -1, "verb": "stop"}
+      {"at": 3, "verb": "arm", "expiry": 5}
+      nonsense
+      """
+    do {
+      _ = try script(text)
+      Issue.record("a script of mistakes was accepted")
+    } catch let error as ConfigurationErrors {
+      #expect(error.errors.map(\.line) == [3, 4, 5, 6, 7, 8])
+      #expect(
+        error.description.hasPrefix("test.jsonl:3:1: found no \"at\", expected a command with its time\n"))
+      #expect(error.errors[2].keyPath == "at" && error.errors[2].expected == "times in order")
+    }
+    #expect(throws: ConfigurationErrors.self) { try script("\n\n") }
+  }
+}
+
+@Suite("JSON")
+struct JSONTests {
+  @Test("numbers keep their text, and text its characters")
+  func values() throws {
+    #expect(
+      try JSONValue(parsing: Array(#" {"a":[1,-0.5e+3,true,null],"b":"\u00e9\ud83d\ude00\/\"\\"} "#.utf8))
+        == .object([
+          .init(key: "a", value: .array([.number("1"), .number("-0.5e+3"), .boolean(true), .null])),
+          .init(key: "b", value: .string("é😀/\"\\")),
+        ]))
+  }
+
+  // RFC 8259: leading zeros, bare words, trailing commas, lone surrogates and control characters are no JSON.
+  @Test(
+    "what RFC 8259 does not allow is refused",
+    arguments: [
+      "01", "1.", ".5", "+1", "nan", "tru", "[1,]", "{\"a\":1,}", "{a:1}", "{\"a\" 1}", "\"\\ud800\"",
+      "\"\\ud800\\u0041\"", "\"\\x\"", "\"\u{1}\"", "\"", "1 2", "", "-", "1e", "\"\\u12\"",
+    ])
+  func refused(_ text: String) {
+    #expect(throws: JSONSyntaxError.self) { try JSONValue(parsing: Array(text.utf8)) }
+  }
+
+  @Test("text is escaped so that it reads back")
+  func quoted() throws {
+    let text = "a\"\\\n\r\t\u{1}é😀"
+    #expect(JSON.quoted("a\"\u{1}") == "\"a\\\"\\u0001\"")
+    #expect(try JSONValue(parsing: Array(JSON.quoted(text).utf8)) == .string(text))
+  }
+}
+
+@Suite("Live state as JSON")
+struct StateJSONTests {
+  private func object(_ text: String) throws -> [String: Any] {
+    try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+  }
+
+  @Test("a record is flat JSON: wide integers as text, L with all its digits, absent numbers as null")
+  func record() throws {
+    var record = TickRecord()
+    record.sequence = .max
+    record.wallNanoseconds = 1_790_000_000_123_456_789
+    record.state = .tracking
+    record.mode = .trajectory
+    record.certificate = .certified
+    record.jointCount = 15
+    record.lipschitz = 0.999332931
+    record.ratePerSecond = 0.6672917
+    record.joints[3].positionRadians = 0.5
+    record.joints[3].lipschitz = 0.99933293123456789
+    record.joints[3].velocityRadiansPerSecond = -.infinity
+    let names = try ShippedFiles.board().joints.map(\.name)
+    let text = record.stateJSON(jointNames: names, bootID: "b\"1")
+    #expect(text.contains(#""L":0.999332931,"#))
+    let state = try object(text)
+    #expect(state["boot_id"] as? String == "b\"1" && state["seq"] as? String == "18446744073709551615")
+    #expect(state["wall_ns"] as? String == "1790000000123456789")
+    #expect(abs((state["t"] as? Double ?? 0) - 1_790_000_000.1234567) < 1e-6)
+    #expect(state["state"] as? String == "tracking" && state["mode"] as? String == "TRAJECTORY")
+    #expect(state["fault"] as? String == "none" && state["fault_joint"] is NSNull)
+    #expect(state["window_product"] is NSNull)
+    #expect(state["index-proximal.position"] as? Double == 0.5)
+    #expect(state["index-proximal.L"] as? Double == 0.99933293123456789)
+    #expect(state["index-proximal.velocity"] is NSNull)
+    #expect(state["little-distal.certificate"] as? String == "INACTIVE")
+    #expect(state.values.allSatisfy { !($0 is [Any]) && !($0 is [String: Any]) })
+  }
+
+  @Test("a fault names its joint")
+  func fault() throws {
+    var record = TickRecord()
+    record.state = .fault
+    record.fault = .staleSensor
+    record.faultJoint = 1
+    record.jointCount = 2
+    let state = try object(record.stateJSON(jointNames: ["a", "b"], bootID: ""))
+    #expect(state["fault"] as? String == "stale sensor" && state["fault_joint"] as? String == "b")
+    record.faultJoint = 2
+    #expect(try object(record.stateJSON(jointNames: ["a", "b"], bootID: ""))["fault_joint"] is NSNull)
+  }
+
+  @Test("a reply says what became of its command")
+  func reply() {
+    #expect(CommandReply.executed.replyJSON(id: "1") == #"{"id":"1","status":"executed"}"#)
+    #expect(
+      CommandReply.refused(reason: "a\"b").replyJSON(id: "")
+        == #"{"id":"","status":"refused","reason":"a\"b"}"#)
+  }
+}

@@ -1,0 +1,62 @@
+import PrimalLogic
+import Testing
+
+@Suite struct ObserverTests {
+  @Test("the steady-state gains are those of scipy.linalg.solve_discrete_are (SciPy 1.17.1)")
+  func gains() {
+    let motor = Observer.design(
+      inertia: 2.5e-3, damping: 0.02, stiffness: 0, dt: 1e-3, measurementDeviation: 4.43e-4,
+      torqueDeviation: 0.05)
+    #expect(isClose(motor.position, 0.2534654319431889, 1e-11))
+    #expect(isClose(motor.velocity, 36.98005619181398, 1e-9))
+    #expect(isClose(motor.innovationDeviation, 0.0005127182367416073, 1e-14))
+    let omega = 2 * Double.pi * 6
+    let servo = Observer.design(
+      inertia: 1 / (omega * omega), damping: 1.6 / omega, stiffness: 1, dt: 0.02, measurementDeviation: 1e-3,
+      torqueDeviation: 0.02)
+    #expect(isClose(servo.position, 0.9481602597953928, 1e-11))
+    #expect(isClose(servo.velocity, 60.2428506497513, 1e-9))
+    #expect(isClose(servo.innovationDeviation, 0.004392063311183344, 1e-13))
+  }
+
+  @Test("the innovations of a noisy joint have the designed deviation and are white")
+  func innovations() {
+    let (noise, disturbance) = (4.43e-4, 0.05)
+    let gains = Observer.design(
+      inertia: 2.5e-3, damping: 0.02, stiffness: 0, dt: 1e-3, measurementDeviation: noise,
+      torqueDeviation: disturbance)
+    let hold = ZeroOrderHold(inertia: 2.5e-3, damping: 0.02, stiffness: 0, dt: 1e-3)
+    var observer = Observer(gains: gains, inertia: 2.5e-3, damping: 0.02, stiffness: 0, position: 0)
+    let seed: UInt64 = 31
+    var generator = SeededGenerator(seed: seed)
+    // Uniform noise of the same variance: the covariances depend on nothing else.
+    let width = 3.0.squareRoot()
+    var (q, w) = (0.0, 0.0)
+    var (power, lagged, previous) = (0.0, 0.0, 0.0)
+    let count = 20_000
+    for _ in 0..<count {
+      let torque = 0.1 * generator.uniform(-1...1)
+      let unknown = disturbance * width * generator.uniform(-1...1)
+      hold.step(position: &q, velocity: &w, torque: torque + unknown)
+      observer.predict(torque: torque, hold: hold)
+      observer.correct(measured: q + noise * width * generator.uniform(-1...1), age: 0)
+      let r = observer.innovation / gains.innovationDeviation
+      power += r * r
+      lagged += r * previous
+      previous = r
+    }
+    // Four standard deviations of the two estimates.
+    #expect(isClose(power / Double(count), 1, 0.05), "seed \(seed): variance \(power / Double(count))")
+    #expect(isClose(lagged / Double(count), 0, 0.03), "seed \(seed): lag 1 \(lagged / Double(count))")
+  }
+
+  @Test("a sample of known age is compared where the joint was then")
+  func age() {
+    let gains = Observer.Gains(position: 0, velocity: 0, innovationDeviation: 1, positionDeviation: 1, velocityDeviation: 1)
+    var observer = Observer(gains: gains, inertia: 1, damping: 0, stiffness: 0, position: 0)
+    observer.predict(torque: 1, dt: 1)
+    observer.correct(measured: 0.5 - 0.2, age: 0.2)
+    #expect(isClose(observer.position, 0.5, 1e-15) && isClose(observer.velocity, 1, 1e-15))
+    #expect(isClose(observer.innovation, 0, 1e-15))
+  }
+}
