@@ -45,7 +45,10 @@ let package = Package(
     .executableTarget(name: "realtime-probe", dependencies: ["Realtime"], path: "Tests/Probe/Program"),
     .testTarget(name: "RealtimeTests", dependencies: ["Realtime", "realtime-probe"]),
     .testTarget(name: "RuntimeTests", dependencies: ["Runtime"]),
-    .testTarget(name: "RecordingTests", dependencies: ["Recording"]),
+    .executableTarget(
+      name: "recorder-bench", dependencies: ["Recording"], path: "Benchmarks/recorder",
+      exclude: ["peer.c", "run"]),
+    .testTarget(name: "RecordingTests", dependencies: ["Recording", "recorder-bench"]),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"]),
   ]
 )

@@ -1,5 +1,3 @@
-import CSQLite
-import Glibc
 import HandModel
 import Realtime
 import Synchronization
@@ -14,14 +12,20 @@ package final class Recorder: @unchecked Sendable {
   // `lifecycle` and the atomics are shared.
   private enum Lifecycle {
     case created, stopped
-    case running(pthread_t)
+    case running(RealtimeThread)
   }
+
+  /// The process locks its memory, so the default stack of 8 MiB would be 8 MiB of RAM. SQLite's parser and
+  /// B-tree stay well below this.
+  private static let stackBytes = 512 * 1024
 
   private let options: RecorderOptions
   private let ring: Ring<TickRecord>
   private let work: RecorderWork
   private let shared = Mutex(RecorderStatus())
   private let lifecycle = Mutex(Lifecycle.created)
+  // The disk lives in real time, whatever clock the hand runs on.
+  private let clock = MonotonicClock()
   private let stopRequested = Atomic<Bool>(false)
   private let finished = Atomic<Bool>(false)
 
@@ -45,13 +49,14 @@ package final class Recorder: @unchecked Sendable {
   package func start() throws(RecordingError) {
     let failure = lifecycle.withLock { lifecycle -> RecordingError? in
       guard case .created = lifecycle else { return .notStartable }
-      do throws(RecordingError) {
-        shared.withLock { $0.running = true }
-        lifecycle = .running(try RecorderThread.start { self.run() })
+      shared.withLock { $0.running = true }
+      do throws(RealtimeThreadError) {
+        lifecycle = .running(
+          try RealtimeThread(name: "recorder", policy: .normal, stackBytes: Self.stackBytes) { self.run() })
         return nil
       } catch {
         shared.withLock { $0.running = false }
-        return error
+        return .thread(error)
       }
     }
     if let failure { throw failure }
@@ -66,17 +71,17 @@ package final class Recorder: @unchecked Sendable {
       guard case .running(let thread) = lifecycle else { return }
       stopRequested.store(true, ordering: .releasing)
       // Twice the thread's own limit: beyond it the disk itself hangs, and waiting longer would hang too.
-      let limit = MonotonicClock.now() + 2 * options.stopNanoseconds
-      while !finished.load(ordering: .acquiring), MonotonicClock.now() < limit {
-        MonotonicClock.sleep(nanoseconds: 1_000_000)
+      let limit = clock.now() + 2 * options.stopNanoseconds
+      while !finished.load(ordering: .acquiring), clock.now() < limit {
+        clock.sleep(until: clock.now() + 1_000_000)
       }
       if finished.load(ordering: .acquiring) {
-        pthread_join(thread, nil)
+        thread.join()
+        lifecycle = .stopped
       } else {
-        pthread_detach(thread)
+        // The thread stays owned: releasing it would wait for it.
         shared.withLock { $0.lastError = "the disk did not answer while the recording was being closed" }
       }
-      lifecycle = .stopped
     }
     return status
   }
@@ -93,7 +98,7 @@ package final class Recorder: @unchecked Sendable {
     while true {
       // Read before the ring is: what was pushed before `stop` was called is then drained.
       let stopping = stopRequested.load(ordering: .acquiring)
-      let now = MonotonicClock.now()
+      let now = clock.now()
       if stopping, stopLimit == nil { stopLimit = now + options.stopNanoseconds }
       work.turn(now: now, stopping: stopping)
       shared.withLock { shared in
@@ -102,26 +107,11 @@ package final class Recorder: @unchecked Sendable {
       }
       if let stopLimit, work.isDrained || now >= stopLimit { break }
       if ring.count == 0 || work.status.storageFailing {
-        MonotonicClock.sleep(nanoseconds: options.pollNanoseconds)
+        clock.sleep(until: clock.now() + options.pollNanoseconds)
       }
     }
     work.finish()
     shared.withLock { $0 = work.status }
     finished.store(true, ordering: .releasing)
-  }
-}
-
-/// CLOCK_MONOTONIC for batching and back-off. Never the hand's virtual time: disks live in real time.
-enum MonotonicClock {
-  static func now() -> Int64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
-  }
-
-  static func sleep(nanoseconds: Int64) {
-    var time = timespec(
-      tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
-    nanosleep(&time, nil)
   }
 }

@@ -7,6 +7,7 @@ import Realtime
 final class RecorderWork {
   private(set) var status = RecorderStatus()
 
+  private let clock = MonotonicClock()
   private let options: RecorderOptions
   private let identity: HandIdentity
   private let ring: Ring<TickRecord>
@@ -74,7 +75,7 @@ final class RecorderWork {
       RecordedEvent(
         wallNanoseconds: lastWall, kind: .summary, to: String(status.recordedTicks),
         text: "\(status.recordedTicks) ticks recorded, \(dropped), \(status.refusedTicks) refused"))
-    flushEvents(now: MonotonicClock.now())
+    flushEvents(now: clock.now())
     status.running = false
     status.lagTicks = 0
   }
@@ -146,7 +147,7 @@ final class RecorderWork {
 
   private func failed(_ error: RecordingError) {
     // The clock is read again: a call that waited for a lock or a slow disk took time.
-    retryAt = MonotonicClock.now() + retryPause
+    retryAt = clock.now() + retryPause
     retryPause = min(2 * retryPause, options.maximumRetryNanoseconds)
     status.lastError = error.description
     if !status.storageFailing {
@@ -199,7 +200,7 @@ final class RecorderWork {
     do throws(RecordingError) {
       try events.flush()
     } catch {
-      eventRetryAt = MonotonicClock.now() + options.retryNanoseconds
+      eventRetryAt = clock.now() + options.retryNanoseconds
       status.lastError = error.description
     }
   }

@@ -1,5 +1,6 @@
 import CSQLite
 import Glibc
+import Realtime
 
 /// Why a recording could not be written or read. Each text names the file and says what can be done.
 package enum RecordingError: Error, Equatable, CustomStringConvertible {
@@ -14,7 +15,7 @@ package enum RecordingError: Error, Equatable, CustomStringConvertible {
   /// `start` or `stop` came in the wrong order.
   case notStartable
   /// The recorder's thread could not be created.
-  case thread(errno: Int32)
+  case thread(RealtimeThreadError)
   /// Nothing at this path is a recording.
   case notARecording(path: String, reason: String)
   /// The directory holds several recordings; one of them has to be named.
@@ -43,8 +44,10 @@ package enum RecordingError: Error, Equatable, CustomStringConvertible {
       "recorder option \(name) must be \(requirement)"
     case .notStartable:
       "the recorder has been started before: create a new one"
-    case .thread(let code):
+    case .thread(.system(let code)):
       "the recorder's thread cannot be created: \(Self.systemText(code)) (errno \(code))"
+    case .thread(let error):
+      "the recorder's thread cannot be created: \(error)"
     case .notARecording(let path, let reason):
       "\(path): not a recording: \(reason)"
     case .severalRecordings(let path, let bootIDs):

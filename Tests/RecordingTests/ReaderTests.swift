@@ -1,0 +1,186 @@
+import CSQLite
+import Foundation
+import HandModel
+import Testing
+
+@testable import Recording
+
+@Suite("Reading recordings")
+struct ReaderTests {
+  @Test("two recordings of the same ticks are identical, whatever their wall clock and boot")
+  func identical() throws {
+    let directory = try TemporaryDirectory()
+    let ticks = (0..<500).map { plainRecord(UInt64($0)) }
+    let later = ticks.map { record in
+      var record = record
+      record.wallNanoseconds += 86_400_000_000_000
+      return record
+    }
+    var options = RecorderOptions()
+    options.segmentTicks = 100
+    options.batchTicks = 100
+    let a = try record(ticks, in: directory.path, bootID: "a")
+    let b = try record(later, in: directory.path, bootID: "b", options: options)
+    let difference = try Recording.diff(a, b)
+    #expect(difference.isIdentical)
+    #expect(difference.comparedTicks == 500)
+    #expect(difference.description == "identical (500 ticks)")
+  }
+
+  @Test("the first difference is named by tick, column, joint and both values")
+  func different() throws {
+    let directory = try TemporaryDirectory()
+    let ticks = (0..<100).map { plainRecord(UInt64($0)) }
+    var changed = ticks
+    changed[40].joints[3].positionRadians += 1e-6
+    changed[60].overruns = 2
+    let a = try record(ticks, in: directory.path, bootID: "a")
+    let b = try record(changed, in: directory.path, bootID: "b")
+    let difference = try Recording.diff(a, b)
+    #expect(
+      difference.first
+        == .init(
+          sequence: 40, column: "position_radians", joint: a.jointNames[3], a: "3.04", b: "3.040001"))
+    #expect(difference.differingTicks == 2)
+    #expect(difference.differingValues == 2)
+    #expect(!difference.isIdentical)
+  }
+
+  @Test("a recording that ends earlier or misses a tick is different")
+  func differentLength() throws {
+    let directory = try TemporaryDirectory()
+    let a = try record((0..<100).map { plainRecord($0) }, in: directory.path, bootID: "a")
+    let b = try record((0..<90).filter { $0 != 7 }.map { plainRecord($0) }, in: directory.path, bootID: "b")
+    let difference = try Recording.diff(a, b)
+    #expect(difference.onlyInA == 11)
+    #expect(difference.onlyInB == 0)
+    #expect(
+      difference.first == .init(sequence: 7, column: "sequence", joint: nil, a: "present", b: "missing"))
+    #expect(try Recording.diff(b, a).onlyInB == 11)
+  }
+
+  @Test("CSV has a header with units and one exact line a tick")
+  func csv() throws {
+    let directory = try TemporaryDirectory()
+    var tick = plainRecord(5)
+    tick.windowProduct = 0.5
+    tick.joints[0].innovationRadians = -1.25e-6
+    tick.joints[0].encoderCounts = 4095
+    let recording = try record([plainRecord(4), tick, plainRecord(6)], in: directory.path)
+    let path = directory.path + "/out.csv"
+    let descriptor = open(path, O_WRONLY | O_CREAT, 0o644)
+    let name = recording.jointNames[0]
+    #expect(try recording.exportCSV(to: descriptor, joints: [name], range: 5...5) == 1)
+    close(descriptor)
+    let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
+    #expect(lines.count == 2)
+    let header = lines[0].split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    let values = lines[1].split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    #expect(header.count == TickColumn.allCases.count + JointField.allCases.count)
+    #expect(values.count == header.count)
+    let row = Dictionary(zip(header, values)) { first, _ in first }
+    #expect(row["sequence [ticks]"] == "5")
+    #expect(row["wall_nanoseconds [ns]"] == "1700000000005000000")
+    #expect(row["state"] == "tracking")
+    #expect(row["lipschitz [1]"] == "0.999332931")
+    #expect(row["window_product [1]"] == "0.5")
+    #expect(row["rate_per_second [1/s]"] == "")
+    #expect(row["\(name).encoder_counts [counts]"] == "4095")
+    #expect(row["\(name).position_radians [rad]"] == "0.005000")
+    #expect(row["\(name).innovation_radians [rad]"] == "-0.00000125")
+    #expect(row["\(name).lipschitz [1]"] == "0.999332931000000")
+  }
+
+  @Test("CSV of all joints has a line for every tick of every segment")
+  func csvOfAll() throws {
+    let directory = try TemporaryDirectory()
+    var options = RecorderOptions()
+    options.segmentTicks = 40
+    options.batchTicks = 20
+    let recording = try record((0..<100).map { plainRecord($0) }, in: directory.path, options: options)
+    let path = directory.path + "/out.csv"
+    let descriptor = open(path, O_WRONLY | O_CREAT, 0o644)
+    defer { close(descriptor) }
+    #expect(try recording.exportCSV(to: descriptor) == 100)
+    let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
+    #expect(lines.count == 101)
+    #expect(lines.dropFirst().map { $0.prefix { $0 != "," } } == (0..<100).map { Substring(String($0)) })
+    #expect(throws: RecordingError.unknownJoint(name: "tail", known: recording.jointNames)) {
+      try recording.exportCSV(to: descriptor, joints: ["tail"])
+    }
+    #expect(throws: RecordingError.output(errno: EBADF)) { try recording.exportCSV(to: -1) }
+  }
+
+  @Test("info says what a recording holds, as text and as JSON")
+  func info() throws {
+    let directory = try TemporaryDirectory()
+    var ticks = (0..<100).map { plainRecord(UInt64($0)) }
+    for index in 90..<100 {
+      ticks[index].state = .fault
+      ticks[index].fault = .busFault
+    }
+    ticks[50].lipschitz = 1.5
+    let info = try record(ticks, in: directory.path).info()
+    #expect(info.states == ["tracking": 90, "fault": 10])
+    #expect(info.faults == ["bus fault": 10])
+    #expect(info.largestLipschitz == 1.5)
+    #expect(info.largestWindowProduct == nil)
+    #expect(info.durationSeconds == 0.099)
+    #expect(info.events["state"] == 1)
+    #expect(info.text.contains("ticks          100, sequence 0 to 99"))
+    let decoded = try JSONDecoder().decode(RecordingInfo.self, from: Data(info.json.utf8))
+    #expect(decoded == info)
+  }
+
+  @Test("what is no recording, or several of them, is refused with the reason")
+  func refusals() throws {
+    let directory = try TemporaryDirectory()
+    #expect(throws: RecordingError.self) { try Recording.open(path: directory.path + "/absent") }
+    #expect(throws: RecordingError.self) { try Recording.open(path: directory.path) }
+    let file = directory.path + "/text"
+    try "not a database, long enough to have a header".write(toFile: file, atomically: true, encoding: .utf8)
+    #expect(throws: RecordingError.notARecording(path: file, reason: "not an SQLite file")) {
+      try Recording.open(path: file)
+    }
+    try record([plainRecord(0)], in: directory.path, bootID: "a")
+    try record([plainRecord(0)], in: directory.path, bootID: "b")
+    #expect(throws: RecordingError.severalRecordings(path: directory.path, bootIDs: ["a", "b"])) {
+      try Recording.open(path: directory.path)
+    }
+  }
+
+  @Test("a segment of another schema, and a damaged row, are refused with the place")
+  func damage() throws {
+    let directory = try TemporaryDirectory()
+    let recording = try record((0..<10).map { plainRecord($0) }, in: directory.path)
+    let path = recording.segments[0].path
+    let writer = try SQLiteConnection(path: path, flags: SQLITE_OPEN_READWRITE, busyMilliseconds: 0)
+    try writer.execute("UPDATE tick SET joints = x'00' WHERE sequence = 4")
+    #expect(throws: RecordingError.damaged(path: path, sequence: 4, reason: "1 bytes for 15 joints")) {
+      try recording.info()
+    }
+    try writer.execute("PRAGMA user_version = 99")
+    #expect(throws: RecordingError.unsupportedSchema(path: path, version: 99)) {
+      try Recording.open(path: path)
+    }
+  }
+
+  @Test("a live recording can be read while it is written")
+  func live() throws {
+    let directory = try TemporaryDirectory()
+    let ring = makeRing()
+    var options = RecorderOptions()
+    options.batchTicks = 100
+    let recorder = try Recorder(
+      directory: directory.path, identity: try handIdentity(), ring: ring, options: options)
+    try recorder.start()
+    for sequence in 0..<UInt64(500) { pushWaiting(plainRecord(sequence), to: ring) }
+    #expect(waitUntil { recorder.status.recordedTicks == 500 })
+    let info = try Recording.open(path: directory.path).info()
+    #expect(info.ticks == 500)
+    #expect(info.summary == nil)
+    #expect(info.segments.map(\.closed) == [false])
+    let status = recorder.stop()
+    #expect(status.lastError == nil)
+  }
+}

@@ -1,0 +1,213 @@
+import Foundation
+import HandModel
+import Realtime
+import Testing
+
+@testable import Recording
+
+/// A small memory file system, mounted for one test. Nil where the user may not mount.
+final class SmallFileSystem {
+  let path: String
+
+  init?(megabytes: Int) {
+    let path = NSTemporaryDirectory() + "/recording-fs-\(UUID().uuidString)"
+    guard geteuid() == 0, mkdir(path, 0o755) == 0 else { return nil }
+    guard mount("tmpfs", path, "tmpfs", 0, "size=\(megabytes)m") == 0 else {
+      rmdir(path)
+      return nil
+    }
+    self.path = path
+  }
+
+  // MS_REMOUNT and MS_RDONLY of mount(2), which are an enumeration in glibc's header.
+  private static let remountFlag = 32
+  private static let readOnlyFlag = 1
+
+  func remountReadOnly(_ readOnly: Bool) -> Bool {
+    mount("tmpfs", path, "tmpfs", UInt(Self.remountFlag | (readOnly ? Self.readOnlyFlag : 0)), nil) == 0
+  }
+
+  deinit {
+    // MNT_DETACH: a failed test may still hold files open.
+    umount2(path, 2)
+    rmdir(path)
+  }
+
+  /// Whether this process may mount: the condition of the tests that need it.
+  static let isAvailable = SmallFileSystem(megabytes: 1) != nil
+}
+
+@Suite("Storage failures", .serialized)
+struct StorageFailureTests {
+  static let needsMount: Comment = "needs root with CAP_SYS_ADMIN to mount a small tmpfs"
+
+  @Test(
+    "a full disk drops and counts ticks, and recording goes on when space returns",
+    .enabled(if: SmallFileSystem.isAvailable, needsMount))
+  func fullDisk() throws {
+    let disk = try #require(SmallFileSystem(megabytes: 3))
+    let filler = disk.path + "/filler"
+    #expect(FileManager.default.createFile(atPath: filler, contents: Data(count: 1_500_000)))
+    let ring = makeRing(8192)
+    var options = RecorderOptions()
+    options.batchTicks = 100
+    options.backlogTicks = 200
+    options.retryNanoseconds = 5_000_000
+    options.maximumRetryNanoseconds = 20_000_000
+    let recorder = try Recorder(
+      directory: disk.path, identity: try handIdentity(), ring: ring, options: options)
+    try recorder.start()
+    var produced: UInt64 = 0
+    func produce(_ count: Int) {
+      for _ in 0..<count {
+        pushWaiting(plainRecord(produced), to: ring)
+        produced += 1
+      }
+    }
+    produce(3000)
+    #expect(waitUntil { recorder.status.storageFailing && recorder.status.droppedByStorage > 0 })
+    let full = recorder.status
+    #expect(full.lastError?.contains("full") == true, "\(full)")
+    #expect(full.recordedTicks > 0)
+    // What was committed before is readable while the disk is full.
+    let committed = try Recording.open(path: disk.path).info()
+    #expect(committed.ticks >= full.recordedTicks)
+    #expect(committed.missingTicks == 0)
+
+    #expect(unlink(filler) == 0)
+    #expect(waitUntil { !recorder.status.storageFailing })
+    produce(100)
+    let status = recorder.stop()
+    #expect(status.recordedTicks + status.droppedByStorage + status.droppedByRing == produced)
+    #expect(status.recordedTicks > full.recordedTicks)
+
+    let recording = try Recording.open(path: disk.path)
+    let info = try recording.info()
+    #expect(info.ticks == status.recordedTicks)
+    #expect(info.lastSequence == produced - 1)
+    #expect(info.missingTicks == status.droppedByStorage + status.droppedByRing)
+    let kinds = try recording.events().map(\.kind)
+    #expect(
+      kinds.contains(.storageError) && kinds.contains(.storageDrop) && kinds.contains(.storageRecovered))
+  }
+
+  @Test(
+    "a disk that stays full does not keep stop from ending in its time",
+    .enabled(if: SmallFileSystem.isAvailable, needsMount))
+  func stopOnFullDisk() throws {
+    let disk = try #require(SmallFileSystem(megabytes: 1))
+    let ring = makeRing(4096)
+    var options = RecorderOptions()
+    options.batchTicks = 100
+    options.stopNanoseconds = 300_000_000
+    let recorder = try Recorder(
+      directory: disk.path, identity: try handIdentity(), ring: ring, options: options)
+    try recorder.start()
+    for sequence in 0..<UInt64(3000) { pushWaiting(plainRecord(sequence), to: ring) }
+    #expect(waitUntil { recorder.status.storageFailing })
+    let start = ContinuousClock.now
+    let status = recorder.stop()
+    #expect(ContinuousClock.now - start < .seconds(5))
+    #expect(status.recordedTicks + status.droppedByStorage + status.droppedByRing == 3000)
+    #expect(status.droppedByStorage > 0)
+    #expect(try Recording.open(path: disk.path).info().ticks == status.recordedTicks)
+  }
+
+  @Test("a file in the directory's place is a typed error with path and errno")
+  func directoryIsAFile() throws {
+    let directory = try TemporaryDirectory()
+    let file = directory.path + "/file"
+    #expect(FileManager.default.createFile(atPath: file, contents: nil))
+    let identity = try handIdentity()
+    #expect(throws: RecordingError.directory(path: file + "/", errno: ENOTDIR)) {
+      _ = try Recorder(directory: file, identity: identity, ring: makeRing(16))
+    }
+  }
+
+  @Test(
+    "a read-only file system is a typed error with path and errno",
+    .enabled(if: SmallFileSystem.isAvailable, needsMount))
+  func readOnly() throws {
+    let disk = try #require(SmallFileSystem(megabytes: 1))
+    try #require(disk.remountReadOnly(true))
+    let identity = try handIdentity()
+    let expected = RecordingError.directory(path: disk.path + "/boot-1", errno: EROFS)
+    #expect(throws: expected) {
+      _ = try Recorder(directory: disk.path, identity: identity, ring: makeRing(16))
+    }
+    #expect(expected.description.contains("Read-only file system"))
+  }
+
+  @Test(
+    "a closed recording on a read-only file system can be read",
+    .enabled(if: SmallFileSystem.isAvailable, needsMount))
+  func readFromReadOnly() throws {
+    let disk = try #require(SmallFileSystem(megabytes: 4))
+    try record((0..<100).map { plainRecord($0) }, in: disk.path)
+    try #require(disk.remountReadOnly(true))
+    let info = try Recording.open(path: disk.path).info()
+    #expect(info.ticks == 100)
+    #expect(info.summary != nil)
+  }
+
+  @Test("a boot id that is no plain word and options out of range are refused")
+  func invalidArguments() throws {
+    let directory = try TemporaryDirectory()
+    var identity = try handIdentity()
+    identity.bootID = "../escape"
+    let escaping = identity
+    #expect(throws: RecordingError.invalidBootID("../escape")) {
+      _ = try Recorder(directory: directory.path, identity: escaping, ring: makeRing(16))
+    }
+    var options = RecorderOptions()
+    options.batchTicks = options.backlogTicks + 1
+    let tooLarge = options
+    let valid = try handIdentity()
+    #expect(throws: RecordingError.self) {
+      _ = try Recorder(directory: directory.path, identity: valid, ring: makeRing(16), options: tooLarge)
+    }
+  }
+
+  @Test("kill -9 in the middle of recording loses nothing that was committed", arguments: 1...3)
+  func kill(round: Int) throws {
+    let directory = try TemporaryDirectory()
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: Repository.bench)
+    process.arguments = ["feed", directory.path, Repository.board, Repository.calibration, "2000000"]
+    let pipe = Pipe()
+    process.standardOutput = pipe
+    try process.run()
+    // Kill after it has reported this many ticks: several segments, at an arbitrary point of a batch.
+    let enough = UInt64(round) * 2500
+    var reported: UInt64 = 0
+    var text = ""
+    while reported < enough {
+      let data = pipe.fileHandleForReading.availableData
+      try #require(!data.isEmpty, "the program ended by itself")
+      text += String(decoding: data, as: UTF8.self)
+      reported = lastNumber(text) ?? reported
+    }
+    Foundation.kill(process.processIdentifier, SIGKILL)
+    text += String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    reported = lastNumber(text) ?? reported
+
+    let recording = try Recording.open(path: directory.path)
+    let info = try recording.info()
+    #expect(info.ticks >= reported)
+    #expect(info.missingTicks == 0)
+    #expect(info.firstSequence == 0)
+    #expect(info.summary == nil)
+    for segment in recording.segments {
+      let connection = try Recording.connect(segment.path)
+      let check = try connection.prepare("PRAGMA integrity_check")
+      #expect(try check.step())
+      #expect(check.text(0) == "ok")
+    }
+  }
+
+  /// The last complete line of a list of numbers.
+  private func lastNumber(_ text: String) -> UInt64? {
+    text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().last.flatMap { UInt64($0) }
+  }
+}

@@ -1,0 +1,187 @@
+import Foundation
+import HandModel
+import PrimalLogic
+import Realtime
+
+@testable import Recording
+
+/// A directory of its own for one test, removed with it.
+final class TemporaryDirectory {
+  let path: String
+
+  init() throws {
+    path = NSTemporaryDirectory() + "/recording-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+}
+
+enum Repository {
+  /// Root of the package that these tests belong to.
+  static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().path
+  static let board = root + "/Boards/sim.yaml"
+  static let calibration = root + "/Calibration/nominal-hand.yaml"
+  /// The program that is killed in the crash test; built beside the test bundle.
+  static let bench =
+    URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+    .appendingPathComponent("recorder-bench").path
+}
+
+/// The simulated hand under a boot id.
+func handIdentity(bootID: String = "boot-1") throws -> HandIdentity {
+  let boardYAML = try String(contentsOfFile: Repository.board, encoding: .utf8)
+  let calibrationYAML = try String(contentsOfFile: Repository.calibration, encoding: .utf8)
+  let board = try Board(yaml: boardYAML, file: "sim.yaml")
+  return HandIdentity(
+    handID: "test-hand", bootID: bootID, board: board,
+    calibration: try Calibration(yaml: calibrationYAML, file: "nominal-hand.yaml", board: board),
+    boardYAML: boardYAML, calibrationYAML: calibrationYAML, version: "1.2.3",
+    certificateJSON: #"{"rate":0.667}"#)
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014): any seed gives a full-period sequence.
+struct SeededGenerator: RandomNumberGenerator {
+  private var state: UInt64
+  init(seed: UInt64) { state = seed }
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+}
+
+/// A fresh seed, printed so that a failure can be repeated by putting it here.
+func printedSeed(_ test: String) -> UInt64 {
+  let seed = UInt64.random(in: .min ... .max)
+  print("\(test): seed \(seed)")
+  return seed
+}
+
+/// A record in which every field is random within what the file can hold.
+func randomRecord(sequence: UInt64, joints: Int, using random: inout SeededGenerator) -> TickRecord {
+  func real(_ limit: Double) -> Double { Double.random(in: -limit...limit, using: &random) }
+  func sometimesNone(_ value: Double) -> Double { Int.random(in: 0..<8, using: &random) == 0 ? .nan : value }
+  var record = TickRecord()
+  record.sequence = sequence
+  record.deadlineNanoseconds = Int64.random(in: 0...(.max), using: &random)
+  record.wallNanoseconds = Int64.random(in: 0...(.max), using: &random)
+  record.wakeUpNanoseconds = Int64.random(in: -1_000_000...1_000_000_000, using: &random)
+  record.previousComputeNanoseconds = Int64.random(in: 0...1_000_000_000, using: &random)
+  record.dtNanoseconds = Int64.random(in: 0...1_000_000_000, using: &random)
+  record.overruns = UInt64.random(in: 0...UInt64(Int64.max), using: &random)
+  record.state = HandState.allCases.randomElement(using: &random)!
+  record.mode = ControlMode.allCases.randomElement(using: &random)!
+  record.fault = FaultCode.allCases.randomElement(using: &random)!
+  record.faultJoint = Bool.random(using: &random) ? 255 : UInt8.random(in: 0..<UInt8(joints), using: &random)
+  record.certificate = CertificateState(rawValue: UInt8.random(in: 0...4, using: &random))!
+  record.jointCount = UInt8(joints)
+  record.outputsEnabled = Bool.random(using: &random)
+  record.eStopLineActive = Bool.random(using: &random)
+  record.lipschitz = sometimesNone(real(2))
+  record.ratePerSecond = sometimesNone(real(1e4))
+  record.windowProduct = sometimesNone(real(2))
+  record.uncertifiedTicks = UInt32.random(in: 0...(.max), using: &random)
+  record.commandNumber = UInt32.random(in: 0...(.max), using: &random)
+  record.psi = real(1e3)
+  record.gamma = real(1e3)
+  record.energyIntegral = real(1e6)
+  for index in 0..<joints {
+    var joint = JointRecord()
+    joint.encoderCounts = UInt16.random(in: 0...(.max), using: &random)
+    joint.flags = UInt8.random(in: 0...(.max), using: &random)
+    joint.certificate = CertificateState(rawValue: UInt8.random(in: 0...4, using: &random))!
+    joint.sampleAgeNanoseconds = Int32.random(in: Int32.min...Int32.max, using: &random)
+    joint.setpointRadians = real(2147)
+    joint.setpointRadiansPerSecond = real(2147)
+    joint.measuredRadians = sometimesNone(real(4))
+    joint.positionRadians = real(4)
+    joint.velocityRadiansPerSecond = real(2147)
+    joint.innovationRadians = real(21)
+    joint.nominalRadians = real(4)
+    joint.memoryRadianSeconds = real(2147)
+    joint.demandNewtonMetres = real(2147)
+    joint.torqueNewtonMetres = real(1)
+    joint.currentAmperes = sometimesNone(real(20))
+    joint.forceNewtons = real(2147)
+    joint.slope = Double.random(in: 0...1, using: &random)
+    joint.lipschitz = sometimesNone(Double.random(in: 0.5...1.5, using: &random))
+    joint.distance = real(1000)
+    record.joints[index] = joint
+  }
+  return record
+}
+
+/// A plain tick of a hand that tracks.
+func plainRecord(_ sequence: UInt64, joints: Int = 15) -> TickRecord {
+  var record = TickRecord()
+  record.sequence = sequence
+  record.deadlineNanoseconds = Int64(sequence) * 1_000_000
+  record.wallNanoseconds = 1_700_000_000_000_000_000 + Int64(sequence) * 1_000_000
+  record.state = .tracking
+  record.mode = .trajectory
+  record.certificate = .certified
+  record.jointCount = UInt8(joints)
+  record.lipschitz = 0.999_332_931
+  for index in 0..<joints {
+    record.joints[index].positionRadians = Double(sequence % 1000) * 1e-3 + Double(index)
+    record.joints[index].lipschitz = 0.999_332_931
+  }
+  return record
+}
+
+/// Waits for a condition, at most `seconds`; returns whether it came.
+func waitUntil(seconds: Double = 20, _ condition: () -> Bool) -> Bool {
+  let limit = ContinuousClock.now + .seconds(seconds)
+  while !condition() {
+    if ContinuousClock.now > limit { return false }
+    usleep(500)
+  }
+  return true
+}
+
+/// Pushes a record, waiting for room, so that the ring drops nothing.
+func pushWaiting(_ record: TickRecord, to ring: Ring<TickRecord>) {
+  while ring.count == ring.capacity { usleep(100) }
+  ring.push(record)
+}
+
+func makeRing(_ capacity: Int = 1024) -> Ring<TickRecord> {
+  Ring(capacity: capacity, filling: TickRecord())
+}
+
+/// Records the given ticks and returns the recording, opened.
+@discardableResult
+func record(
+  _ records: [TickRecord], in directory: String, bootID: String = "boot-1",
+  options: RecorderOptions = RecorderOptions()
+) throws -> Recording {
+  let ring = makeRing()
+  let recorder = try Recorder(
+    directory: directory, identity: try handIdentity(bootID: bootID), ring: ring, options: options)
+  try recorder.start()
+  for record in records { pushWaiting(record, to: ring) }
+  recorder.stop()
+  return try Recording.open(path: directory + "/" + bootID)
+}
+
+/// Runs a program and returns its exit status and standard output.
+func output(of program: String, _ arguments: [String]) throws -> (status: Int32, text: String) {
+  let process = Process()
+  process.executableURL = URL(fileURLWithPath: program)
+  process.arguments = arguments
+  let pipe = Pipe()
+  process.standardOutput = pipe
+  try process.run()
+  let data = pipe.fileHandleForReading.readDataToEndOfFile()
+  process.waitUntilExit()
+  return (process.terminationStatus, String(decoding: data, as: UTF8.self))
+}
+
+/// The sqlite3 command-line shell, where it is installed.
+let sqliteShell: String? = ["/usr/bin/sqlite3", "/usr/local/bin/sqlite3"].first {
+  FileManager.default.isExecutableFile(atPath: $0)
+}
