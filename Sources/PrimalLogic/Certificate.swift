@@ -65,43 +65,10 @@ public struct Certificate: BitwiseCopyable, Sendable {
 
   init() {}
 
-  /// Upper bound of L for a tick that took `dt` seconds with saturation slope `slope`.
-  ///
-  /// Interpolates between four nodes. That is a bound, not an estimate: A(s, dt) is affine in s and a norm is
-  /// convex, so L lies below its chord in s; in dt the matrix leaves its chord by at most
-  /// t(1 − t) w²/2 ‖A''‖, which is added.
-  @_noLocks
+  /// Upper bound of L for a tick that took `dt` seconds with saturation slope `slope`
+  /// (`CertificateTable.lookup(dt:slope:)`).
   public func lookup(dt: Double, slope: Double) -> Lookup {
-    let invalid = Lookup(valid: false, lipschitz: .nan, logarithm: 0)
-    // Written so that NaN fails, and with commas: an operand of && is a closure, which copies the table.
-    guard dt >= minimumDt, dt <= maximumDt, slope >= 0, slope <= 1 else { return invalid }
-    let column = slope * 16
-    let i = min(Int(column), 15)
-    let sigma = column - Double(i)
-    let row = (dt - minimumDt) * inverseDtStep
-    let j = min(Int(row), 33)
-    let t = min(row - Double(j), 1)
-    let base = j * 17 + i
-    // Through pointers: each subscript of a stored array would copy all of it.
-    let (early, late) = withUnsafePointer(to: nodes) { table in
-      table.withMemoryRebound(to: Double.self, capacity: 595) { node in
-        (
-          node[base] + sigma * (node[base + 1] - node[base]),
-          node[base + 17] + sigma * (node[base + 18] - node[base + 17])
-        )
-      }
-    }
-    let bend = withUnsafePointer(to: curvature) { table in
-      table.withMemoryRebound(to: Double.self, capacity: 102) { at in
-        let first = at[j * 3 + 1]
-        return i == 0
-          ? at[j * 3] + sigma * (first - at[j * 3])
-          : first + (slope - 0.0625) * (16.0 / 15.0) * (at[j * 3 + 2] - first)
-      }
-    }
-    let bound = early + t * (late - early) + t * (1 - t) * bend
-    guard bound <= 1 + 1e-9 else { return invalid }
-    return Lookup(upperBound: min(bound, 1))
+    withTable { $0.lookup(dt: dt, slope: slope) }
   }
 
   /// L for a tick with slope 0 before which no torque difference was pending: both loops at the same limit for
@@ -122,20 +89,22 @@ public struct Certificate: BitwiseCopyable, Sendable {
   func nodeDt(_ j: Int) -> Double { minimumDt + Double(j) * dtStep }
 
   /// V² = xᵀ P x.
-  @_noLocks
   public func distanceSquared(_ x: StateVector) -> Double {
-    withUnsafePointer(to: p) { table in
-      table.withMemoryRebound(to: Double.self, capacity: 25) { p in
-        // Written out as rows: x is small, and indexing it in loops costs more than the products.
-        let (x0, x1, x2, x3, x4) = (x[0], x[1], x[2], x[3], x[4])
-        var sum = 0.0
-        for row in 0..<5 {
-          let base = row * 5
-          let product =
-            p[base] * x0 + p[base + 1] * x1 + p[base + 2] * x2 + p[base + 3] * x3 + p[base + 4] * x4
-          sum += x[row] * product
+    withTable { $0.distanceSquared(x) }
+  }
+
+  /// Calls `body` with the tables where they lie in this value.
+  private func withTable<Result>(_ body: (CertificateTable) -> Result) -> Result {
+    withUnsafeBytes(of: nodes) { nodes in
+      withUnsafeBytes(of: curvature) { curvature in
+        withUnsafeBytes(of: p) { p in
+          body(
+            CertificateTable(
+              minimumDt: minimumDt, maximumDt: maximumDt, inverseDtStep: inverseDtStep,
+              nodes: nodes.baseAddress!.assumingMemoryBound(to: Double.self),
+              curvature: curvature.baseAddress!.assumingMemoryBound(to: Double.self),
+              p: p.baseAddress!.assumingMemoryBound(to: Double.self)))
         }
-        return sum
       }
     }
   }

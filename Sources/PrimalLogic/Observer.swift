@@ -14,6 +14,18 @@ public struct Observer: BitwiseCopyable, Sendable {
     public var positionDeviation: Double
     /// Standard deviation of the corrected velocity, rad/s.
     public var velocityDeviation: Double
+
+    /// Gains from elsewhere, such as a calibration.
+    public init(
+      position: Double, velocity: Double, innovationDeviation: Double, positionDeviation: Double,
+      velocityDeviation: Double
+    ) {
+      self.position = position
+      self.velocity = velocity
+      self.innovationDeviation = innovationDeviation
+      self.positionDeviation = positionDeviation
+      self.velocityDeviation = velocityDeviation
+    }
   }
 
   /// Most Riccati steps of `design`: with a torque noise at all the recursion converges within a few thousand

@@ -42,7 +42,8 @@ package struct MicrosecondDistribution: Sendable, Equatable {
     precondition(percent > 0 && percent <= 100, "a percentile lies in (0, 100]")
     let total = count
     guard total > 0 else { return 0 }
-    let rank = max(UInt64((percent / 100 * Double(total)).rounded(.up)), 1)
+    // Multiplied first: 3.6 / 100 × 1000 exceeds 36, which would be one rank too many.
+    let rank = max(UInt64((percent * Double(total) / 100).rounded(.up)), 1)
     var seen: UInt64 = 0
     for (microseconds, cell) in counts.dropLast().enumerated() {
       seen += cell

@@ -63,8 +63,12 @@ package struct HandController: ~Copyable {
   private let settings: ControlSettings
   private let jointCount: Int
   private let joints: UnsafeMutablePointer<JointState>
-  private let certificates: UnsafeMutablePointer<Certificate>
+  private let certificates: UnsafeMutablePointer<CertificateTable>
   private let windows: UnsafeMutablePointer<WindowProduct>
+  // Where the arrays lie in their structures: indexing them there, a copy of the whole array is not at the
+  // optimiser's mercy.
+  private let jointRecordsOffset: Int
+  private let encodersOffset: Int
   private var uncertifiedWindow: WindowProduct
   private var overrunWindow: WindowProduct
   private let periodNanoseconds: Int64
@@ -88,6 +92,11 @@ package struct HandController: ~Copyable {
   /// - Parameter parameters: one a joint, in the board's order, 1...`maximumJoints`.
   package init(settings: ControlSettings, parameters: [JointParameters]) {
     precondition((1...maximumJoints).contains(parameters.count), "a hand has 1...\(maximumJoints) joints")
+    guard let jointRecordsOffset = MemoryLayout<TickRecord>.offset(of: \.joints),
+      let encodersOffset = MemoryLayout<TickInputs>.offset(of: \.encoders)
+    else { preconditionFailure("stored properties have an offset") }
+    self.jointRecordsOffset = jointRecordsOffset
+    self.encodersOffset = encodersOffset
     self.settings = settings
     jointCount = parameters.count
     periodNanoseconds = settings.periodNanoseconds
@@ -96,7 +105,7 @@ package struct HandController: ~Copyable {
     windows = .allocate(capacity: parameters.count)
     for (j, p) in parameters.enumerated() {
       (joints + j).initialize(to: JointState(p))
-      (certificates + j).initialize(to: p.certificate)
+      (certificates + j).initialize(to: CertificateTable(copying: p.certificate))
       (windows + j).initialize(to: WindowProduct(ticks: settings.windowTicks))
     }
     uncertifiedWindow = WindowProduct(ticks: settings.windowTicks)
@@ -107,6 +116,7 @@ package struct HandController: ~Copyable {
     windows.deinitialize(count: jointCount)
     windows.deallocate()
     joints.deallocate()
+    for j in 0..<jointCount { (certificates + j).pointee.deallocate() }
     certificates.deallocate()
   }
 
@@ -147,6 +157,12 @@ package struct HandController: ~Copyable {
     sequence &+= 1
   }
 
+  /// The records of the joints within `record`.
+  @_noLocks
+  private func jointRecords(_ record: UnsafeMutablePointer<TickRecord>) -> UnsafeMutablePointer<JointRecord> {
+    UnsafeMutableRawPointer(record).advanced(by: jointRecordsOffset).assumingMemoryBound(to: JointRecord.self)
+  }
+
   // MARK: - Estimate
 
   /// Takes in the samples; returns the joints (bit j) without a usable one.
@@ -156,13 +172,17 @@ package struct HandController: ~Copyable {
   ) -> UInt16 {
     var unready: UInt16 = 0
     let now = inputs.pointee.nowNanoseconds
+    let samples = UnsafeRawPointer(inputs).advanced(by: encodersOffset)
+      .assumingMemoryBound(to: EncoderSample.self)
     for j in 0..<jointCount {
       let joint = joints + j
+      let out = jointRecords(record) + j
       let constants = joint.pointee.constants
-      let sample = inputs.pointee.encoders[j]
+      let sample = samples[j]
       let age = now &- sample.timeNanoseconds
       let hold = ZeroOrderHold(
         inertia: constants.inertia, damping: constants.damping, stiffness: 0, dt: dt)
+      joint.pointee.hold = hold
       // The plant still felt the torque of the tick before last for the output's latency.
       let applied =
         constants.outputLatency * joint.pointee.previousTorque
@@ -206,16 +226,16 @@ package struct HandController: ~Copyable {
         unready |= 1 << UInt16(truncatingIfNeeded: j)
       }
 
-      record.pointee.joints[j].flags = flags
-      record.pointee.joints[j].encoderCounts = sample.counts
-      record.pointee.joints[j].sampleAgeNanoseconds = Int32(clamping: age)
-      record.pointee.joints[j].measuredRadians = measured
-      record.pointee.joints[j].positionRadians = joint.pointee.observer.position
-      record.pointee.joints[j].velocityRadiansPerSecond = joint.pointee.observer.velocity
-      record.pointee.joints[j].innovationRadians =
+      out.pointee.flags = flags
+      out.pointee.encoderCounts = sample.counts
+      out.pointee.sampleAgeNanoseconds = Int32(clamping: age)
+      out.pointee.measuredRadians = measured
+      out.pointee.positionRadians = joint.pointee.observer.position
+      out.pointee.velocityRadiansPerSecond = joint.pointee.observer.velocity
+      out.pointee.innovationRadians =
         flags & JointFlags.fresh != 0 ? joint.pointee.observer.innovation : 0
-      record.pointee.joints[j].currentAmperes = inputs.pointee.currentsAmperes[j]
-      record.pointee.joints[j].forceNewtons = inputs.pointee.forcesNewtons[j]
+      out.pointee.currentAmperes = inputs.pointee.currentsAmperes[j]
+      out.pointee.forceNewtons = inputs.pointee.forcesNewtons[j]
     }
     return unready
   }
@@ -416,15 +436,15 @@ package struct HandController: ~Copyable {
       let joint = joints + j
       joint.pointee.previousTorque = joint.pointee.torque
       guard live else {
-        idle(j, record)
+        idle(j, jointRecords(record) + j)
         actuators.pointee.duty[j] = 0
         continue
       }
-      drive(j, dt: dt, record)
+      drive(j, dt: dt, jointRecords(record) + j)
       actuators.pointee.duty[j] = joint.pointee.duty(
         torque: joint.pointee.torque, velocity: joint.pointee.observer.velocity)
       worst.take(
-        joint: j, record.pointee.joints[j], logarithm: joint.pointee.logarithm,
+        joint: j, jointRecords(record) + j, logarithm: joint.pointee.logarithm,
         windowSum: (windows + j).pointee.sum)
       psi += joint.pointee.constants.km * joint.pointee.memory
       gamma += joint.pointee.error
@@ -453,34 +473,32 @@ package struct HandController: ~Copyable {
   }
 
   @_noLocks
-  private func idle(_ j: Int, _ record: UnsafeMutablePointer<TickRecord>) {
+  private func idle(_ j: Int, _ out: UnsafeMutablePointer<JointRecord>) {
     let position = (joints + j).pointee.observer.position
-    record.pointee.joints[j].certificate = .inactive
-    record.pointee.joints[j].setpointRadians = position
-    record.pointee.joints[j].setpointRadiansPerSecond = 0
-    record.pointee.joints[j].nominalRadians = position
-    record.pointee.joints[j].memoryRadianSeconds = 0
-    record.pointee.joints[j].demandNewtonMetres = 0
-    record.pointee.joints[j].torqueNewtonMetres = 0
-    record.pointee.joints[j].slope = 1
-    record.pointee.joints[j].lipschitz = .nan
-    record.pointee.joints[j].distance = 0
+    out.pointee.certificate = .inactive
+    out.pointee.setpointRadians = position
+    out.pointee.setpointRadiansPerSecond = 0
+    out.pointee.nominalRadians = position
+    out.pointee.memoryRadianSeconds = 0
+    out.pointee.demandNewtonMetres = 0
+    out.pointee.torqueNewtonMetres = 0
+    out.pointee.slope = 1
+    out.pointee.lipschitz = .nan
+    out.pointee.distance = 0
   }
 
   /// The law of one joint (docs/control.md). Memory and nominal model move over the interval that has passed
   /// before this tick decides, so that both see the dt that really happened.
   @_noLocks
-  private func drive(_ j: Int, dt: Double, _ record: UnsafeMutablePointer<TickRecord>) {
+  private func drive(_ j: Int, dt: Double, _ out: UnsafeMutablePointer<JointRecord>) {
     let joint = joints + j
     let constants = joint.pointee.constants
     if joint.pointee.hasDecided {
       let kernel = MemoryKernel(lambda: constants.lambda, dt: dt)
-      let hold = ZeroOrderHold(
-        inertia: constants.inertia, damping: constants.damping, stiffness: 0, dt: dt)
       joint.pointee.memory = joint.pointee.law.nextMemory(
         joint.pointee.memory, error: joint.pointee.error, demand: joint.pointee.demand,
         applied: joint.pointee.torque, kernel: kernel)
-      joint.pointee.nominal.advance(law: joint.pointee.law, kernel: kernel, hold: hold)
+      joint.pointee.nominal.advance(law: joint.pointee.law, kernel: kernel, hold: joint.pointee.hold)
       joint.pointee.trajectory.advance(dt: dt)
     }
     let setpoint = joint.pointee.trajectory.position
@@ -490,7 +508,8 @@ package struct HandController: ~Copyable {
     let difference = joint.pointee.nominal.difference(
       position: position, velocity: velocity, memory: joint.pointee.memory, pending: joint.pointee.pending)
 
-    let motion = constants.inertia * joint.pointee.trajectory.acceleration + constants.damping * setpointVelocity
+    let motion =
+      constants.inertia * joint.pointee.trajectory.acceleration + constants.damping * setpointVelocity
     let load =
       constants.gravity * sine(position) + constants.coulomb * JointState.smoothSign(setpointVelocity)
     let error = setpoint - position
@@ -498,7 +517,7 @@ package struct HandController: ~Copyable {
       error: error, errorRate: setpointVelocity - velocity, memory: joint.pointee.memory,
       feedForward: motion + load)
     var torque = joint.pointee.law.saturate(demand)
-    var flags = record.pointee.joints[j].flags
+    var flags = out.pointee.flags
     if torque != demand { flags |= JointFlags.torqueLimited }
     let change = constants.torqueRate * dt
     if (torque - joint.pointee.torque).magnitude > change {
@@ -509,7 +528,7 @@ package struct HandController: ~Copyable {
     if position < constants.lower - margin || position > constants.upper + margin {
       flags |= JointFlags.endStop
     }
-    record.pointee.joints[j].nominalRadians = joint.pointee.nominal.position
+    out.pointee.nominalRadians = joint.pointee.nominal.position
     joint.pointee.nominal.decide(
       setpoint: setpoint, setpointVelocity: setpointVelocity, feedForwardInertia: motion,
       law: joint.pointee.law)
@@ -519,14 +538,14 @@ package struct HandController: ~Copyable {
     joint.pointee.torque = torque
     _ = joint.pointee.pending.push(torque - load)
 
-    record.pointee.joints[j].flags = flags
-    record.pointee.joints[j].setpointRadians = setpoint
-    record.pointee.joints[j].setpointRadiansPerSecond = setpointVelocity
-    record.pointee.joints[j].memoryRadianSeconds = joint.pointee.memory
-    record.pointee.joints[j].demandNewtonMetres = demand
-    record.pointee.joints[j].torqueNewtonMetres = torque
-    record.pointee.joints[j].distance = root((certificates + j).pointee.distanceSquared(difference))
-    certify(j, dt: dt, record)
+    out.pointee.flags = flags
+    out.pointee.setpointRadians = setpoint
+    out.pointee.setpointRadiansPerSecond = setpointVelocity
+    out.pointee.memoryRadianSeconds = joint.pointee.memory
+    out.pointee.demandNewtonMetres = demand
+    out.pointee.torqueNewtonMetres = torque
+    out.pointee.distance = root((certificates + j).pointee.distanceSquared(difference))
+    certify(j, dt: dt, out)
     joint.pointee.slope = Self.slope(
       demand: demand - load, applied: torque - load, nominalDemand: joint.pointee.nominal.demand,
       nominalApplied: joint.pointee.nominal.torque)
@@ -535,7 +554,8 @@ package struct HandController: ~Copyable {
 
   /// s = (sat(v) − sat(v_nom)) / (v − v_nom): 1 when both are inside their limits.
   @_noLocks
-  static func slope(demand: Double, applied: Double, nominalDemand: Double, nominalApplied: Double) -> Double {
+  static func slope(demand: Double, applied: Double, nominalDemand: Double, nominalApplied: Double) -> Double
+  {
     if demand == applied && nominalDemand == nominalApplied { return 1 }
     let difference = demand - nominalDemand
     // Equal demands that are both limited: the secant is unknown, the worst one is 0.
@@ -546,17 +566,17 @@ package struct HandController: ~Copyable {
   /// Looks the certificate up for the interval that has passed and the slope with which it began; writes
   /// state and L into the record and L into the joint's window.
   @_noLocks
-  private func certify(_ j: Int, dt: Double, _ record: UnsafeMutablePointer<TickRecord>) {
+  private func certify(_ j: Int, dt: Double, _ out: UnsafeMutablePointer<JointRecord>) {
     let joint = joints + j
     guard joint.pointee.hasDecided else {
       // The first tick after arming ends no interval of the law.
-      record.pointee.joints[j].certificate = .inactive
-      record.pointee.joints[j].slope = 1
-      record.pointee.joints[j].lipschitz = .nan
+      out.pointee.certificate = .inactive
+      out.pointee.slope = 1
+      out.pointee.lipschitz = .nan
       return
     }
     let slope = joint.pointee.slope
-    let flags = record.pointee.joints[j].flags
+    let flags = out.pointee.flags
     let lookup = (certificates + j).pointee.lookup(dt: dt, slope: slope)
     let outside = flags & (JointFlags.endStop | JointFlags.rateLimited | JointFlags.stale) != 0
     let certificate: CertificateState
@@ -565,12 +585,12 @@ package struct HandController: ~Copyable {
     } else if slope < GuardLimits.certifiedSlope {
       certificate = .saturated
     } else {
-      let distance = record.pointee.joints[j].distance
+      let distance = out.pointee.distance
       certificate = distance * distance < joint.pointee.constants.noiseFloorSquared ? .deadzone : .certified
     }
-    record.pointee.joints[j].certificate = certificate
-    record.pointee.joints[j].slope = slope
-    record.pointee.joints[j].lipschitz = certificate == .uncertified ? .nan : lookup.lipschitz
+    out.pointee.certificate = certificate
+    out.pointee.slope = slope
+    out.pointee.lipschitz = certificate == .uncertified ? .nan : lookup.lipschitz
     joint.pointee.logarithm = certificate == .uncertified ? 0 : lookup.logarithm
     (windows + j).pointee.push(joint.pointee.logarithm)
   }
@@ -607,12 +627,14 @@ private struct WorstJoint {
   var windowJoint = 0
 
   @_noLocks
-  mutating func take(joint j: Int, _ record: JointRecord, logarithm: Int64, windowSum: Int64) {
-    if record.certificate.severity > certificate.severity { certificate = record.certificate }
-    if record.certificate == .uncertified { uncertifiedJoint = j }
+  mutating func take(
+    joint j: Int, _ record: UnsafePointer<JointRecord>, logarithm: Int64, windowSum: Int64
+  ) {
+    if record.pointee.certificate.severity > certificate.severity { certificate = record.pointee.certificate }
+    if record.pointee.certificate == .uncertified { uncertifiedJoint = j }
     // Written so that the first finite value replaces NaN.
-    if record.lipschitz.isFinite && !(record.lipschitz <= lipschitz) {
-      lipschitz = record.lipschitz
+    if record.pointee.lipschitz.isFinite && !(record.pointee.lipschitz <= lipschitz) {
+      lipschitz = record.pointee.lipschitz
       self.logarithm = logarithm
       joint = j
     }

@@ -95,6 +95,8 @@ struct JointState: BitwiseCopyable {
   let constants: JointConstants
   let law: JointLaw
   var observer: Observer
+  /// The plant over the interval that this tick ends.
+  var hold: ZeroOrderHold
   var nominal: NominalModel
   var trajectory = Trajectory(position: 0)
   var memory = 0.0
@@ -126,6 +128,8 @@ struct JointState: BitwiseCopyable {
       gains: p.observerGains, inertia: p.model.inertia, damping: p.model.damping,
       stiffness: p.model.stiffness, position: 0)
     nominal = NominalModel(p.model, position: 0)
+    hold = ZeroOrderHold(
+      inertia: p.model.inertia, damping: p.model.damping, stiffness: 0, dt: p.model.period)
     pending = DelayLine(ticks: p.model.delayTicks)
   }
 
@@ -134,7 +138,11 @@ struct JointState: BitwiseCopyable {
   func radians(counts: UInt16) -> Double {
     var delta = Int(counts) - constants.zeroCounts
     let half = constants.countsPerTurn / 2
-    if delta >= half { delta -= constants.countsPerTurn } else if delta < -half { delta += constants.countsPerTurn }
+    if delta >= half {
+      delta -= constants.countsPerTurn
+    } else if delta < -half {
+      delta += constants.countsPerTurn
+    }
     return Double(delta) * constants.radiansPerCount
   }
 

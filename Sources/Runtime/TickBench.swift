@@ -14,6 +14,7 @@ package final class TickBench: @unchecked Sendable {
   /// One cycle of samples: open, power grasp, open again; it ends where it began.
   private static let cycleTicks = 4000
   private static let sampleMilliseconds: Int64 = 1
+  private static let longestGapNanoseconds: Int64 = 500_000_000
   private static let drainNanoseconds: Int64 = 5_000_000
 
   private var controller: HandController
@@ -27,6 +28,7 @@ package final class TickBench: @unchecked Sendable {
   private let openCommand: TickCommand
   private let jointCount: Int
   private var start: Int64 = 0
+  private var last: Int64 = 0
   private var lastIndex: Int64 = -1
   private var commandNumber: UInt32 = 0
   private let shouldStop = Atomic<Bool>(false)
@@ -123,9 +125,13 @@ package final class TickBench: @unchecked Sendable {
   }
 
   /// One tick that started at `now`.
-  package func tick(_ now: Int64) {
-    if start == 0 { start = now }
-    let index = (now - start) / (Self.sampleMilliseconds * 1_000_000)
+  package func tick(_ machineNow: Int64) {
+    if start == 0 { start = machineNow }
+    // Between two segments of a bench the hand's time stands still.
+    if last != 0 && machineNow - last > Self.longestGapNanoseconds { start += machineNow - last }
+    last = machineNow
+    let now = machineNow - start + 1
+    let index = now / (Self.sampleMilliseconds * 1_000_000)
     let slot = Int(index % Int64(Self.cycleTicks))
     if index != lastIndex {
       lastIndex = index
