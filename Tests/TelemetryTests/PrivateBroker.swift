@@ -66,8 +66,9 @@ final class PrivateBroker {
     // The pipe is for a test that dies. Here both are ended directly: another process spawned meanwhile may
     // hold the pipe open, and `waitUntilExit` needs a run loop that this thread does not run.
     Foundation.kill(processID, SIGKILL)
-    shell.terminate()
-    _ = eventually { !shell.isRunning }
+    let shellID = shell.processIdentifier
+    Foundation.kill(shellID, SIGKILL)
+    _ = eventually { Self.isDead(shellID) }
     try? lifeline?.fileHandleForWriting.close()
     lifeline = nil
     self.shell = nil

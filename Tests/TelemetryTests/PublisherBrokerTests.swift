@@ -129,7 +129,7 @@ struct PublisherBrokerTests {
         == [.pose(radians: [0.1, 0.2, 0.3], seconds: nil), .arm, .stop])
     #expect(eventually { rig.publisher.status.commandsAccepted == 3 })
     #expect(rig.publisher.status.commandsRefused == 4)
-    #expect(observer.all(topics.reply).count == 8)
+    #expect(eventually { observer.all(topics.reply).count == 8 })
   }
 
   @Test("a flood of commands is bounded, counted and answered, and a stop in it is executed")
@@ -272,8 +272,12 @@ struct PublisherBrokerTests {
     #expect(rig.awaitConnected())
     broker.suspend()
     defer { broker.resume() }
-    #expect(rig.feeding(within: 15) { rig.publisher.status.drops.inFlight > 0 })
-    #expect(rig.publisher.status.connected)
+    // Whether the socket's buffer or the keep-alive gives out first depends on the machine; both are counted.
+    #expect(
+      rig.feeding(within: 30) {
+        let drops = rig.publisher.status.drops
+        return drops.inFlight + drops.notConnected > 0
+      })
     #expect(eventually { rig.publisher.status.lagTicks < 100 })
     #expect(rig.publisher.status.drops.ringRecords == 0)
   }
