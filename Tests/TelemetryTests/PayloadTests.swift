@@ -1,0 +1,163 @@
+import Foundation
+import HandModel
+import Testing
+
+@testable import Telemetry
+
+@Suite("Payloads")
+struct PayloadTests {
+  @Test("the state message holds exactly the channels that the birth message announces, in order")
+  func stateMatchesBirth() throws {
+    let identity = Fixtures.identity()
+    var payload = StatePayload(identity: identity)
+    let state = payload.encode(Fixtures.record(5), clockSynced: true)
+    let birth = try json(BirthPayload.encode(identity, options: PublisherOptions(host: "h", port: 1)))
+    let channels = try #require(birth["channels"] as? [[String: Any]])
+    let names = channels.compactMap { $0["name"] as? String }
+    let values = try json(state)
+    #expect(Set(values.keys) == Set(names + ["boot_id"]))
+    // Order, by the position of each key in the text.
+    let text = String(decoding: state, as: UTF8.self)
+    let positions = names.compactMap { text.range(of: "\"\($0)\":")?.lowerBound }
+    #expect(positions.count == names.count && positions == positions.sorted())
+    #expect(channels.enumerated().allSatisfy { $1["alias"] as? Int == $0 })
+    for channel in channels {
+      let value = values[channel["name"] as! String]!
+      switch channel["type"] as? String {
+      case "double": #expect(value is NSNumber || value is NSNull)
+      case "int64-string": #expect((value as? String).flatMap { Int64($0) } != nil)
+      case "bool": #expect(value is Bool)
+      default: #expect(value is String || value is NSNull)
+      }
+    }
+  }
+
+  @Test("64-bit values travel as strings, seconds exactly, angles in microradians")
+  func stateValues() throws {
+    var record = Fixtures.record(1)
+    record.sequence = 9_007_199_254_740_993
+    record.wallNanoseconds = 1_790_000_000_123_456_789
+    record.fault = .trackingError
+    record.faultJoint = 1
+    var payload = StatePayload(identity: Fixtures.identity())
+    let bytes = payload.encode(record, clockSynced: false)
+    let text = String(decoding: bytes, as: UTF8.self)
+    #expect(text.contains("\"seq\":\"9007199254740993\""))
+    #expect(text.contains("\"t\":1790000000.123456789,"))
+    #expect(text.contains("\"t_ns\":\"1790000000123456789\""))
+    #expect(text.contains("\"index-proximal.setpoint\":0.1,"))
+    #expect(text.contains("\"lipschitz\":0.99933243617367,"))
+    let values = try json(bytes)
+    #expect(values["fault_joint"] as? String == "index-intermediate")
+    #expect(values["clock_synced"] as? Bool == false)
+    #expect(values["index-distal.force"] as? Double == 1.5)
+  }
+
+  @Test("numbers that do not exist become null, never a word that JSON does not know")
+  func nonFinite() throws {
+    var record = Fixtures.record(1)
+    record.lipschitz = .nan
+    record.ratePerSecond = .infinity
+    record.joints[0].positionRadians = -.infinity
+    var payload = StatePayload(identity: Fixtures.identity())
+    let values = try json(payload.encode(record, clockSynced: true))
+    #expect(values["lipschitz"] is NSNull)
+    #expect(values["rate"] is NSNull)
+    #expect(values["index-proximal.position"] is NSNull)
+    #expect(AGPPayload.lipschitzText(.nan) == nil)
+    #expect(SensorMetrics.text(.current, of: JointRecord()) == Array("0".utf8))
+  }
+
+  @Test("random numbers read back: all digits of `number`, half a millionth of `micro`")
+  func roundTrip() throws {
+    let seed = UInt64.random(in: 0 ... .max)
+    var random = SeededGenerator(seed: seed)
+    for _ in 0..<2000 {
+      let value =
+        Double.random(in: -1...1, using: &random) * pow(10, Double(Int.random(in: -12...12, using: &random)))
+      var writer = JSONWriter()
+      writer.beginArray()
+      writer.number(value)
+      writer.micro(value)
+      writer.endArray()
+      let text = String(decoding: writer.bytes, as: UTF8.self).dropFirst().dropLast()
+      let parts = text.split(separator: ",").map { Double($0) }
+      #expect(parts[0] == value, "seed \(seed)")
+      let error = abs((parts[1] ?? .nan) - value)
+      #expect(error <= 0.500001e-6 + value.magnitude * 1e-15, "seed \(seed), \(value)")
+    }
+  }
+
+  @Test("names with quotes, backslashes and control characters stay one JSON string")
+  func escapes() throws {
+    let name = "a\"b\\c\u{1}d\n-ä"
+    var writer = JSONWriter()
+    writer.beginObject()
+    writer.key(name)
+    writer.string(name)
+    writer.endObject()
+    #expect(try json(writer.bytes)[name] as? String == name)
+  }
+
+  @Test(
+    "L has nine significant digits at least and is never rounded up to 1",
+    arguments: [
+      (0.99933243617367, "0.99933243617367"), (0.5, "0.500000000"), (1.0, "1.000000000"),
+      (0.9999999999999999, "0.9999999999999999"), (0.0, "0.000000000"),
+    ])
+  func lipschitzText(value: Double, text: String) {
+    #expect(AGPPayload.lipschitzText(value) == Array(text.utf8))
+  }
+
+  @Test("the AGP detail sums the memory and takes the worst distance of the joints")
+  func agpDetail() throws {
+    let detail = try json(AGPPayload(identity: Fixtures.identity()).detail(of: Fixtures.record(3)))
+    #expect(detail["primal_state"] as? Double == 0.25)
+    #expect(detail["gamma"] as? Double == -0.125)
+    #expect(abs((detail["integral_state"] as! Double) - 0.03) < 1e-15)
+    #expect(detail["distance"] as? Double == 0.002)
+    #expect(detail["lambda_decay"] as? Double == 0.115)
+    #expect(detail["control_mode"] as? String == "STATION-KEEP")
+    #expect(detail["control_mode_gauge"] as? Int == 2)
+    #expect(detail["certificate"] as? String == "CERTIFIED")
+    #expect(detail["window_ticks"] as? Int == 1000)
+  }
+
+  @Test(
+    "the file fingerprint is FNV-1a with 64 bits (test vectors of draft-eastlake-fnv)",
+    arguments: [
+      ("", "fnv1a64:cbf29ce484222325"), ("a", "fnv1a64:af63dc4c8601ec8c"),
+      ("foobar", "fnv1a64:85944171f73967e8"),
+    ])
+  func fingerprint(text: String, expected: String) {
+    #expect(FingerprintFNV1a(text).text == expected)
+  }
+
+  @Test("the birth message names joints with limits, files with hashes and the wired sensors")
+  func birth() throws {
+    let birth = try json(
+      BirthPayload.encode(Fixtures.identity(), options: PublisherOptions(host: "h", port: 1)))
+    let joints = try #require(birth["joints"] as? [[String: Any]])
+    #expect(joints.map { $0["name"] as? String } == Fixtures.jointNames)
+    #expect(joints[0]["upper_rad"] as? Double == 1.57)
+    #expect(
+      birth["sensors"] as? [String] == [
+        "current-index-proximal", "current-index-intermediate", "force-index-distal",
+      ])
+    let board = try #require(birth["board"] as? [String: String])
+    #expect(board == ["name": "bench", "hash": FingerprintFNV1a("name: bench\n").text])
+  }
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014): property tests repeat from their seed.
+struct SeededGenerator: RandomNumberGenerator {
+  private var state: UInt64
+  init(seed: UInt64) { state = seed }
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+    return mixed ^ (mixed >> 31)
+  }
+}

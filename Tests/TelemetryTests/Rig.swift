@@ -1,0 +1,102 @@
+import Foundation
+import HandModel
+import Realtime
+import Synchronization
+import Testing
+
+@testable import Telemetry
+
+/// A publisher with its ring, a feeder of tick records and a record of the commands it submitted.
+final class Rig: Sendable {
+  /// What the publisher handed to the runtime.
+  final class Runtime: Sendable {
+    let commands = Mutex<[CommandEnvelope]>([])
+    let refusal = Mutex<String?>(nil)
+
+    func submit(_ envelope: CommandEnvelope) -> CommandReply {
+      commands.withLock { $0.append(envelope) }
+      return refusal.withLock { $0.map { .refused(reason: $0) } ?? .executed }
+    }
+
+    var count: Int { commands.withLock { $0.count } }
+  }
+
+  let publisher: Publisher
+  let ring = Ring<TickRecord>(capacity: 4096, filling: TickRecord())
+  let runtime = Runtime()
+  private let sequence = Atomic<UInt64>(0)
+
+  init(
+    port: UInt16, handID: String = Fixtures.handID, change: (inout PublisherOptions) -> Void = { _ in }
+  ) throws {
+    var options = PublisherOptions(host: "127.0.0.1", port: port)
+    options.stateHertz = 50
+    options.firstBackoffSeconds = 0.05
+    options.largestBackoffSeconds = 0.2
+    change(&options)
+    publisher = try Publisher(
+      options: options, identity: Fixtures.identity(handID: handID), ring: ring,
+      submit: { [runtime] envelope, source in
+        source == .mqtt ? runtime.submit(envelope) : .refused(reason: "wrong source")
+      },
+      parse: BodyReader.parse)
+    try publisher.start()
+  }
+
+  deinit { publisher.stop() }
+
+  /// Feeds the next records, as the loop would.
+  func feed(_ count: Int = 20, state: HandState = .armed, change: (inout TickRecord) -> Void = { _ in }) {
+    for _ in 0..<count {
+      var record = Fixtures.record(sequence.load(ordering: .relaxed), state: state)
+      change(&record)
+      ring.push(record)
+      sequence.wrappingAdd(1, ordering: .relaxed)
+    }
+  }
+
+  /// Leaves out records, as a full ring does.
+  func skip(_ count: UInt64) { sequence.wrappingAdd(count, ordering: .relaxed) }
+
+  /// Feeds until the condition holds.
+  func feeding(
+    within seconds: Double = 5, state: HandState = .armed, until condition: () -> Bool
+  ) -> Bool {
+    eventually(within: seconds) {
+      feed(2, state: state)
+      return condition()
+    }
+  }
+
+  func awaitConnected(_ wanted: Bool = true, within seconds: Double = 5) -> Bool {
+    eventually(within: seconds) { publisher.status.connected == wanted }
+  }
+}
+
+/// A small JSON body reader with the rules of the intake's contract: unknown fields, missing fields and
+/// numbers that JSON does not know are refused. The daemon uses the domain's own parser.
+enum BodyReader {
+  static func parse(_ body: [UInt8], _ topicVerb: String) -> Result<CommandEnvelope, CommandRejectionText> {
+    guard
+      let value = try? JSONSerialization.jsonObject(with: Data(body)),
+      var fields = value as? [String: Any]
+    else { return .failure(CommandRejectionText(reason: "body is not a JSON object")) }
+    let id = fields.removeValue(forKey: "id") as? String ?? ""
+    let expiry = (fields.removeValue(forKey: "expiry_ns") as? String).flatMap { Int64($0) }
+    let verb = topicVerb.isEmpty ? fields.removeValue(forKey: "verb") as? String ?? "" : topicVerb
+    let radians = fields.removeValue(forKey: "radians") as? [Double]
+    if let unknown = fields.keys.first {
+      return .failure(CommandRejectionText(reason: "unknown field '\(unknown)'", id: id))
+    }
+    let command: Command
+    switch (verb, radians) {
+    case ("arm", nil): command = .arm
+    case ("stop", nil): command = .stop
+    case ("reset", nil): command = .reset
+    case ("pose", let radians?): command = .pose(radians: radians, seconds: nil)
+    case ("stream", let radians?): command = .stream(radians: radians)
+    default: return .failure(CommandRejectionText(reason: "verb '\(verb)' with these fields", id: id))
+    }
+    return .success(CommandEnvelope(id: id, expiryNanoseconds: expiry, command: command))
+  }
+}
