@@ -22,7 +22,8 @@ let package = Package(
     .target(name: "Simulation", dependencies: ["Devices"]),
     .target(name: "CRealtime"),
     .target(name: "Realtime", dependencies: ["CRealtime"]),
-    .target(name: "Runtime", dependencies: ["PrimalLogic", "HandModel", "Devices", "Simulation", "Realtime"]),
+    .target(
+      name: "Runtime", dependencies: ["PrimalLogic", "HandModel", "Devices", "Simulation", "Realtime"]),
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .target(name: "Recording", dependencies: ["HandModel", "Realtime", "CSQLite"]),
     .systemLibrary(name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),

@@ -9,8 +9,8 @@ import Recording
 //   recorder-bench throughput DIRECTORY BOARD CALIBRATION TICKS BATCH
 //   recorder-bench feed DIRECTORY BOARD CALIBRATION SEGMENT_BYTES
 
-/// Thirty times what the recorder takes at once, so that the ring is never the limit; 70 MB.
-let ringCapacity = 32_768
+/// Four batches: the producer can fill the ring while a commit waits for the disk. 9 MB, as in a daemon.
+let ringCapacity = 4096
 
 func fail(_ text: String) -> Never {
   FileHandle.standardError.write(Data((text + "\n").utf8))

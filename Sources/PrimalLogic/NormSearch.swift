@@ -181,7 +181,7 @@ struct NormSearch: ~Copyable {
     }
     let largest = matrix.symmetricExtremes().largest
     guard largest > 0 else { return false }
-    for i in 0..<unknowns { y[i] *= 0.5 / largest }
+    for i in 0..<unknowns { y.at(i).pointee *= 0.5 / largest }
     return matrix.symmetricExtremes().smallest > 2 * NormSearch.smallestEigenvalue
   }
 
@@ -290,13 +290,13 @@ struct NormSearch: ~Copyable {
           index += 1
         }
       }
-      gradient[i] -= trace
+      gradient.at(i).pointee -= trace
     }
     for i in 0..<unknowns {
       for j in 0...i {
         var sum = 0.0
         for k in 0..<packed { sum += work[i * 16 + k] * work[j * 16 + k] }
-        hessian[i * unknowns + j] += sum
+        hessian.at(i * unknowns + j).pointee += sum
       }
     }
     return true
@@ -310,12 +310,12 @@ struct NormSearch: ~Copyable {
       for k in 0..<j {
         let factor = hessian[j * m + k]
         if factor == 0 { continue }
-        for i in j..<m { hessian[i * m + j] -= hessian[i * m + k] * factor }
+        for i in j..<m { hessian.at(i * m + j).pointee -= hessian[i * m + k] * factor }
       }
       let pivot = hessian[j * m + j]
       guard pivot > 0 else { return nil }
       let root = pivot.squareRoot()
-      for i in j..<m { hessian[i * m + j] /= root }
+      for i in j..<m { hessian.at(i * m + j).pointee /= root }
     }
     var squared = 0.0
     for i in 0..<m {
@@ -334,7 +334,7 @@ struct NormSearch: ~Copyable {
     let decrement = squared.squareRoot()
     // The damped step of a self-concordant barrier never leaves its domain.
     let length = decrement < 0.25 ? 1 : 1 / (1 + decrement)
-    for k in 0..<m { y[k] -= length * work[k] }
+    for k in 0..<m { y.at(k).pointee -= length * work[k] }
     return decrement
   }
 }

@@ -1,8 +1,15 @@
 /// Our loop beside cyclictest, on the same machine in the same minute.
 package struct LoopBenchResult: Sendable {
+  /// One segment of each.
+  package struct Pair: Sendable {
+    package var ours: MicrosecondDistribution
+    package var cyclictest: MicrosecondDistribution
+  }
+
   package var rateHertz: Double
-  /// Segments of each of the two.
-  package var segments: Int
+  /// The runs in the order they were made, each of ours beside the cyclictest just before it.
+  package var pairs: [Pair]
+  package var segments: Int { pairs.count }
   package var secondsPerSegment: Double
   package var cpu: Int?
   /// Our wake-up, in the units of cyclictest.
@@ -22,6 +29,16 @@ package struct LoopBenchResult: Sendable {
     Double(ours.percentile(percent)) / Double(cyclictest.percentile(percent))
   }
 
+  /// The median over the pairs of ours over cyclictest's at a percentile: a disturbance from outside falls on
+  /// single segments, and does not decide here as it does in `ratio`.
+  package func medianRatio(percent: Double) -> Double {
+    let ratios = pairs.map {
+      Double($0.ours.percentile(percent)) / Double($0.cyclictest.percentile(percent))
+    }.sorted()
+    guard let upper = ratios.dropFirst(ratios.count / 2).first else { return .nan }
+    return ratios.count.isMultiple(of: 2) ? (ratios[ratios.count / 2 - 1] + upper) / 2 : upper
+  }
+
   /// Microseconds for `ours` and `cyclictest`, nanoseconds where the key says so.
   package var json: String {
     func nanoseconds(_ distribution: LatencyDistribution) -> JSONText {
@@ -32,6 +49,11 @@ package struct LoopBenchResult: Sendable {
         ("mean", .number(distribution.mean)),
       ])
     }
+    func ratios(_ ratio: (Double) -> Double) -> JSONText {
+      .object([
+        ("p50", .number(ratio(50))), ("p99", .number(ratio(99))), ("p99.9", .number(ratio(99.9))),
+      ])
+    }
     var isFIFO = false
     var priority: Int32 = 0
     if case .fifo(let value) = thread.policy { (isFIFO, priority) = (true, value) }
@@ -39,13 +61,7 @@ package struct LoopBenchResult: Sendable {
       ("rateHertz", .number(rateHertz)), ("segments", .integer(Int64(segments))),
       ("secondsPerSegment", .number(secondsPerSegment)), ("cpu", cpu.map { .integer(Int64($0)) } ?? .null),
       ("oursMicroseconds", ours.json), ("cyclictestMicroseconds", cyclictest.json),
-      (
-        "ratio",
-        .object([
-          ("p50", .number(ratio(percent: 50))), ("p99", .number(ratio(percent: 99))),
-          ("p99.9", .number(ratio(percent: 99.9))),
-        ])
-      ),
+      ("ratio", ratios(ratio)), ("medianRatio", ratios(medianRatio)),
       ("wakeUpNanoseconds", nanoseconds(wakeUp)), ("computeNanoseconds", nanoseconds(compute)),
       ("skippedTicks", .integer(Int64(clamping: skipped))),
       ("policy", .string(isFIFO ? "fifo" : "normal")), ("priority", .integer(Int64(priority))),
@@ -78,6 +94,7 @@ package enum LoopBench {
   ) throws(LoopBenchError) -> LoopBenchResult {
     let segments = max(Int(seconds / minimumSecondsPerSegment), 1)
     let length = max((seconds / Double(segments)).rounded(.up), minimumSecondsPerSegment)
+    var pairs: [LoopBenchResult.Pair] = []
     var ours = MicrosecondDistribution()
     var reference = MicrosecondDistribution()
     var wakeUp = LatencyDistribution()
@@ -86,9 +103,10 @@ package enum LoopBench {
     var isComplete = true
     var thread: ThreadReport?
     for _ in 0..<segments {
+      let segmentReference: MicrosecondDistribution
       // First, so that a missing cyclictest shows at once.
       do throws(CyclictestError) {
-        reference.merge(try Cyclictest.run(rateHertz: rateHertz, seconds: length, cpu: cpu))
+        segmentReference = try Cyclictest.run(rateHertz: rateHertz, seconds: length, cpu: cpu)
       } catch {
         throw .cyclictest(error)
       }
@@ -97,7 +115,9 @@ package enum LoopBench {
       isComplete = isComplete && process.isComplete
       do throws(RealtimeThreadError) {
         let result = try CyclicBench.run(rateHertz: rateHertz, seconds: length, cpu: cpu, body: body)
+        pairs.append(.init(ours: result.wakeUpMicroseconds, cyclictest: segmentReference))
         ours.merge(result.wakeUpMicroseconds)
+        reference.merge(segmentReference)
         wakeUp.merge(result.wakeUp)
         compute.merge(result.compute)
         skipped += result.skipped
@@ -108,7 +128,7 @@ package enum LoopBench {
       _ = consume process
     }
     return LoopBenchResult(
-      rateHertz: rateHertz, segments: segments, secondsPerSegment: length, cpu: cpu, ours: ours,
+      rateHertz: rateHertz, pairs: pairs, secondsPerSegment: length, cpu: cpu, ours: ours,
       cyclictest: reference, wakeUp: wakeUp, compute: compute, skipped: skipped, thread: thread!,
       processIsComplete: isComplete)
   }

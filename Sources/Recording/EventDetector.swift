@@ -9,6 +9,7 @@ struct EventDetector {
   static let mergeNanoseconds: Int64 = 1_000_000_000
 
   private let jointNames: [String]
+  private let continues: Bool
   private var started = false
   private var state = HandState.starting
   private var fault = FaultCode.none
@@ -16,7 +17,12 @@ struct EventDetector {
   private var commands = MergedCounter(kind: .command, noun: "executed command")
   private var overruns = MergedCounter(kind: .overrun, noun: "skipped deadlines")
 
-  init(jointNames: [String]) { self.jointNames = jointNames }
+  /// - Parameter continues: whether a recorder before this one recorded ticks of the same boot, so that the
+  ///   first sequence seen here says nothing about missing ticks.
+  init(jointNames: [String], continues: Bool) {
+    self.jointNames = jointNames
+    self.continues = continues
+  }
 
   /// Whether the record continues the stream. One that does not is refused: its key is taken.
   func accepts(_ record: borrowing TickRecord) -> Bool {
@@ -34,7 +40,7 @@ struct EventDetector {
         RecordedEvent(
           sequence: sequence, wallNanoseconds: wall, kind: .start, to: record.state.name,
           text: "first tick seen by the recorder"))
-      if sequence > 0 { report(gap(from: nil, missing: sequence, to: sequence, wall)) }
+      if sequence > 0, !continues { report(gap(from: nil, missing: sequence, to: sequence, wall)) }
       state = record.state
       commands.last = UInt64(record.commandNumber)
       overruns.last = record.overruns

@@ -9,7 +9,7 @@ package struct RecorderOptions: Sendable {
   /// Ticks in a commit, 1...`backlogTicks`. 1000 ticks write each page about once; fewer rewrite the last one.
   package var batchTicks = 1000
   /// A commit comes at the latest this long after its first tick, and this is what a power cut can cost.
-  /// At 1 kHz half a second makes batches of 500 ticks, whose three syncs cost little beside 0.6 MB of rows.
+  /// At 1 kHz half a second makes batches of 500 ticks, whose five syncs cost little beside 0.6 MB of rows.
   package var batchNanoseconds: Int64 = 500_000_000
   /// Records kept in memory while storage fails; the oldest are dropped and counted beyond it.
   /// 4096 are 4 s at 1 kHz in 9 MiB.

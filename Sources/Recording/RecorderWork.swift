@@ -42,8 +42,8 @@ final class RecorderWork {
     events = try EventLog(
       path: self.directory + "/" + RecordingPaths.eventsName, handID: identity.handID,
       bootID: identity.bootID)
-    detector = EventDetector(jointNames: identity.board.joints.map(\.name))
     nextSegment = (try RecordingPaths.segments(in: self.directory).last?.number ?? 0) + 1
+    detector = EventDetector(jointNames: identity.board.joints.map(\.name), continues: nextSegment > 1)
     _ = try openSegment()
     status.bytes = segment?.bytes ?? 0
   }

@@ -47,9 +47,10 @@ enum RecordingPaths {
     var parent = path.hasPrefix("/") ? "/" : ""
     for component in path.split(separator: "/") {
       parent += component
-      // EROFS and EACCES of a parent that exists do not matter: the last directory decides.
-      if mkdir(parent, 0o755) != 0, errno != EEXIST, !isDirectory(parent) {
-        throw .directory(path: parent, errno: errno)
+      if mkdir(parent, 0o755) != 0 {
+        let reason = errno
+        // EROFS and EACCES of a parent that exists do not matter: the last directory decides.
+        guard reason == EEXIST || isDirectory(parent) else { throw .directory(path: parent, errno: reason) }
       }
       parent += "/"
     }

@@ -58,7 +58,8 @@ package struct BoardReport: Codable, Sendable {
         name: spec.name, clockHertz: spec.clockHertz, devices: Self.devices(on: index, board),
         costs: plan.costs[index].map {
           Cost(
-            what: $0.what, count: $0.count, bits: $0.bits, microsecondsEach: Double($0.nanosecondsEach) / 1000)
+            what: $0.what, count: $0.count, bits: $0.bits, microsecondsEach: Double($0.nanosecondsEach) / 1000
+          )
         }, cycleMicroseconds: Double(cycle) / 1000, load: plan.load(index),
         highestRateHertz: cycle == 0 ? 0 : BusPlan.largestLoad * 1e9 / Double(cycle),
         fits: plan.load(index) <= BusPlan.largestLoad)
@@ -77,7 +78,8 @@ package struct BoardReport: Codable, Sendable {
   private static func devices(on bus: Int, _ board: Board) -> [String] {
     func place(_ chip: String, _ name: String, _ address: UInt8, _ port: MultiplexerPort?) -> String {
       let hex = "0x" + String(address, radix: 16)
-      let behind = port.map { " behind \(board.multiplexers[$0.multiplexer].name) channel \($0.channel)" } ?? ""
+      let behind =
+        port.map { " behind \(board.multiplexers[$0.multiplexer].name) channel \($0.channel)" } ?? ""
       return "\(chip) \(name) at \(hex)\(behind)"
     }
     return board.multiplexers.filter { $0.bus == bus }.map { place("TCA9548A", $0.name, $0.address, nil) }

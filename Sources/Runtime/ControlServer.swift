@@ -83,7 +83,9 @@ package final class ControlServer: @unchecked Sendable {
 
   /// Starts serving.
   package func start() throws(RealtimeThreadError) {
-    thread = try RealtimeThread(name: "control", policy: .normal, stackBytes: Self.stackBytes) { [self] in serve() }
+    thread = try RealtimeThread(name: "control", policy: .normal, stackBytes: Self.stackBytes) { [self] in
+      serve()
+    }
   }
 
   /// Stops serving, closes every client and removes the socket.
@@ -129,7 +131,9 @@ package final class ControlServer: @unchecked Sendable {
     _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
     let client = Client(descriptor: descriptor)
     guard clients.count < Self.largestClientCount else {
-      send(#"{"id":"","status":"refused","reason":"too many clients: \#(Self.largestClientCount) are connected"}"#, to: client)
+      send(
+        #"{"id":"","status":"refused","reason":"too many clients: \#(Self.largestClientCount) are connected"}"#,
+        to: client)
       close(descriptor)
       return
     }
@@ -149,7 +153,9 @@ package final class ControlServer: @unchecked Sendable {
       if !line.isEmpty { answer(line, &client) }
     }
     if client.input.count > Self.largestLineBytes {
-      send(#"{"id":"","status":"refused","reason":"a line has at most \#(Self.largestLineBytes) bytes"}"#, to: client)
+      send(
+        #"{"id":"","status":"refused","reason":"a line has at most \#(Self.largestLineBytes) bytes"}"#,
+        to: client)
       return false
     }
     return true

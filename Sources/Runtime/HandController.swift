@@ -508,7 +508,8 @@ package struct HandController: ~Copyable {
     let difference = joint.pointee.nominal.difference(
       position: position, velocity: velocity, memory: joint.pointee.memory, pending: joint.pointee.pending)
 
-    let motion = constants.inertia * joint.pointee.trajectory.acceleration + constants.damping * setpointVelocity
+    let motion =
+      constants.inertia * joint.pointee.trajectory.acceleration + constants.damping * setpointVelocity
     let load =
       constants.gravity * sine(position) + constants.coulomb * JointState.smoothSign(setpointVelocity)
     let error = setpoint - position
@@ -553,7 +554,8 @@ package struct HandController: ~Copyable {
 
   /// s = (sat(v) − sat(v_nom)) / (v − v_nom): 1 when both are inside their limits.
   @_noLocks
-  static func slope(demand: Double, applied: Double, nominalDemand: Double, nominalApplied: Double) -> Double {
+  static func slope(demand: Double, applied: Double, nominalDemand: Double, nominalApplied: Double) -> Double
+  {
     if demand == applied && nominalDemand == nominalApplied { return 1 }
     let difference = demand - nominalDemand
     // Equal demands that are both limited: the secant is unknown, the worst one is 0.

@@ -29,7 +29,9 @@ package struct HandFiles: Sendable {
   /// The text of a file of at most 1 MiB.
   package static func text(_ path: String) throws(UnreadableFile) -> String {
     let descriptor = Descriptor(open(path, O_RDONLY | O_CLOEXEC))
-    guard descriptor.value >= 0 else { throw UnreadableFile(path: path, reason: String(cString: strerror(errno))) }
+    guard descriptor.value >= 0 else {
+      throw UnreadableFile(path: path, reason: String(cString: strerror(errno)))
+    }
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 65536)
     while true {

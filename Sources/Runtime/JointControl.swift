@@ -138,7 +138,11 @@ struct JointState: BitwiseCopyable {
   func radians(counts: UInt16) -> Double {
     var delta = Int(counts) - constants.zeroCounts
     let half = constants.countsPerTurn / 2
-    if delta >= half { delta -= constants.countsPerTurn } else if delta < -half { delta += constants.countsPerTurn }
+    if delta >= half {
+      delta -= constants.countsPerTurn
+    } else if delta < -half {
+      delta += constants.countsPerTurn
+    }
     return Double(delta) * constants.radiansPerCount
   }
 

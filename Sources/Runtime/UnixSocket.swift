@@ -17,7 +17,8 @@ package enum SocketError: Error, CustomStringConvertible {
       "control socket \(path): another motorhandd is running on it; stop it, or give this one its own --socket"
     case .system(let operation, let path, let errno):
       "control socket \(path): \(operation) failed: \(String(cString: strerror(errno)))"
-        + (errno == ENOENT || errno == ECONNREFUSED ? "; is motorhandd running? (--socket names its socket)" : "")
+        + (errno == ENOENT || errno == ECONNREFUSED
+          ? "; is motorhandd running? (--socket names its socket)" : "")
     case .closed(let path): "control socket \(path): the daemon closed the connection"
     case .timedOut(let path, let seconds): "control socket \(path): no answer within \(seconds) s"
     }

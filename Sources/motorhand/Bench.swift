@@ -40,7 +40,8 @@ struct LoopBenchCommand: ParsableCommand {
 
   private func text(_ result: LoopBenchResult) -> String {
     func row(_ name: String, _ values: [String]) -> String {
-      ([name.padding(toLength: 22, withPad: " ", startingAt: 0)] + values.map { String(repeating: " ", count: max(10 - $0.count, 0)) + $0 })
+      ([name.padding(toLength: 22, withPad: " ", startingAt: 0)]
+        + values.map { String(repeating: " ", count: max(10 - $0.count, 0)) + $0 })
         .joined()
     }
     func micro(_ nanoseconds: Int64) -> String { String(format: "%.2f", Double(nanoseconds) / 1000) }
@@ -52,9 +53,13 @@ struct LoopBenchCommand: ParsableCommand {
       "\(rate) Hz on CPU \(result.cpu.map(String.init) ?? "any"), \(result.segments) segments of \(result.secondsPerSegment) s each, alternating",
       row("microseconds", ["p50", "p99", "p99.9", "max"]),
       row("wake-up, ours", [micro(ours.p50), micro(ours.p99), micro(ours.p999), micro(ours.max)]),
-      row("wake-up, cyclictest", percents.map { "\(reference.percentile($0))" } + ["\(reference.maxMicroseconds)"]),
+      row(
+        "wake-up, cyclictest",
+        percents.map { "\(reference.percentile($0))" } + ["\(reference.maxMicroseconds)"]),
       row("ratio", percents.map { String(format: "%.2f", result.ratio(percent: $0)) }),
-      row("compute, full tick", [micro(compute.p50), micro(compute.p99), micro(compute.p999), micro(compute.max)]),
+      row(
+        "compute, full tick",
+        [micro(compute.p50), micro(compute.p99), micro(compute.p999), micro(compute.max)]),
       "skipped deadlines \(result.skipped); scheduling \(result.thread.policy)"
         + (result.processIsComplete ? "" : "; DEGRADED: memory not locked or idle states not held"),
     ].joined(separator: "\n")

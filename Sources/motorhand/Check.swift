@@ -18,7 +18,9 @@ struct CalibrationOption: ParsableArguments {
 struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Check a board: devices, load of each bus, highest rate, certificate of each joint.",
-    discussion: "Exit codes: 0 fits and is certified; 2 a file is broken; 3 the rate does not fit or a joint has no certificate.")
+    discussion:
+      "Exit codes: 0 fits and is certified; 2 a file is broken; 3 the rate does not fit or a joint has no certificate."
+  )
   @Argument(help: "Board file, for example Boards/sim.yaml.") var board: String
   @OptionGroup var calibration: CalibrationOption
   @Option(help: "Check at this rate instead of the board's.") var rateHz: Int?
@@ -29,13 +31,15 @@ struct Check: ParsableCommand {
     if let rateHz {
       let allowed = 10...10_000
       guard allowed.contains(rateHz), 1_000_000_000 % rateHz == 0 else {
-        throw ValidationError("--rate-hz: found \(rateHz), expected \(allowed) and a divisor of 1,000,000,000")
+        throw ValidationError(
+          "--rate-hz: found \(rateHz), expected \(allowed) and a divisor of 1,000,000,000")
       }
       board.control.rateHertz = rateHz
     }
     let report: BoardReport
     do throws(DesignRefusal) {
-      report = BoardReport(board: board, design: try HandDesign(board: board, calibration: calibration), refusal: nil)
+      report = BoardReport(
+        board: board, design: try HandDesign(board: board, calibration: calibration), refusal: nil)
     } catch {
       report = BoardReport(board: board, design: nil, refusal: error.description)
     }
@@ -90,7 +94,8 @@ struct Check: ParsableCommand {
       let worst = report.buses.max { $0.load < $1.load }
       lines.append(
         String(
-          format: "refused: %d Hz does not fit. Bus %@ needs %.1f µs a tick, %.0f %% of the period are %.1f µs; "
+          format:
+            "refused: %d Hz does not fit. Bus %@ needs %.1f µs a tick, %.0f %% of the period are %.1f µs; "
             + "at most %.0f Hz. Lower rate_hz, raise clock_hz, or spread the chips over more buses.",
           report.rateHertz, worst?.name ?? "", worst?.cycleMicroseconds ?? 0, report.largestLoad * 100,
           report.periodMicroseconds * report.largestLoad, report.highestRateHertz))

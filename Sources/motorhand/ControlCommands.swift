@@ -74,7 +74,8 @@ struct Status: ParsableCommand {
 
   func run() throws {
     let line = try socket.connect().request(ControlServer.statusLine)
-    print(json ? line : LiveView(colour: false).render(try decodeSnapshot(line)), terminator: json ? "\n" : "")
+    print(
+      json ? line : LiveView(colour: false).render(try decodeSnapshot(line)), terminator: json ? "\n" : "")
   }
 }
 

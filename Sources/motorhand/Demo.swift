@@ -57,7 +57,8 @@ struct Demo: ParsableCommand {
       let snapshot = try decodeSnapshot(try client.receive(seconds: LiveView.silenceSeconds))
       if snapshot.state == state { return snapshot }
       if Date() > deadline {
-        complain("the hand is \(snapshot.state)\(snapshot.fault.map { ": " + $0 } ?? ""), it must be \(state) first")
+        complain(
+          "the hand is \(snapshot.state)\(snapshot.fault.map { ": " + $0 } ?? ""), it must be \(state) first")
         throw Exit.failure
       }
     }

@@ -21,7 +21,8 @@ struct LiveView {
     lines.append(
       field("state", paint(snapshot.state, stateColour(snapshot.state))) + field("mode", snapshot.mode)
         + field("outputs", snapshot.outputsEnabled ? paint("LIVE", "33") : "off")
-        + (snapshot.fault.map { "cause  " + paint($0 + (snapshot.faultJoint.map { " (\($0))" } ?? ""), "31") } ?? ""))
+        + (snapshot.fault.map { "cause  " + paint($0 + (snapshot.faultJoint.map { " (\($0))" } ?? ""), "31") }
+          ?? ""))
     lines.append(
       field("certificate", paint(snapshot.certificate, certificateColour(snapshot.certificate)))
         + field("L", snapshot.lipschitz.map { String(format: "%.9f", $0) } ?? "none")
@@ -29,14 +30,16 @@ struct LiveView {
         + field("rate", snapshot.ratePerSecond.map { String(format: "%.4f 1/s", $0) } ?? "none")
         + field("Λ", snapshot.windowProduct.map { String(format: "%.6f", $0) } ?? "none")
         + field("uncertified", "\(snapshot.uncertifiedTicks)"))
-    lines.append(latency("wake-up", snapshot.wakeUpMicroseconds) + latency("compute", snapshot.computeMicroseconds))
+    lines.append(
+      latency("wake-up", snapshot.wakeUpMicroseconds) + latency("compute", snapshot.computeMicroseconds))
     lines.append(field("overruns", "\(snapshot.overruns)") + recorder(snapshot) + publisher(snapshot))
     if !snapshot.degraded.isEmpty {
       lines.append(paint("DEGRADED, not real-time: ", "31") + snapshot.degraded.joined(separator: "; "))
     }
     lines.append("")
     lines.append(
-      pad("joint", 22) + pad("position ▌ set-point │", Self.barWidth + 4) + "   q rad    r rad    w rad/s   τ N m     i A     L")
+      pad("joint", 22) + pad("position ▌ set-point │", Self.barWidth + 4)
+        + "   q rad    r rad    w rad/s   τ N m     i A     L")
     lines += snapshot.joints.map(joint)
     return lines.joined(separator: "\n") + "\n"
   }
@@ -46,7 +49,8 @@ struct LiveView {
       format: "%8.4f %8.4f %9.3f %8.4f %8.4f  ", joint.positionRadians, joint.setpointRadians,
       joint.velocityRadiansPerSecond, joint.torqueNewtonMetres, joint.currentAmperes)
     let state =
-      joint.isStale ? paint("STALE", "31") : joint.lipschitz.map { String(format: "%.9f", $0) } ?? joint.certificate
+      joint.isStale
+      ? paint("STALE", "31") : joint.lipschitz.map { String(format: "%.9f", $0) } ?? joint.certificate
     return pad(joint.name, 22) + bar(joint) + "  " + numbers + state
   }
 
@@ -65,7 +69,8 @@ struct LiveView {
     field(
       name + " µs",
       String(
-        format: "p50 %.1f  p99 %.1f  p99.9 %.1f  max %.1f", latency.p50, latency.p99, latency.p999, latency.max))
+        format: "p50 %.1f  p99 %.1f  p99.9 %.1f  max %.1f", latency.p50, latency.p99, latency.p999,
+        latency.max))
   }
 
   private func recorder(_ snapshot: HandSnapshot) -> String {

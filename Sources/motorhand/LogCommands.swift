@@ -6,7 +6,8 @@ import Runtime
 struct Log: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Look into recordings.",
-    discussion: "A recording is a segment file, the directory of one start, or a data directory with one start in it.",
+    discussion:
+      "A recording is a segment file, the directory of one start, or a data directory with one start in it.",
     subcommands: [LogInfo.self, LogExport.self, LogDiff.self])
 }
 

@@ -97,7 +97,8 @@ final class Daemon {
       if record.fault != fault {
         fault = record.fault
         let joints = identity.board.joints
-        let joint = Int(record.faultJoint) < joints.count ? ", joint " + joints[Int(record.faultJoint)].name : ""
+        let joint =
+          Int(record.faultJoint) < joints.count ? ", joint " + joints[Int(record.faultJoint)].name : ""
         report(
           fault == .none
             ? "fault cleared, state \(record.state.name)"

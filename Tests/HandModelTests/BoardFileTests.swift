@@ -100,7 +100,7 @@ struct BoardFileTests {
       "command_timeout_ms: 200", "command_timeout_ms: 0", key: "control.command_timeout_ms", found: "0",
       expected: "a number above 0 and up to 10000"),
     FileMistake(
-      "stale_sample_ms: 10", "stale_sample_ms: 0.5", key: "control.stale_sample_ms", found: "0.5",
+      "stale_sample_ms: 25", "stale_sample_ms: 0.5", key: "control.stale_sample_ms", found: "0.5",
       expected: "at least one tick (1.0 ms)"),
     FileMistake(
       "uncertified_budget_ticks: 20", "uncertified_budget_ticks: 1001",
@@ -305,7 +305,7 @@ struct BoardFileTests {
   func allAtOnce() throws {
     let text = try ShippedFiles.text("Boards/sim.yaml")
       .replacing("rate_hz: 1000", with: "rate_hz: fast")
-      .replacing("stale_sample_ms: 10", with: "stale_sample_ms: 10\n  stale_sample_ms: 20\n  stale: 1")
+      .replacing("stale_sample_ms: 25", with: "stale_sample_ms: 10\n  stale_sample_ms: 20\n  stale: 1")
       .replacing("encoder: ring-distal", with: "encoder: wring-distal")
       .replacing("line: E-STOP", with: "line: KILL")
     let errors = boardErrors(text)

@@ -30,7 +30,7 @@ struct ShippedFilesTests {
       board.control
         == ControlSettings(
           rateHertz: 1000, windowTicks: 1000, uncertifiedBudgetTicks: 20,
-          commandTimeoutNanoseconds: 200_000_000, staleSampleNanoseconds: 10_000_000, overrunBudgetTicks: 50))
+          commandTimeoutNanoseconds: 200_000_000, staleSampleNanoseconds: 25_000_000, overrunBudgetTicks: 50))
     #expect(board.control.periodNanoseconds == 1_000_000)
     #expect(board.buses.map(\.name) == ["thumb", "index", "middle", "ring", "little", "actuators"])
     #expect(board.buses.allSatisfy { $0.clockHertz == 1_000_000 && $0.transferOverheadNanoseconds == 20_000 })

@@ -52,7 +52,8 @@ import Testing
 
   @Test("a sample of known age is compared where the joint was then")
   func age() {
-    let gains = Observer.Gains(position: 0, velocity: 0, innovationDeviation: 1, positionDeviation: 1, velocityDeviation: 1)
+    let gains = Observer.Gains(
+      position: 0, velocity: 0, innovationDeviation: 1, positionDeviation: 1, velocityDeviation: 1)
     var observer = Observer(gains: gains, inertia: 1, damping: 0, stiffness: 0, position: 0)
     observer.predict(torque: 1, dt: 1)
     observer.correct(measured: 0.5 - 0.2, age: 0.2)

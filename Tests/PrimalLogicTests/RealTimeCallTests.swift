@@ -6,7 +6,7 @@ import Testing
 @_noLocks
 private func tick(
   law: JointLaw, nominal: inout NominalModel, observer: inout Observer, delay: inout DelayLine,
-  certificate: borrowing Certificate, window: inout WindowProduct, model: LoopModel, measured: Double
+  certificate: CertificateTable, window: inout WindowProduct, model: LoopModel, measured: Double
 ) -> Double {
   let kernel = MemoryKernel(lambda: model.lambda, dt: model.period)
   let hold = ZeroOrderHold(

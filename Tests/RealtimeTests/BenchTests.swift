@@ -99,4 +99,31 @@ import Testing
     #expect(result.ticks <= 34)
     #expect(result.skipped >= 2 * (result.ticks - 1))
   }
+
+  @Test("one disturbed segment decides the ratio of all, but not the median of the pairs")
+  func medianRatio() {
+    func constant(_ microseconds: Int64) -> MicrosecondDistribution {
+      var distribution = MicrosecondDistribution()
+      distribution.add(microseconds: microseconds, times: 1000)
+      return distribution
+    }
+    func result(_ pairs: [(Int64, Int64)]) -> LoopBenchResult {
+      var result = LoopBenchResult(
+        rateHertz: 1000, pairs: [], secondsPerSegment: 2, ours: .init(), cyclictest: .init(), wakeUp: .init(),
+        compute: .init(), skipped: 0,
+        thread: ThreadReport(name: "", policy: .normal, cpu: nil, threadID: 1, isDegraded: false),
+        processIsComplete: true)
+      for (ours, cyclictest) in pairs {
+        result.pairs.append(.init(ours: constant(ours), cyclictest: constant(cyclictest)))
+        result.ours.merge(constant(ours))
+        result.cyclictest.merge(constant(cyclictest))
+      }
+      return result
+    }
+    let disturbed = result([(10, 10), (12, 10), (900, 10)])
+    #expect(disturbed.ratio(percent: 99) == 90)
+    #expect(disturbed.medianRatio(percent: 99) == 1.2)
+    #expect(result([(10, 10), (12, 10)]).medianRatio(percent: 99) == 1.1)
+    #expect(result([]).medianRatio(percent: 99).isNaN)
+  }
 }

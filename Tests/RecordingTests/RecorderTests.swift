@@ -42,7 +42,7 @@ struct RecorderTests {
     let recording = try record((0..<1000).map { plainRecord($0) }, in: directory.path, options: options)
     let names = recording.segments.map { URL(fileURLWithPath: $0.path).lastPathComponent }
     #expect(names == (1...4).map { "segment-000\($0).sqlite" })
-    #expect(recording.segments.allSatisfy(\.closed))
+    #expect(recording.segments.allSatisfy { $0.closed })
     let left = try FileManager.default.contentsOfDirectory(atPath: recording.path)
     #expect(!left.contains { $0.hasSuffix("-journal") || $0.hasSuffix("-wal") })
     let info = try recording.info()
@@ -180,6 +180,17 @@ struct RecorderTests {
     #expect(try recording.info().ticks == 20)
     let numbers = try recording.events().map(\.number)
     #expect(numbers == (1...Int64(numbers.count)).map { $0 })
+    #expect(try recording.events().allSatisfy { $0.kind != .gap })
+  }
+
+  @Test("a tick that two segments hold is read once and counted")
+  func duplicates() throws {
+    let directory = try TemporaryDirectory()
+    try record((0..<10).map { plainRecord($0) }, in: directory.path)
+    let info = try record((5..<15).map { plainRecord($0) }, in: directory.path).info()
+    #expect(info.ticks == 15)
+    #expect(info.duplicates == 5)
+    #expect(info.missingTicks == 0)
   }
 
   @Test("the recorder's thread is called recorder, runs at normal priority and takes no signals")
@@ -197,6 +208,7 @@ struct RecorderTests {
     let status = try String(contentsOfFile: "/proc/self/task/\(task)/status", encoding: .utf8)
     let blocked = try #require(status.split(separator: "\n").first { $0.hasPrefix("SigBlk:") })
     let mask = try #require(UInt64(blocked.split(separator: "\t")[1], radix: 16))
+    #expect(sched_getscheduler(try #require(pid_t(task))) == SCHED_OTHER)
     for signal in [SIGTERM, SIGINT, SIGHUP, SIGUSR1] { #expect(mask & (1 << UInt64(signal - 1)) != 0) }
   }
 }

@@ -1,3 +1,4 @@
+import CSQLite
 import Foundation
 import HandModel
 import Realtime
@@ -10,7 +11,7 @@ final class SmallFileSystem {
   let path: String
 
   init?(megabytes: Int) {
-    let path = NSTemporaryDirectory() + "/recording-fs-\(UUID().uuidString)"
+    let path = temporaryRoot + "/recording-fs-\(UUID().uuidString)"
     guard geteuid() == 0, mkdir(path, 0o755) == 0 else { return nil }
     guard mount("tmpfs", path, "tmpfs", 0, "size=\(megabytes)m") == 0 else {
       rmdir(path)
@@ -119,7 +120,7 @@ struct StorageFailureTests {
     let file = directory.path + "/file"
     #expect(FileManager.default.createFile(atPath: file, contents: nil))
     let identity = try handIdentity()
-    #expect(throws: RecordingError.directory(path: file + "/", errno: ENOTDIR)) {
+    #expect(throws: RecordingError.directory(path: file + "/boot-1", errno: ENOTDIR)) {
       _ = try Recorder(directory: file, identity: identity, ring: makeRing(16))
     }
   }
@@ -204,6 +205,44 @@ struct StorageFailureTests {
       #expect(try check.step())
       #expect(check.text(0) == "ok")
     }
+  }
+
+  @Test("a write that a crash interrupted is rolled back when the recording is opened")
+  func hotJournal() throws {
+    let directory = try TemporaryDirectory()
+    let copy = try interruptedSegment(in: directory.path, copyTo: directory.path + "/copy")
+    let info = try Recording.open(path: copy).info()
+    #expect(info.ticks == 2000)
+    #expect(info.largestLipschitz == 0.999_332_931)
+  }
+
+  @Test(
+    "a reader without write access is told what to do about an interrupted write",
+    .enabled(if: SmallFileSystem.isAvailable, needsMount))
+  func hotJournalReadOnly() throws {
+    let disk = try #require(SmallFileSystem(megabytes: 16))
+    let directory = try TemporaryDirectory()
+    let copy = try interruptedSegment(in: directory.path, copyTo: disk.path + "/copy")
+    try #require(disk.remountReadOnly(true))
+    #expect(throws: RecordingError.interruptedWrite(path: copy)) { try Recording.open(path: copy) }
+  }
+
+  /// Records 2000 ticks, begins to change them all, and copies the files in the middle of it: what a power
+  /// cut leaves behind. Returns the copied segment.
+  private func interruptedSegment(in directory: String, copyTo target: String) throws -> String {
+    let recording = try record((0..<2000).map { plainRecord($0) }, in: directory)
+    let segment = recording.segments[0].path
+    let writer = try SQLiteConnection(path: segment, flags: SQLITE_OPEN_READWRITE, busyMilliseconds: 0)
+    // A cache of ten pages makes SQLite write changed pages to the file before the commit.
+    try writer.execute("PRAGMA cache_size = 10; BEGIN; UPDATE tick SET lipschitz = 9")
+    let copy = target + "/segment-0001.sqlite"
+    try FileManager.default.createDirectory(atPath: target, withIntermediateDirectories: true)
+    try FileManager.default.copyItem(atPath: segment, toPath: copy)
+    try FileManager.default.copyItem(atPath: segment + "-journal", toPath: copy + "-journal")
+    let differs = !FileManager.default.contentsEqual(atPath: copy + "-journal", andPath: "/dev/null")
+    try #require(differs, "the interrupted write has a journal")
+    try writer.execute("ROLLBACK")
+    return copy
   }
 
   /// The last complete line of a list of numbers.

@@ -5,12 +5,15 @@ import Realtime
 
 @testable import Recording
 
+/// Where tests put their files, without a slash at its end.
+let temporaryRoot = URL(fileURLWithPath: NSTemporaryDirectory()).standardizedFileURL.path
+
 /// A directory of its own for one test, removed with it.
 final class TemporaryDirectory {
   let path: String
 
   init() throws {
-    path = NSTemporaryDirectory() + "/recording-\(UUID().uuidString)"
+    path = temporaryRoot + "/recording-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
 
