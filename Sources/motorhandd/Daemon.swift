@@ -89,7 +89,7 @@ final class Daemon {
     _ runtime: HandRuntime, _ recorder: Recorder?, _ publisher: Publisher?, _ signals: SignalFence
   ) -> String {
     var fault = FaultCode.none
-    var recorderError: String?
+    var storageFailing = false
     var dropped: UInt64 = 0
     while true {
       if let name = signals.wait(milliseconds: Self.watchMilliseconds) { return name }
@@ -105,10 +105,13 @@ final class Daemon {
             : "\(record.state.name): \(fault.name)\(joint), tick \(record.sequence); outputs off")
       }
       guard let status = recorder?.status else { continue }
-      let error = status.lastError
-      if error != recorderError {
-        recorderError = error
-        report(error.map { "recorder: \($0)" } ?? "recorder: storage works again")
+      // The last error stays in the status after recovery; whether storage fails now is a field of its own.
+      if status.storageFailing != storageFailing {
+        storageFailing = status.storageFailing
+        report(
+          storageFailing
+            ? "recorder: \(status.lastError ?? "storage fails")"
+            : "recorder: storage works again, \(status.segmentPath)")
       }
       let lost = status.droppedByRing + status.droppedByStorage
       if lost > dropped {
@@ -128,7 +131,7 @@ final class Daemon {
     if let recorder {
       report(
         "recorded \(recorder.recordedTicks) ticks, dropped \(recorder.droppedByRing + recorder.droppedByStorage), "
-          + "\(recorder.segmentPath)")
+          + "\(options.dataDirectory ?? "")/\(identity.bootID)")
     }
     if let publisher {
       report(

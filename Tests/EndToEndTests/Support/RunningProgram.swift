@@ -13,7 +13,11 @@ final class RunningProgram {
     input = takesInput ? Pipe() : nil
     process.executableURL = URL(fileURLWithPath: program)
     process.arguments = arguments
-    for path in [outputPath, errorPath] { FileManager.default.createFile(atPath: path, contents: nil) }
+    for path in [outputPath, errorPath] {
+      guard FileManager.default.createFile(atPath: path, contents: nil) else {
+        throw CocoaError(.fileWriteUnknown)
+      }
+    }
     process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: outputPath))
     process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: errorPath))
     process.standardInput = input ?? FileHandle.nullDevice

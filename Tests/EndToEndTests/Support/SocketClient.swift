@@ -22,7 +22,7 @@ final class SocketClient {
   deinit { close(descriptor) }
 
   func send(_ bytes: [UInt8]) {
-    _ = Foundation.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL.rawValue))
+    _ = Foundation.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
   }
 
   func send(_ line: String) { send(Array((line + "\n").utf8)) }
