@@ -56,20 +56,21 @@ final class Daemon {
     for finding in degraded { report("degraded: \(finding)") }
 
     let runtime = try HandRuntime(design: design, seed: options.seed, clock: MonotonicClock())
-    let recorder = try makeRecorder(runtime.recorderRing)
-    let publisher = try makePublisher(runtime)
-    let identity = identity
-    let degraded = degraded
-    let server = try ControlServer(path: options.socketPath, parser: parser, port: runtime.port) {
-      let snapshot = HandSnapshot(
-        runtime, identity: identity, recorder: recorder.map(Self.snapshot),
-        publisher: publisher.map(Self.snapshot), degraded: degraded)
-      return (try? Self.line(snapshot)) ?? #"{"status":"refused","reason":"the state could not be encoded"}"#
+    // The socket's lock comes first: a second daemon must end before it leaves anything behind.
+    let server = try ControlServer(path: options.socketPath, parser: parser, port: runtime.port)
+    let recorder: Recorder?
+    let publisher: Publisher?
+    do {
+      recorder = try makeRecorder(runtime.recorderRing)
+      publisher = try makePublisher(runtime)
+      try recorder?.start()
+      try publisher?.start()
+      try runtime.start(cpu: options.cpu, requireRealtime: options.requireRealtime)
+      try server.start(snapshot: answers(runtime, recorder, publisher))
+    } catch {
+      server.stop()
+      throw error
     }
-    try recorder?.start()
-    try publisher?.start()
-    try runtime.start(cpu: options.cpu, requireRealtime: options.requireRealtime)
-    try server.start()
     report(
       "ready: hand \(identity.handID), board \(identity.board.name), \(identity.board.joints.count) joints, "
         + "\(identity.board.control.rateHertz) Hz, boot \(identity.bootID)")
@@ -82,6 +83,20 @@ final class Daemon {
     let final = recorder?.stop()
     summarise(runtime, recorder: final, publisher: publisher?.status, publishedCleanly: published)
     _ = consume process
+  }
+
+  /// What the control socket gives as the hand's present state.
+  private func answers(
+    _ runtime: HandRuntime, _ recorder: Recorder?, _ publisher: Publisher?
+  ) -> @Sendable () -> String {
+    let identity = identity
+    let degraded = degraded
+    return {
+      let snapshot = HandSnapshot(
+        runtime, identity: identity, recorder: recorder.map(Self.snapshot),
+        publisher: publisher.map(Self.snapshot), degraded: degraded)
+      return (try? Self.line(snapshot)) ?? #"{"status":"refused","reason":"the state could not be encoded"}"#
+    }
   }
 
   /// Waits for a signal; meanwhile reports faults and troubles as they come.
