@@ -28,7 +28,7 @@ extension EndToEnd {
       #expect(try broker.status(of: TestDaemon.hand) == "disconnected")
       let segment = try #require(try daemon.segments(boot: boot).last)
       let counts = try bench.query(segment, "SELECT count(*), max(sequence) + 1 FROM tick")
-      let ticks = try #require(daemon.logged(before: "ticks,"))
+      let ticks = try #require(daemon.ticksMade)
       #expect(counts == [["\(ticks)", "\(ticks)"]])
       #expect(log.contains("recorded \(ticks) ticks, dropped 0, \(daemon.data)/\(boot)"), "\(log)")
       #expect(!FileManager.default.fileExists(atPath: daemon.socket))

@@ -161,7 +161,7 @@ extension EndToEnd {
 
     private func expectReadable(_ daemon: TestDaemon, _ segment: String) throws {
       let count = try #require(try bench.query(segment, "SELECT count(*) FROM tick").first?.first)
-      #expect(UInt64(count) == daemon.logged(before: "ticks,"))
+      #expect(UInt64(count) == daemon.ticksMade)
       let export = try bench.motorhand("log", "export", "--csv", daemon.data)
       #expect(export.status == 0)
       let lines = export.output.split(separator: "\n")

@@ -47,7 +47,7 @@ extension EndToEnd {
       #expect(try daemon.terminate() == 0)
       let counts = try bench.query(
         try #require(try daemon.segments(boot: boot).first), "SELECT count(*) FROM tick")
-      #expect(counts == [["\(try #require(daemon.logged(before: "ticks,")))"]])
+      #expect(counts == [["\(try #require(daemon.ticksMade))"]])
     }
 
     @Test(
@@ -79,7 +79,7 @@ extension EndToEnd {
       #expect(try daemon.status().state == "tracking")
       #expect(try daemon.terminate() == 0)
 
-      let produced = try #require(daemon.logged(before: "ticks,"))
+      let produced = try #require(daemon.ticksMade)
       struct Info: Decodable {
         var ticks: UInt64
         var firstSequence: UInt64

@@ -88,10 +88,11 @@ final class TestDaemon {
     return try #require(program.waitForExit(seconds: 20), "motorhandd did not end on SIGTERM")
   }
 
-  /// The number before a word in the daemon's log, such as "1955 ticks".
-  func logged(before word: String) -> UInt64? {
-    let words = program.errors.split(whereSeparator: \.isWhitespace)
-    return words.indices.dropFirst().last { words[$0].hasPrefix(word) }.flatMap { UInt64(words[$0 - 1]) }
+  /// Ticks that the daemon says it made; nil before it stopped.
+  var ticksMade: UInt64? {
+    program.errors.split(separator: "\n").compactMap { line in
+      line.split(separator: "stopped: ").last?.split(separator: " ticks").first.flatMap { UInt64($0) }
+    }.first
   }
 
   /// Segments of this daemon's start, in their order.
