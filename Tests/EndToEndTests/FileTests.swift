@@ -132,6 +132,7 @@ extension EndToEnd {
       let refused = try daemon(board: board)
       #expect(refused.status == 3)
       #expect(refused.errors.contains("thumb-proximal: no certificate"), "\(refused.errors)")
+      #expect(refused.errors.contains("raise rate_hz or lower the gains"), "\(refused.errors)")
     }
 
     @Test("wrong arguments end with 64 and say what was expected")

@@ -99,14 +99,28 @@ extension EndToEnd {
       #expect(text.contains("command time-out"))
     }
 
+    // Figures of Calibration/nominal-hand.yaml.
+    private static let encoderNoiseRadians = 0.000535
+    private static let torqueNoiseNewtonMetres = 0.01
+    private static let coulombNewtonMetres = 0.005
+    private static let kp = 1.5
+    private static let dampingWithKd = 0.02 + 0.06
+    private static let periodSeconds = 0.002
+    /// Standard deviation of the angle under torque noise that is new each tick. A second-order loop turns white
+    /// torque noise of density σ²T into the variance σ²T / (2 b' Kp) (Lyapunov equation of J q'' + b' q' + Kp q).
+    private static let wanderRadians =
+      (torqueNoiseNewtonMetres * torqueNoiseNewtonMetres * periodSeconds / (2 * dampingWithKd * kp))
+      .squareRoot()
+
     /// The error of a tick is set-point minus position; the nominal model's is set-point minus nominal. They
-    /// differ by what the model leaves out: the encoder's noise and quantisation, the torque noise as kp turns
-    /// it into an angle, and time — a sample is as old as a bus cycle and a duty waits for the PWM's period,
-    /// together at most one tick — times the speed.
+    /// differ by what the model leaves out: the encoder's noise and quantisation, the torque noise, and time times
+    /// speed: a sample may be as old as its bus's cycle, 392 µs, and a duty waits for the next period of the
+    /// PWM at 1526 Hz.
     private func expectTracking(_ segment: String) throws {
-      let encoderNoise = 0.000535  // rad, calibration: noise.encoder_rad
-      let torqueNoise = 0.01 / 1.5  // rad, calibration: noise.torque_N_m over gains.kp
-      let unmodelledSeconds = 0.002  // one tick at 500 Hz
+      let noise =
+        (Self.encoderNoiseRadians * Self.encoderNoiseRadians
+        + Self.wanderRadians * Self.wanderRadians).squareRoot()
+      let unmodelledSeconds = 0.000392 + 1 / 1526.0
       let rows = try bench.query(
         segment,
         """
@@ -120,12 +134,11 @@ extension EndToEnd {
       #expect(rows.count == 15)
       for row in rows {
         let ticks = try #require(Int(row[1]))
-        #expect(ticks > Int(0.8 * Double(Self.grasps.count) * Self.graspSeconds * 500))
-        let (error, nominal, speed) = (
-          try #require(Double(row[2])), try #require(Double(row[3])), try #require(Double(row[4]))
-        )
-        let margin =
-          (encoderNoise * encoderNoise + torqueNoise * torqueNoise).squareRoot() + unmodelledSeconds * speed
+        #expect(ticks > Int(0.8 * Double(Self.grasps.count) * Self.graspSeconds / Self.periodSeconds))
+        let error = try #require(Double(row[2]))
+        let nominal = try #require(Double(row[3]))
+        let speed = try #require(Double(row[4]))
+        let margin = noise + unmodelledSeconds * speed
         #expect(error <= nominal + margin, "\(row[0]): RMS error \(error), nominal \(nominal) + \(margin)")
         #expect(error > 0 && nominal > 0, "nothing moved: the comparison would be void")
       }
@@ -133,8 +146,9 @@ extension EndToEnd {
 
     /// At rest after each grasp every joint is where the stream asked it to be.
     private func expectArrival(_ segment: String, ends: [Int64]) throws {
-      // Torque noise of 3 standard deviations over kp: 20 mrad.
-      let tolerance = 3 * 0.01 / 1.5
+      // Three standard deviations of both noises, and the band within which friction holds a joint.
+      let tolerance =
+        3 * (Self.encoderNoiseRadians + Self.wanderRadians) + Self.coulombNewtonMetres / Self.kp
       for (grasp, end) in zip(Self.grasps, ends) {
         let rows = try bench.query(
           segment,
