@@ -117,7 +117,7 @@ final class Daemon {
         report(
           fault == .none
             ? "fault cleared, state \(record.state.name)"
-            : "\(record.state.name): \(fault.name)\(joint), tick \(record.sequence); outputs off")
+            : "\(record.state.name): \(fault.name)\(joint), seen at tick \(record.sequence); outputs off")
       }
       guard let status = recorder?.status else { continue }
       // The last error stays in the status after recovery; whether storage fails now is a field of its own.

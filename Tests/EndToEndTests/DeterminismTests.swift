@@ -64,6 +64,17 @@ extension EndToEnd {
       #expect(info.output.contains("0 dropped by the ring, 0 by storage errors"), "\(info.output)")
     }
 
+    @Test("an export whose reader has seen enough ends quietly")
+    func closedPipe() throws {
+      let run = try bench.virtualRun("run", seconds: 1, seed: 1)
+      let pipe = try bench.run(
+        "/bin/bash",
+        ["-o", "pipefail", "-c", "\(Repository.built("motorhand")) log export --csv \(run) | head -n 1"])
+      #expect(pipe.status == 0)
+      #expect(pipe.output.hasPrefix("sequence [ticks],"))
+      #expect(pipe.errors.isEmpty, "\(pipe.errors)")
+    }
+
     @Test("memory stays below 64 MiB and does not grow with the length of a run", .disabled(if: isSanitized))
     func memory() throws {
       // The service's ceiling, and what a rotation of segments may hold for a moment.
