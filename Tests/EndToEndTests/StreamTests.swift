@@ -66,6 +66,9 @@ extension EndToEnd {
       let publisher = try broker.publisher("motorhand/hand/\(TestDaemon.hand)/cmd/stream")
       let ends = try stream(to: publisher)
       #expect(try daemon.status().state == "tracking", "\(daemon.program.errors)")
+      // The whole daemon at work, memory locked, recorder and publisher running.
+      let resident = try #require(daemon.program.memoryKibibytes("VmHWM"))
+      #expect(isSanitized || resident <= memoryCeilingKibibytes)
 
       publisher.kill()
       #expect(try daemon.reaches("fault"))
