@@ -51,5 +51,6 @@ let package = Package(
       exclude: ["peer.c", "run"]),
     .testTarget(name: "RecordingTests", dependencies: ["Recording", "recorder-bench"]),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"]),
+    .testTarget(name: "EndToEndTests", dependencies: ["motorhandd", "motorhand"]),
   ]
 )

@@ -40,7 +40,8 @@ package struct BoardReport: Codable, Sendable {
   package var joints: [Joint]
   package var refusal: String?
 
-  package var fits: Bool { buses.allSatisfy(\.fits) }
+  /// Whether every bus bears its load at this rate. Stored, so that the JSON has it.
+  package var fits: Bool
 
   /// - Parameter design: nil when no certificate was asked for or found; `refusal` then says why.
   package init(board: Board, design: HandDesign?, refusal: String?) {
@@ -64,6 +65,7 @@ package struct BoardReport: Codable, Sendable {
         highestRateHertz: cycle == 0 ? 0 : BusPlan.largestLoad * 1e9 / Double(cycle),
         fits: plan.load(index) <= BusPlan.largestLoad)
     }
+    fits = buses.allSatisfy(\.fits)
     joints = (design?.joints ?? []).map { joint in
       Joint(
         name: joint.calibration.name, lipschitz: joint.certificate.contraction,

@@ -16,7 +16,7 @@ package final class CommandPort: Sendable {
   private let commands = LatestValue<TickCommand>(TickCommand())
   private let streams = LatestValue<TickCommand>(TickCommand())
   private let senders = Mutex<UInt32>(0)
-  /// 0 = none, else 1 + source.
+  /// Bit s set: a stop from source s; a remote one must not hide a local one of the same tick.
   private let stop = Atomic<UInt8>(0)
   /// Number of the last executed command << 8 | its result.
   private let answer = Atomic<UInt64>(0)
@@ -49,14 +49,14 @@ package final class CommandPort: Sendable {
   /// Hands a command to the loop without waiting: for a caller that runs the loop itself.
   func post(_ command: TickCommand) {
     switch command.kind {
-    case .stop: stop.store(1 + command.source.rawValue, ordering: .releasing)
+    case .stop: stop.bitwiseOr(1 << command.source.rawValue, ordering: .releasing)
     case .stream: streams.write(command)
     default: commands.write(command)
     }
   }
 
   private func submitStop(_ source: CommandSource) -> CommandReply {
-    stop.store(1 + source.rawValue, ordering: .releasing)
+    stop.bitwiseOr(1 << source.rawValue, ordering: .releasing)
     let stopped = wait {
       HandState(rawValue: latestState.load(ordering: .acquiring)) == .eStop
     }
@@ -79,9 +79,11 @@ package final class CommandPort: Sendable {
   func collect(into inputs: UnsafeMutablePointer<TickInputs>) {
     _ = commands.take(into: &inputs.pointee.command)
     _ = streams.take(into: &inputs.pointee.stream)
-    let source = stop.exchange(0, ordering: .acquiringAndReleasing)
-    inputs.pointee.stopRequested = source != 0
-    if source != 0 { inputs.pointee.stopSource = CommandSource(rawValue: source - 1) ?? .socket }
+    let sources = stop.exchange(0, ordering: .acquiringAndReleasing)
+    inputs.pointee.stopRequested = sources != 0
+    if sources != 0 {
+      inputs.pointee.stopSource = sources == 1 << CommandSource.mqtt.rawValue ? .mqtt : .socket
+    }
   }
 
   /// Loop thread: tells senders what the tick did.

@@ -8,7 +8,8 @@ import Synchronization
 /// A line is a command (`CommandParser`), `{"verb":"status"}` for one snapshot, or `{"verb":"watch"}` for a
 /// stream of them. A client that does not read loses snapshots, never delays the hand or other clients.
 package final class ControlServer: @unchecked Sendable {
-  // Safety of @unchecked: after `start` only the server thread touches `clients`; `shouldStop` is atomic.
+  // Safety of @unchecked: `snapshot` is set before the server thread starts, and from then on only that thread
+  // touches it and `clients`; `shouldStop` is atomic.
 
   /// Clients served at once; more are told so and closed.
   static let largestClientCount = 16
@@ -34,22 +35,18 @@ package final class ControlServer: @unchecked Sendable {
   private let path: String
   private let parser: CommandParser
   private let port: CommandPort
-  private let snapshot: @Sendable () -> String
+  private var snapshot: @Sendable () -> String = { "" }
   private let listener: Int32
   private let lock: Int32
   private var clients: [Client] = []
   private let shouldStop = Atomic<Bool>(false)
   private var thread: RealtimeThread?
 
-  /// Binds the socket, readable and writable by owner and group.
-  /// - Parameter snapshot: the hand's present state as a JSON object on one line.
-  package init(
-    path: String, parser: CommandParser, port: CommandPort, snapshot: @escaping @Sendable () -> String
-  ) throws(SocketError) {
+  /// Binds the socket, readable and writable by owner and group. Clients that connect wait until `start`.
+  package init(path: String, parser: CommandParser, port: CommandPort) throws(SocketError) {
     self.path = path
     self.parser = parser
     self.port = port
-    self.snapshot = snapshot
     // The lock, not the socket file, says whether a daemon lives: a file survives kill -9, a lock does not.
     lock = open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o660)
     guard lock >= 0 else { throw .system(operation: "open the lock beside it", path: path, errno: errno) }
@@ -82,7 +79,9 @@ package final class ControlServer: @unchecked Sendable {
   }
 
   /// Starts serving.
-  package func start() throws(RealtimeThreadError) {
+  /// - Parameter snapshot: the hand's present state as a JSON object on one line.
+  package func start(snapshot: @escaping @Sendable () -> String) throws(RealtimeThreadError) {
+    self.snapshot = snapshot
     thread = try RealtimeThread(name: "control", policy: .normal, stackBytes: Self.stackBytes) { [self] in
       serve()
     }

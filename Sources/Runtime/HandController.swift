@@ -266,8 +266,9 @@ package struct HandController: ~Copyable {
   private mutating func latch(_ code: FaultCode, _ joint: Int) {
     let isStop = code == .eStopLine || code == .eStopSocket || code == .eStopRemote
     if state == .eStop || (state == .fault && !isStop) {
-      // The line is the stronger stop: a remote reset must not clear what it holds.
-      if state == .eStop && code == .eStopLine { fault = code }
+      // A local stop is the stronger one: a remote reset must not clear what it holds.
+      let isLocalOverRemote = code == .eStopSocket && fault == .eStopRemote
+      if state == .eStop && (code == .eStopLine || isLocalOverRemote) { fault = code }
       return
     }
     state = isStop ? .eStop : .fault

@@ -7,7 +7,22 @@ package struct DesignRefusal: Error, Sendable, CustomStringConvertible {
   package var cause: CertificateRefusal
 
   package var description: String {
-    "joint \(joint): no certificate, so the hand must not be armed: \(cause)"
+    "joint \(joint): no certificate, so the hand must not be armed: \(Self.text(cause))"
+  }
+
+  private static func text(_ cause: CertificateRefusal) -> String {
+    switch cause {
+    case .invalidModel(let field):
+      "\(field) of its model is not finite or out of range; correct the calibration"
+    case .invalidRange: "the range of dt does not contain the period"
+    case .unstable(let radius, let window):
+      "the loop is unstable at this rate (spectral radius \(radius) a tick); km_N_m_per_rad_s must lie within "
+        + "\(window.lower) to \(window.upper), and a higher rate_hz or lower gains help"
+    case .searchFailed(let contraction):
+      "the loop does not contract at this rate (best L found \(contraction)); raise rate_hz or lower the gains"
+    case .verificationFailed(let dt, let slope, let margin):
+      "the verification refused the certificate by \(margin) at dt \(dt) s and slope \(slope)"
+    }
   }
 }
 

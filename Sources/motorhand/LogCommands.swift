@@ -69,11 +69,13 @@ struct LogDiff: ParsableCommand {
   }
 }
 
-/// Runs `body`; a recording that cannot be read ends the command with 2.
+/// Runs `body`; a recording that cannot be read ends the command with 2, a closed pipe quietly with 0.
 private func opening<Value>(_ body: () throws(RecordingError) -> Value) throws -> Value {
   do throws(RecordingError) {
     return try body()
   } catch {
+    // A reader that has seen enough, such as head, is no failure of the recording.
+    if case .output(errno: EPIPE) = error { throw ExitCode.success }
     complain(error)
     throw Exit.brokenFile
   }

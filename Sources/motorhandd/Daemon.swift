@@ -56,20 +56,21 @@ final class Daemon {
     for finding in degraded { report("degraded: \(finding)") }
 
     let runtime = try HandRuntime(design: design, seed: options.seed, clock: MonotonicClock())
-    let recorder = try makeRecorder(runtime.recorderRing)
-    let publisher = try makePublisher(runtime)
-    let identity = identity
-    let degraded = degraded
-    let server = try ControlServer(path: options.socketPath, parser: parser, port: runtime.port) {
-      let snapshot = HandSnapshot(
-        runtime, identity: identity, recorder: recorder.map(Self.snapshot),
-        publisher: publisher.map(Self.snapshot), degraded: degraded)
-      return (try? Self.line(snapshot)) ?? #"{"status":"refused","reason":"the state could not be encoded"}"#
+    // The socket's lock comes first: a second daemon must end before it leaves anything behind.
+    let server = try ControlServer(path: options.socketPath, parser: parser, port: runtime.port)
+    let recorder: Recorder?
+    let publisher: Publisher?
+    do {
+      recorder = try makeRecorder(runtime.recorderRing)
+      publisher = try makePublisher(runtime)
+      try recorder?.start()
+      try publisher?.start()
+      try runtime.start(cpu: options.cpu, requireRealtime: options.requireRealtime)
+      try server.start(snapshot: answers(runtime, recorder, publisher))
+    } catch {
+      server.stop()
+      throw error
     }
-    try recorder?.start()
-    try publisher?.start()
-    try runtime.start(cpu: options.cpu, requireRealtime: options.requireRealtime)
-    try server.start()
     report(
       "ready: hand \(identity.handID), board \(identity.board.name), \(identity.board.joints.count) joints, "
         + "\(identity.board.control.rateHertz) Hz, boot \(identity.bootID)")
@@ -84,12 +85,26 @@ final class Daemon {
     _ = consume process
   }
 
+  /// What the control socket gives as the hand's present state.
+  private func answers(
+    _ runtime: HandRuntime, _ recorder: Recorder?, _ publisher: Publisher?
+  ) -> @Sendable () -> String {
+    let identity = identity
+    let degraded = degraded
+    return {
+      let snapshot = HandSnapshot(
+        runtime, identity: identity, recorder: recorder.map(Self.snapshot),
+        publisher: publisher.map(Self.snapshot), degraded: degraded)
+      return (try? Self.line(snapshot)) ?? #"{"status":"refused","reason":"the state could not be encoded"}"#
+    }
+  }
+
   /// Waits for a signal; meanwhile reports faults and troubles as they come.
   private func watch(
     _ runtime: HandRuntime, _ recorder: Recorder?, _ publisher: Publisher?, _ signals: SignalFence
   ) -> String {
     var fault = FaultCode.none
-    var recorderError: String?
+    var storageFailing = false
     var dropped: UInt64 = 0
     while true {
       if let name = signals.wait(milliseconds: Self.watchMilliseconds) { return name }
@@ -102,13 +117,16 @@ final class Daemon {
         report(
           fault == .none
             ? "fault cleared, state \(record.state.name)"
-            : "\(record.state.name): \(fault.name)\(joint), tick \(record.sequence); outputs off")
+            : "\(record.state.name): \(fault.name)\(joint), seen at tick \(record.sequence); outputs off")
       }
       guard let status = recorder?.status else { continue }
-      let error = status.lastError
-      if error != recorderError {
-        recorderError = error
-        report(error.map { "recorder: \($0)" } ?? "recorder: storage works again")
+      // The last error stays in the status after recovery; whether storage fails now is a field of its own.
+      if status.storageFailing != storageFailing {
+        storageFailing = status.storageFailing
+        report(
+          storageFailing
+            ? "recorder: \(status.lastError ?? "storage fails")"
+            : "recorder: storage works again, \(status.segmentPath)")
       }
       let lost = status.droppedByRing + status.droppedByStorage
       if lost > dropped {
@@ -128,7 +146,7 @@ final class Daemon {
     if let recorder {
       report(
         "recorded \(recorder.recordedTicks) ticks, dropped \(recorder.droppedByRing + recorder.droppedByStorage), "
-          + "\(recorder.segmentPath)")
+          + "\(options.dataDirectory ?? "")/\(identity.bootID)")
     }
     if let publisher {
       report(

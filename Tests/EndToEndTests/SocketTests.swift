@@ -1,0 +1,217 @@
+import Foundation
+import Testing
+
+extension EndToEnd {
+  @Suite("The control socket and its tools")
+  struct SocketTests {
+    private let bench: TestBench
+
+    init() throws { bench = try TestBench() }
+
+    /// Whether the hand still ticks and answers.
+    private func isUndisturbed(_ daemon: TestDaemon) throws -> Bool {
+      let before = try daemon.status()
+      return try waitUntil { try daemon.status().ticks > before.ticks }
+        && daemon.status().fault == before.fault
+    }
+
+    @Test("commands in a wrong state or out of range are refused with a reason and exit 1")
+    func refusals() throws {
+      let daemon = try TestDaemon(bench)
+      for (arguments, reason) in [
+        (["pose", "power"], "not armed: send arm first"), (["move", "index-distal", "0.5"], "not armed"),
+        (["disarm"], ""), (["reset"], "nothing to reset"), (["pose", "powr"], "did you mean power?"),
+        (["move", "indx-distal", "0.5"], "did you mean index-distal?"),
+        (["move", "index-distal", "90"], "index-distal: found 90.0, expected 0.0 to 1.6"),
+        (["pose", "power", "--seconds", "0"], "seconds: found 0.0"),
+      ] {
+        let outcome = try bench.run(
+          Repository.built("motorhand"), arguments + ["--socket", daemon.socket])
+        if arguments == ["disarm"] {
+          // Idle is what disarm asks for.
+          #expect(outcome.status == 0)
+        } else {
+          #expect(outcome.status == 1, "\(arguments)")
+          #expect(outcome.errors.contains(reason), "\(arguments): \(outcome.errors)")
+        }
+      }
+      try daemon.execute("arm")
+      #expect(try daemon.command("reset").status == 1)
+      try daemon.execute("stop")
+      for arguments in [["arm"], ["pose", "power"], ["disarm"]] {
+        let outcome = try bench.run(
+          Repository.built("motorhand"), arguments + ["--socket", daemon.socket])
+        #expect(outcome.status == 1, "\(arguments) was taken in e-stop")
+        #expect(!outcome.errors.isEmpty)
+      }
+      let json = try daemon.command("arm", "--json")
+      #expect(json.status == 1)
+      #expect(try json.decoded(SocketClient.Reply.self).status == "refused")
+    }
+
+    @Test(
+      "stop takes the outputs off a moving hand within a tick and stays latched until a reset; reset does not arm"
+    )
+    func stop() throws {
+      let daemon = try TestDaemon(bench)
+      let boot = try daemon.status().bootID
+      try daemon.execute("arm")
+      try daemon.execute("pose", "power", "--seconds", "20")
+      #expect(try daemon.reaches("tracking"))
+      try daemon.execute("stop")
+      let stopped = try daemon.status()
+      #expect(stopped.state == "e-stop")
+      #expect(stopped.fault == "e-stop by local command")
+      #expect(!stopped.outputsEnabled)
+      try daemon.execute("reset")
+      let reset = try daemon.status()
+      #expect(reset.state == "idle" && !reset.outputsEnabled)
+      try daemon.execute("arm")
+      #expect(try daemon.status().state == "armed")
+      #expect(try daemon.terminate() == 0)
+      let live = try bench.query(
+        try #require(try daemon.segments(boot: boot).first),
+        "SELECT count(*) FROM tick_named WHERE state IN ('e-stop', 'fault', 'idle') AND outputs_enabled")
+      #expect(live == [["0"]])
+    }
+
+    @Test(
+      "a remote reset clears a remote stop but not a local one",
+      .enabled(if: TestBroker.isInstalled, needsBroker))
+    func remoteReset() throws {
+      let broker = try TestBroker(bench)
+      let replies = try broker.subscribe("motorhand/hand/\(TestDaemon.hand)/reply")
+      let daemon = try TestDaemon(bench, broker: broker)
+      #expect(try waitUntil { try daemon.status().publisher?.connected == true })
+      let commands = "motorhand/hand/\(TestDaemon.hand)/cmd/"
+
+      try broker.publish(commands + "stop", "")
+      #expect(try daemon.reaches("e-stop"))
+      #expect(try daemon.status().fault == "e-stop by remote command")
+      try broker.publish(commands + "reset", #"{"id":"clear-remote"}"#)
+      #expect(try daemon.reaches("idle"))
+
+      try daemon.execute("stop")
+      try broker.publish(commands + "reset", #"{"id":"clear-local"}"#)
+      #expect(waitUntil { replies.output.contains("clear-local") })
+      let reply = try #require(replies.output.split(separator: "\n").first { $0.contains("clear-local") })
+      #expect(
+        reply.contains(#""result":"refused""#) && reply.contains("cannot be reset remotely"), "\(reply)")
+      #expect(try daemon.status().state == "e-stop")
+      try daemon.execute("reset")
+      #expect(try daemon.status().state == "idle")
+
+      // A local stop on top of a remote one makes it local.
+      try broker.publish(commands + "stop", "not even JSON")
+      #expect(try daemon.reaches("e-stop"))
+      try daemon.execute("stop")
+      try broker.publish(commands + "reset", #"{"id":"clear-both"}"#)
+      #expect(waitUntil { replies.output.contains("clear-both") })
+      #expect(try daemon.status().state == "e-stop")
+    }
+
+    @Test("a malformed line is refused with a reason and the connection and the daemon go on")
+    func malformed() throws {
+      let daemon = try TestDaemon(bench)
+      let client = try SocketClient(daemon.socket)
+      for line in [
+        "{", "[]", "null", "arm", #"{"verb":"fly"}"#,
+        #"{"verb":"move","joint":"index-distal","radians":1e999}"#,
+        #"{"verb":"pose","radians":[1,2]}"#, #"{"verb":"arm","extra":1}"#, #"{"verb":"arm","verb":"arm"}"#,
+        String(repeating: "[", count: 3000), "\u{0}\u{1}", #"{"verb":"#,
+      ] {
+        let reply = try client.request(line)
+        #expect(reply.status == "refused", "\(line)")
+        #expect(reply.reason?.isEmpty == false, "\(line)")
+      }
+      client.send([0xFF, 0xFE, 0x80, UInt8(ascii: "\n")])
+      #expect(try #require(client.receive()).contains("refused"))
+      // Two commands in one packet, one command in two.
+      client.send("{\"verb\":\"arm\"}\n{\"verb\":\"disarm\"}")
+      #expect(try #require(client.receive()).contains("executed"))
+      #expect(try #require(client.receive()).contains("executed"))
+      client.send(Array(#"{"verb":"#.utf8))
+      #expect(client.receive(seconds: 0.1) == nil)
+      #expect(try client.request(#""arm"}"#).status == "executed")
+
+      // A line without end is no command: told so, then closed.
+      let endless = try SocketClient(daemon.socket)
+      endless.send([UInt8](repeating: UInt8(ascii: "x"), count: 10_000))
+      #expect(try #require(endless.receive()).contains("at most 4096 bytes"))
+      #expect(endless.receive(seconds: 2) == nil)
+      #expect(try isUndisturbed(daemon))
+      #expect(try daemon.status().state == "armed")
+    }
+
+    @Test("stop is understood in any form")
+    func anyStop() throws {
+      let daemon = try TestDaemon(bench)
+      let client = try SocketClient(daemon.socket)
+      for line in ["stop", #""stop""#, #"{"verb":"stop","expiry":"1","extra":[]}"#] {
+        #expect(try client.request(line).status == "executed", "\(line)")
+        #expect(try daemon.status().state == "e-stop")
+        #expect(try client.request(#"{"verb":"reset"}"#).status == "executed")
+      }
+    }
+
+    @Test("sixteen clients are served, the seventeenth is told so and closed, and a place becomes free again")
+    func manyClients() throws {
+      let daemon = try TestDaemon(bench)
+      var clients = try (1...16).map { _ in try SocketClient(daemon.socket) }
+      for client in clients { #expect(try client.request(#"{"verb":"disarm"}"#).status == "executed") }
+      let extra = try SocketClient(daemon.socket)
+      #expect(try #require(extra.receive()).contains("too many clients: 16"))
+      #expect(extra.receive(seconds: 2) == nil)
+      #expect(try daemon.command("status").status != 0)
+      clients.removeLast(8)
+      #expect(try waitUntil { try daemon.command("status").status == 0 })
+      #expect(try clients[0].request(#"{"verb":"disarm"}"#).status == "executed")
+    }
+
+    @Test("a watcher that never reads disturbs neither the hand nor other clients")
+    func deafClient() throws {
+      let daemon = try TestDaemon(bench)
+      let deaf = try SocketClient(daemon.socket)
+      deaf.send(#"{"verb":"watch"}"#)
+      // 20 snapshots a second of some 5 kB would take seconds to fill a socket's buffer; these fill it at once.
+      for _ in 0..<400 { deaf.send(#"{"verb":"status"}"#) }
+      try daemon.execute("arm")
+      #expect(try isUndisturbed(daemon))
+      let watch = try daemon.command("watch", "--json", "--seconds", "1")
+      #expect(watch.status == 0)
+      #expect(watch.output.split(separator: "\n").count >= 5)
+      #expect(try daemon.status().state == "armed")
+      #expect(try daemon.terminate() == 0)
+    }
+
+    @Test("watch and status give JSON of the present hand")
+    func watch() throws {
+      let daemon = try TestDaemon(bench)
+      let watch = try daemon.command("watch", "--json", "--seconds", "1")
+      #expect(watch.status == 0, "\(watch.errors)")
+      let states = try watch.output.split(separator: "\n").map {
+        try JSONDecoder().decode(StatusDocument.self, from: Data($0.utf8))
+      }
+      // 20 a second.
+      #expect((5...21).contains(states.count))
+      #expect(
+        states.allSatisfy { $0.handID == TestDaemon.hand && $0.joints.count == 15 && $0.state == "idle" })
+      #expect(zip(states, states.dropFirst()).allSatisfy { $0.ticks < $1.ticks })
+      let text = try daemon.command("status")
+      #expect(text.status == 0)
+      #expect(text.output.contains("idle") && text.output.contains("little-distal"))
+      // Not a terminal: nothing that would confuse a pipe.
+      #expect(!text.output.contains("\u{1B}"))
+    }
+
+    @Test("without a daemon each command ends with 5 and says where it looked")
+    func noDaemon() throws {
+      let socket = bench.path("nobody.sock")
+      for arguments in [["status"], ["watch", "--json"], ["arm"], ["stop"], ["demo", "--seconds", "1"]] {
+        let outcome = try bench.run(Repository.built("motorhand"), arguments + ["--socket", socket])
+        #expect(outcome.status == 5, "\(arguments)")
+        #expect(outcome.errors.contains(socket) && outcome.errors.contains("is motorhandd running?"))
+      }
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import Foundation
+import Testing
+
+/// A Mosquitto of one test on a free loopback port, and the command-line clients that speak to it.
+final class TestBroker {
+  let port: UInt16
+  private let bench: TestBench
+  private var server: RunningProgram?
+
+  static let isInstalled = ["mosquitto", "mosquitto_pub", "mosquitto_sub"].allSatisfy {
+    Repository.installed($0) != nil
+  }
+
+  /// Finds a port; starts the broker on it unless told otherwise.
+  init(_ bench: TestBench, starts: Bool = true) throws {
+    self.bench = bench
+    port = try Self.freePort()
+    let configuration = "listener \(port) 127.0.0.1\nallow_anonymous true\n"
+    try configuration.write(toFile: bench.path("broker.conf"), atomically: true, encoding: .utf8)
+    if starts { try start() }
+  }
+
+  var url: String { "mqtt://127.0.0.1:\(port)" }
+
+  func start() throws {
+    let program = try #require(Repository.installed("mosquitto"))
+    let server = try bench.start(program, ["-c", bench.path("broker.conf")])
+    self.server = server
+    try #require(waitUntil { !server.isRunning || Self.accepts(port) })
+    try #require(server.isRunning, "\(server.errors)")
+  }
+
+  func kill() {
+    server?.kill()
+    server = nil
+  }
+
+  /// Subscribes; each message becomes a line "topic payload" of the program's output.
+  func subscribe(_ filter: String) throws -> RunningProgram {
+    try bench.start(
+      try #require(Repository.installed("mosquitto_sub")), connection + ["-v", "-t", filter])
+  }
+
+  /// A client that publishes each line of its input on `topic`.
+  func publisher(_ topic: String) throws -> RunningProgram {
+    try bench.start(
+      try #require(Repository.installed("mosquitto_pub")), connection + ["-l", "-t", topic],
+      takesInput: true)
+  }
+
+  func publish(_ topic: String, _ payload: String) throws {
+    let outcome = try bench.run(
+      try #require(Repository.installed("mosquitto_pub")), connection + ["-t", topic, "-m", payload])
+    try #require(outcome.status == 0, "\(outcome.errors)")
+  }
+
+  /// The retained message of a topic; nil when none comes within a second.
+  func retained(_ topic: String) throws -> String? {
+    let outcome = try bench.run(
+      try #require(Repository.installed("mosquitto_sub")),
+      connection + ["-t", topic, "-C", "1", "-W", "1", "--retained-only"])
+    return outcome.status == 0 && !outcome.output.isEmpty ? outcome.output : nil
+  }
+
+  /// The word of a hand's retained status.
+  func status(of hand: String) throws -> String? {
+    struct Payload: Decodable { var status: String }
+    return try retained("motorhand/hand/\(hand)/status").map {
+      try JSONDecoder().decode(Payload.self, from: Data($0.utf8)).status
+    }
+  }
+
+  private var connection: [String] { ["-h", "127.0.0.1", "-p", "\(port)"] }
+
+  /// A port that the system had free a moment ago.
+  private static func freePort() throws -> UInt16 {
+    let probe = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(probe) }
+    var address = loopback(port: 0)
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let result = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(probe, $0, length) == 0 ? getsockname(probe, $0, &length) : -1
+      }
+    }
+    try #require(result == 0)
+    return UInt16(bigEndian: address.sin_port)
+  }
+
+  private static func accepts(_ port: UInt16) -> Bool {
+    let probe = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(probe) }
+    var address = loopback(port: port)
+    return withUnsafePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        connect(probe, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+      }
+    }
+  }
+
+  private static func loopback(port: UInt16) -> sockaddr_in {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    return address
+  }
+}
