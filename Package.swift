@@ -45,6 +45,7 @@ let package = Package(
     .testTarget(name: "SimulationTests", dependencies: ["Simulation"]),
     .executableTarget(name: "realtime-probe", dependencies: ["Realtime"], path: "Tests/Probe/Program"),
     .testTarget(name: "RealtimeTests", dependencies: ["Realtime", "realtime-probe"]),
+    .testTarget(name: "ProofTests"),
     .testTarget(name: "RuntimeTests", dependencies: ["Runtime"]),
     .executableTarget(
       name: "recorder-bench", dependencies: ["Recording"], path: "Benchmarks/recorder",

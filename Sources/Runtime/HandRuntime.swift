@@ -51,7 +51,7 @@ package final class HandRuntime: @unchecked Sendable {
   private static let backPressureNanoseconds: Int64 = 100_000
 
   package let design: HandDesign
-  package let port = CommandPort()
+  package let port: CommandPort
   package let recorderRing = Ring<TickRecord>(capacity: recorderRingCapacity, filling: TickRecord())
   package let publisherRing = Ring<TickRecord>(capacity: publisherRingCapacity, filling: TickRecord())
   package let wakeUps = LatencyHistogram()
@@ -73,8 +73,11 @@ package final class HandRuntime: @unchecked Sendable {
   package private(set) var threadReports: [ThreadReport] = []
 
   /// Builds the hand, configures its chips and tests them; nothing moves, no thread runs yet.
-  package init(design: HandDesign, seed: UInt64, clock: any TimeSource) throws(StartError) {
+  package init(
+    design: HandDesign, seed: UInt64, clock: any TimeSource, port: CommandPort = CommandPort()
+  ) throws(StartError) {
     self.design = design
+    self.port = port
     self.clock = clock
     startedNanoseconds = clock.now()
     let board = design.board

@@ -55,12 +55,14 @@ final class Daemon {
     if options.requireRealtime && !degraded.isEmpty { throw StartError.notRealtime(degraded) }
     for finding in degraded { report("degraded: \(finding)") }
 
-    let runtime = try HandRuntime(design: design, seed: options.seed, clock: MonotonicClock())
-    // The socket's lock comes first: a second daemon must end before it leaves anything behind.
-    let server = try ControlServer(path: options.socketPath, parser: parser, port: runtime.port)
+    // The socket's lock comes first: a second daemon must end before it touches a chip or leaves a file.
+    let port = CommandPort()
+    let server = try ControlServer(path: options.socketPath, parser: parser, port: port)
+    let runtime: HandRuntime
     let recorder: Recorder?
     let publisher: Publisher?
     do {
+      runtime = try HandRuntime(design: design, seed: options.seed, clock: MonotonicClock(), port: port)
       recorder = try makeRecorder(runtime.recorderRing)
       publisher = try makePublisher(runtime)
       try recorder?.start()
