@@ -46,7 +46,7 @@ let package = Package(
     .executableTarget(name: "realtime-probe", dependencies: ["Realtime"], path: "Tests/Probe/Program"),
     .testTarget(name: "RealtimeTests", dependencies: ["Realtime", "realtime-probe"]),
     .testTarget(name: "ProofTests"),
-    .testTarget(name: "RuntimeTests", dependencies: ["Runtime"]),
+    .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "HandModel", "Simulation", "PrimalLogic"]),
     .executableTarget(
       name: "recorder-bench", dependencies: ["Recording"], path: "Benchmarks/recorder",
       exclude: ["peer.c", "run"]),
