@@ -27,7 +27,7 @@ struct SocketOptions: ParsableArguments {
     let reply = try client.request(command.json)
     let decoded = try JSONDecoder().decode(Reply.self, from: Data(reply.utf8))
     if json { print(reply) }
-    guard decoded.status == "executed" else {
+    guard decoded.result == "executed" else {
       if !json { complain("\(command.verb) refused: \(decoded.reason ?? "no reason given")") }
       throw Exit.failure
     }
@@ -37,7 +37,7 @@ struct SocketOptions: ParsableArguments {
 
 /// What the daemon answers to a command.
 struct Reply: Decodable {
-  var status: String
+  var result: String
   var reason: String?
 }
 

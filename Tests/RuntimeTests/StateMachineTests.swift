@@ -37,10 +37,8 @@ private struct Bench: ~Copyable {
   var result: CommandResult { controller.lastResult }
   var commandsOutputs: Bool { actuators.pointee.enabled }
   var duty: Double { actuators.pointee.duty[0] }
-  var lineActive: Bool {
-    get { inputs.pointee.eStopLineActive }
-    nonmutating set { inputs.pointee.eStopLineActive = newValue }
-  }
+  var lineActive: Bool { inputs.pointee.eStopLineActive }
+  func setLine(active: Bool) { inputs.pointee.eStopLineActive = active }
 
   mutating func tick() {
     inputs.pointee.nowNanoseconds += 1_000_000
@@ -116,11 +114,11 @@ private enum Event: CaseIterable {
         if bench.result == .executed && !bench.lineActive { localStop = false }
       case .resetRemote: bench.send(.reset, .mqtt)
       case .pressLine:
-        bench.lineActive = true
+        bench.setLine(active: true)
         localStop = true
         bench.tick()
       case .releaseLine:
-        bench.lineActive = false
+        bench.setLine(active: false)
         bench.tick()
       case .loseSensor: bench.isSensorAlive = false
       case .findSensor: bench.isSensorAlive = true
