@@ -57,7 +57,9 @@ struct CommandIntake {
     }
     switch parse(message.body, message.verb) {
     case .failure(let rejection):
-      return refuse(rejection.reason, id: rejection.id.isEmpty ? nil : rejection.id, verb: message.verb, sequence: sequence)
+      return refuse(
+        rejection.reason, id: rejection.id.isEmpty ? nil : rejection.id, verb: message.verb,
+        sequence: sequence)
     case .success(let envelope):
       if case .stop = envelope.command { return stop(message, envelope, sequence: sequence) }
       return handle(
@@ -163,6 +165,7 @@ extension Command {
   var verb: String {
     switch self {
     case .arm: "arm"
+    case .nullG: "null-g"
     case .disarm: "disarm"
     case .stop: "stop"
     case .reset: "reset"
@@ -174,7 +177,7 @@ extension Command {
 
   var isFinite: Bool {
     switch self {
-    case .arm, .disarm, .stop, .reset: true
+    case .arm, .nullG, .disarm, .stop, .reset: true
     case .pose(let radians, let seconds): radians.allSatisfy(\.isFinite) && (seconds ?? 0).isFinite
     case .move(_, let radians, let seconds): radians.isFinite && (seconds ?? 0).isFinite
     case .stream(let radians): radians.allSatisfy(\.isFinite)

@@ -112,6 +112,15 @@ struct Arm: ParsableCommand {
   func run() throws { try socket.send(CommandLine(verb: "arm"), json: reply.json) }
 }
 
+struct NullG: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "null-g",
+    abstract: "Switch the outputs on for load compensation only: the hand can be moved by hand.")
+  @OptionGroup var socket: SocketOptions
+  @OptionGroup var reply: ReplyOptions
+  func run() throws { try socket.send(CommandLine(verb: "null-g"), json: reply.json) }
+}
+
 struct Disarm: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Switch the outputs off; the hand goes limp.")
   @OptionGroup var socket: SocketOptions

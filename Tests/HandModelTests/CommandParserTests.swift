@@ -118,11 +118,11 @@ struct CommandParserTests {
     (#"[1]"#, "found no JSON object, expected one"),
     (
       #"{"pose":"power"}"#,
-      "verb: found nothing, expected one of arm, disarm, stop, reset, pose, move, stream"
+      "verb: found nothing, expected one of arm, null-g, disarm, stop, reset, pose, move, stream"
     ),
     (
       #"{"verb":"pse"}"#,
-      #"verb: found "pse", expected one of arm, disarm, stop, reset, pose, move, stream (did you mean pose?)"#
+      #"verb: found "pse", expected one of arm, null-g, disarm, stop, reset, pose, move, stream (did you mean pose?)"#
     ),
     (#"{"verb":5}"#, "verb: expected a verb"),
     (#"{"verb":"arm","force":true}"#, #""force": found an unknown field, expected id, verb, issued, expiry"#),
@@ -248,7 +248,7 @@ struct CommandParserTests {
       #expect(radians.count == 15 && radians.allSatisfy { (0...1.6).contains($0) }, "seed \(seed)")
     case .move(let joint, let radians, _):
       #expect((0..<15).contains(joint) && (0...1.6).contains(radians), "seed \(seed)")
-    case .arm, .disarm, .stop, .reset: break
+    case .arm, .nullG, .disarm, .stop, .reset: break
     }
   }
 }
