@@ -1,7 +1,6 @@
 import Devices
 import Foundation
 import HandModel
-import Synchronization
 
 /// A joint with its motor and bridge, seen by chips on several buses, hence by several threads.
 ///
@@ -32,7 +31,7 @@ package final class SimulatedJoint: PWMLoad, Sendable {
     var driveScale = 1.0
   }
 
-  private let state: Mutex<State>
+  private let state: SharedState<State>
   private let killLine: SimulatedLine
   private let directionLine: SimulatedLine
   private let encoder: EncoderCalibration
@@ -52,7 +51,7 @@ package final class SimulatedJoint: PWMLoad, Sendable {
     noise = GaussianNoise(seed: seed, stream: index)
     self.killLine = killLine
     self.directionLine = directionLine
-    state = Mutex(
+    state = SharedState(
       State(dynamics: JointDynamics(calibration, radians: radians, timeNanoseconds: clock.now())))
   }
 
