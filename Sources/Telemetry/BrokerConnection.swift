@@ -187,7 +187,9 @@ final class BrokerConnection: @unchecked Sendable {
       BrokerConnection.of(object).handshakeReason = reason
     }
     mosquitto_disconnect_v5_callback_set(client) { _, object, reason, _ in
-      BrokerConnection.of(object).endReason = reason
+      // The first reason is the broker's own; the socket's end that follows is reported too.
+      let connection = BrokerConnection.of(object)
+      if connection.endReason == nil { connection.endReason = reason }
     }
     mosquitto_publish_v5_callback_set(client) { _, object, message, reason, _ in
       let connection = BrokerConnection.of(object)
