@@ -45,7 +45,7 @@ options.stateHertz = 0.1
 options.sensorHertz = 0.1
 let publisher = try Publisher(
   options: options, identity: identity, ring: ring, submit: { _, _ in .refused(reason: "bench") },
-  parse: { _, _ in .failure(CommandRejectionText(reason: "bench")) })
+  parse: { _, _ in .failure(CommandRejection(id: "", reason: "bench")) })
 try publisher.start()
 wait("connecting") { publisher.status.connected }
 

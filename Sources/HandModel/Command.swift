@@ -4,6 +4,8 @@ package enum CommandSource: UInt8, Sendable, BitwiseCopyable { case socket, mqtt
 /// A validated command to the hand. Angles are radians, one a joint of the board.
 package enum Command: Sendable, Equatable {
   case arm
+  /// Outputs on for load compensation only: the hand can be moved by hand.
+  case nullG
   case disarm
   /// Latched e-stop; idempotent, never refused, never expires.
   case stop

@@ -32,7 +32,11 @@ package struct CommandParser: Sendable {
   let limits: [ClosedRange<Double>]
   let poses: [Pose]
 
-  enum Verb: String, CaseIterable { case arm, disarm, stop, reset, pose, move, stream }
+  enum Verb: String, CaseIterable {
+    case arm
+    case nullG = "null-g"
+    case disarm, stop, reset, pose, move, stream
+  }
 
   /// A parser for the hand that `calibration` describes; its joints are those of `board`, in that order.
   package init(board: Board, calibration: Calibration) {
@@ -141,6 +145,7 @@ package struct CommandParser: Sendable {
     }
     switch verb {
     case .arm: return .arm
+    case .nullG: return .nullG
     case .disarm: return .disarm
     case .stop: return .stop
     case .reset: return .reset

@@ -8,6 +8,13 @@ extension HandState {
   }
 }
 
+extension ControlMode {
+  @_noLocks
+  package static func == (a: Self, b: Self) -> Bool {
+    unsafeBitCast(a, to: UInt8.self) == unsafeBitCast(b, to: UInt8.self)
+  }
+}
+
 extension FaultCode {
   @_noLocks
   package static func == (a: Self, b: Self) -> Bool {

@@ -131,7 +131,7 @@ package final class ControlServer: @unchecked Sendable {
     let client = Client(descriptor: descriptor)
     guard clients.count < Self.largestClientCount else {
       send(
-        #"{"id":"","status":"refused","reason":"too many clients: \#(Self.largestClientCount) are connected"}"#,
+        #"{"id":"","result":"refused","reason":"too many clients: \#(Self.largestClientCount) are connected"}"#,
         to: client)
       close(descriptor)
       return
@@ -153,7 +153,7 @@ package final class ControlServer: @unchecked Sendable {
     }
     if client.input.count > Self.largestLineBytes {
       send(
-        #"{"id":"","status":"refused","reason":"a line has at most \#(Self.largestLineBytes) bytes"}"#,
+        #"{"id":"","result":"refused","reason":"a line has at most \#(Self.largestLineBytes) bytes"}"#,
         to: client)
       return false
     }

@@ -356,20 +356,8 @@ package struct HandController: ~Copyable {
     switch inputs.pointee.command.kind {
     case .none, .stop:
       return .executed
-    case .arm:
-      if state.outputsLive { return .executed }
-      if inputs.pointee.eStopLineActive { return .eStopLineActive }
-      guard state == .idle else { return .notIdle }
-      guard (unready | inputs.pointee.unhealthyJoints) == 0 else { return .sensorsNotReady }
-      state = .armed
-      mode = .stationKeep
-      uncertifiedWindow.reset()
-      overrunWindow.reset()
-      for j in 0..<jointCount {
-        (joints + j).pointee.engage()
-        (windows + j).pointee.reset()
-      }
-      return .executed
+    case .arm: return arm(inputs, into: .stationKeep, unready: unready)
+    case .nullG: return arm(inputs, into: .nullG, unready: unready)
     case .disarm:
       guard state.outputsLive else { return state == .idle ? .executed : .notArmed }
       state = .idle
@@ -384,6 +372,37 @@ package struct HandController: ~Copyable {
       return .executed
     case .stream:
       return .executed
+    }
+  }
+
+  /// Switches outputs on, to hold the pose (`stationKeep`) or to carry the load only (`nullG`).
+  @_noLocks
+  private mutating func arm(
+    _ inputs: UnsafePointer<TickInputs>, into wanted: ControlMode, unready: UInt16
+  ) -> CommandResult {
+    if state.outputsLive {
+      // Arming a hand that holds or moves changes nothing.
+      if (wanted == .nullG) == (mode == .nullG) { return .executed }
+    } else {
+      if inputs.pointee.eStopLineActive { return .eStopLineActive }
+      guard state == .idle else { return .notIdle }
+      guard (unready | inputs.pointee.unhealthyJoints) == 0 else { return .sensorsNotReady }
+      uncertifiedWindow.reset()
+      overrunWindow.reset()
+    }
+    state = .armed
+    mode = wanted
+    isStreaming = false
+    engage()
+    return .executed
+  }
+
+  /// Law, nominal model and set-point of every joint start anew where the joint is.
+  @_noLocks
+  private mutating func engage() {
+    for j in 0..<jointCount {
+      (joints + j).pointee.engage()
+      (windows + j).pointee.reset()
     }
   }
 
@@ -406,6 +425,7 @@ package struct HandController: ~Copyable {
   /// Plans each named joint towards its target.
   @_noLocks
   private mutating func follow(_ inputs: UnsafePointer<TickInputs>, stream: Bool) {
+    if mode == .nullG { engage() }
     state = .tracking
     mode = .trajectory
     let mask = stream ? inputs.pointee.stream.jointMask : inputs.pointee.command.jointMask
@@ -441,7 +461,11 @@ package struct HandController: ~Copyable {
         actuators.pointee.duty[j] = 0
         continue
       }
-      drive(j, dt: dt, jointRecords(record) + j)
+      if mode == .nullG {
+        float(j, jointRecords(record) + j)
+      } else {
+        drive(j, dt: dt, jointRecords(record) + j)
+      }
       actuators.pointee.duty[j] = joint.pointee.duty(
         torque: joint.pointee.torque, velocity: joint.pointee.observer.velocity)
       worst.take(
@@ -486,6 +510,20 @@ package struct HandController: ~Copyable {
     out.pointee.slope = 1
     out.pointee.lipschitz = .nan
     out.pointee.distance = 0
+  }
+
+  /// NULL-G: the load's torque and nothing else; there is no feedback that a certificate could speak of.
+  @_noLocks
+  private func float(_ j: Int, _ out: UnsafeMutablePointer<JointRecord>) {
+    let joint = joints + j
+    let position = joint.pointee.observer.position
+    let load = joint.pointee.constants.gravity * sine(position)
+    joint.pointee.engage()
+    joint.pointee.error = 0
+    joint.pointee.torque = joint.pointee.law.saturate(load)
+    idle(j, out)
+    out.pointee.demandNewtonMetres = load
+    out.pointee.torqueNewtonMetres = joint.pointee.torque
   }
 
   /// The law of one joint (docs/control.md). Memory and nominal model move over the interval that has passed

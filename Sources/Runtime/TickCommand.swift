@@ -4,7 +4,7 @@ import PrimalLogic
 /// A command as the tick takes it: fixed size, validated before it gets here.
 package struct TickCommand: BitwiseCopyable, Sendable {
   package enum Kind: UInt8, BitwiseCopyable, Sendable {
-    case none, arm, disarm, stop, reset, pose, stream
+    case none, arm, nullG, disarm, stop, reset, pose, stream
   }
   package var kind: Kind = .none
   package var source: CommandSource = .socket
@@ -23,6 +23,7 @@ package struct TickCommand: BitwiseCopyable, Sendable {
     self.number = number
     switch command {
     case .arm: kind = .arm
+    case .nullG: kind = .nullG
     case .disarm: kind = .disarm
     case .stop: kind = .stop
     case .reset: kind = .reset

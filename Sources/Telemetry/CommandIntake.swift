@@ -1,17 +1,5 @@
 import HandModel
 
-/// Why a command body is not a command.
-package struct CommandRejectionText: Error, Sendable, Equatable {
-  package var reason: String
-  /// The sender's identifier, where the body was understood so far; the reply repeats it.
-  package var id: String?
-
-  package init(reason: String, id: String? = nil) {
-    self.reason = reason
-    self.id = id
-  }
-}
-
 /// One message of a command topic, as the library's callback saw it.
 struct InboundMessage: Sendable {
   /// From the topic; empty where the body names the verb.
@@ -36,7 +24,7 @@ struct CommandIntake {
 
   private let bootID: String
   private let submit: @Sendable (CommandEnvelope, CommandSource) -> CommandReply
-  private let parse: @Sendable ([UInt8], String) -> Result<CommandEnvelope, CommandRejectionText>
+  private let parse: @Sendable ([UInt8], String) -> Result<CommandEnvelope, CommandRejection>
   private var cache = ReplyCache()
   private var lastStreamRefusal: Int64?
   private(set) var accepted: UInt64 = 0
@@ -45,7 +33,7 @@ struct CommandIntake {
   init(
     bootID: String,
     submit: @escaping @Sendable (CommandEnvelope, CommandSource) -> CommandReply,
-    parse: @escaping @Sendable ([UInt8], String) -> Result<CommandEnvelope, CommandRejectionText>
+    parse: @escaping @Sendable ([UInt8], String) -> Result<CommandEnvelope, CommandRejection>
   ) {
     self.bootID = bootID
     self.submit = submit
@@ -69,7 +57,9 @@ struct CommandIntake {
     }
     switch parse(message.body, message.verb) {
     case .failure(let rejection):
-      return refuse(rejection.reason, id: rejection.id, verb: message.verb, sequence: sequence)
+      return refuse(
+        rejection.reason, id: rejection.id.isEmpty ? nil : rejection.id, verb: message.verb,
+        sequence: sequence)
     case .success(let envelope):
       if case .stop = envelope.command { return stop(message, envelope, sequence: sequence) }
       return handle(
@@ -175,6 +165,7 @@ extension Command {
   var verb: String {
     switch self {
     case .arm: "arm"
+    case .nullG: "null-g"
     case .disarm: "disarm"
     case .stop: "stop"
     case .reset: "reset"
@@ -186,7 +177,7 @@ extension Command {
 
   var isFinite: Bool {
     switch self {
-    case .arm, .disarm, .stop, .reset: true
+    case .arm, .nullG, .disarm, .stop, .reset: true
     case .pose(let radians, let seconds): radians.allSatisfy(\.isFinite) && (seconds ?? 0).isFinite
     case .move(_, let radians, let seconds): radians.isFinite && (seconds ?? 0).isFinite
     case .stream(let radians): radians.allSatisfy(\.isFinite)

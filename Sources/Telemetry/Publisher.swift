@@ -33,7 +33,7 @@ package final class Publisher: Sendable {
     options: PublisherOptions, identity: HandIdentity, ring: Ring<TickRecord>,
     submit: @escaping @Sendable (CommandEnvelope, CommandSource) -> CommandReply,
     parse:
-      @escaping @Sendable (_ body: [UInt8], _ verb: String) -> Result<CommandEnvelope, CommandRejectionText>
+      @escaping @Sendable (_ body: [UInt8], _ verb: String) -> Result<CommandEnvelope, CommandRejection>
   ) throws(PublisherOptionsError) {
     try options.validate()
     guard Topics.isValid(handID: identity.handID) else { throw .badHandID(found: identity.handID) }

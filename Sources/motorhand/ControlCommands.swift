@@ -27,7 +27,7 @@ struct SocketOptions: ParsableArguments {
     let reply = try client.request(command.json)
     let decoded = try JSONDecoder().decode(Reply.self, from: Data(reply.utf8))
     if json { print(reply) }
-    guard decoded.status == "executed" else {
+    guard decoded.result == "executed" else {
       if !json { complain("\(command.verb) refused: \(decoded.reason ?? "no reason given")") }
       throw Exit.failure
     }
@@ -37,7 +37,7 @@ struct SocketOptions: ParsableArguments {
 
 /// What the daemon answers to a command.
 struct Reply: Decodable {
-  var status: String
+  var result: String
   var reason: String?
 }
 
@@ -110,6 +110,15 @@ struct Arm: ParsableCommand {
   @OptionGroup var socket: SocketOptions
   @OptionGroup var reply: ReplyOptions
   func run() throws { try socket.send(CommandLine(verb: "arm"), json: reply.json) }
+}
+
+struct NullG: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "null-g",
+    abstract: "Switch the outputs on for load compensation only: the hand can be moved by hand.")
+  @OptionGroup var socket: SocketOptions
+  @OptionGroup var reply: ReplyOptions
+  func run() throws { try socket.send(CommandLine(verb: "null-g"), json: reply.json) }
 }
 
 struct Disarm: ParsableCommand {

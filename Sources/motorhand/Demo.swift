@@ -66,7 +66,7 @@ struct Demo: ParsableCommand {
 
   private func command(_ client: ControlClient, _ command: CommandLine) throws {
     let reply = try JSONDecoder().decode(Reply.self, from: Data(try client.request(command.json).utf8))
-    guard reply.status == "executed" else {
+    guard reply.result == "executed" else {
       complain("\(command.verb) refused: \(reply.reason ?? "no reason given")")
       throw Exit.failure
     }

@@ -25,7 +25,8 @@ struct MotorHand: ParsableCommand {
       """,
     version: motorHandVersion,
     subcommands: [
-      Status.self, Watch.self, Arm.self, Disarm.self, PoseCommand.self, Move.self, Stop.self, Reset.self,
+      Status.self, Watch.self, Arm.self, NullG.self, Disarm.self, PoseCommand.self, Move.self, Stop.self,
+      Reset.self,
       Demo.self, Check.self, Bench.self, Log.self,
     ])
 }

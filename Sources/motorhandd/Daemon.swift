@@ -97,7 +97,7 @@ final class Daemon {
       let snapshot = HandSnapshot(
         runtime, identity: identity, recorder: recorder.map(Self.snapshot),
         publisher: publisher.map(Self.snapshot), degraded: degraded)
-      return (try? Self.line(snapshot)) ?? #"{"status":"refused","reason":"the state could not be encoded"}"#
+      return (try? Self.line(snapshot)) ?? #"{"result":"refused","reason":"the state could not be encoded"}"#
     }
   }
 
@@ -204,7 +204,6 @@ final class Daemon {
       submit: { runtime.port.submit($0.command, source: $1) },
       parse: { body, verb in
         parser.parse(body, verb: verb.isEmpty ? nil : verb, now: MonotonicClock().wallNow())
-          .mapError { CommandRejectionText(reason: $0.reason, id: $0.id) }
       })
   }
 

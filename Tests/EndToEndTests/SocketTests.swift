@@ -46,7 +46,7 @@ extension EndToEnd {
       }
       let json = try daemon.command("arm", "--json")
       #expect(json.status == 1)
-      #expect(try json.decoded(SocketClient.Reply.self).status == "refused")
+      #expect(try json.decoded(SocketClient.Reply.self).result == "refused")
     }
 
     @Test(
@@ -121,7 +121,7 @@ extension EndToEnd {
         String(repeating: "[", count: 3000), "\u{0}\u{1}", #"{"verb":"#,
       ] {
         let reply = try client.request(line)
-        #expect(reply.status == "refused", "\(line)")
+        #expect(reply.result == "refused", "\(line)")
         #expect(reply.reason?.isEmpty == false, "\(line)")
       }
       client.send([0xFF, 0xFE, 0x80, UInt8(ascii: "\n")])
@@ -132,7 +132,7 @@ extension EndToEnd {
       #expect(try #require(client.receive()).contains("executed"))
       client.send(Array(#"{"verb":"#.utf8))
       #expect(client.receive(seconds: 0.1) == nil)
-      #expect(try client.request(#""arm"}"#).status == "executed")
+      #expect(try client.request(#""arm"}"#).result == "executed")
 
       // A line without end is no command: told so, then closed.
       let endless = try SocketClient(daemon.socket)
@@ -148,9 +148,9 @@ extension EndToEnd {
       let daemon = try TestDaemon(bench)
       let client = try SocketClient(daemon.socket)
       for line in ["stop", #""stop""#, #"{"verb":"stop","expiry":"1","extra":[]}"#] {
-        #expect(try client.request(line).status == "executed", "\(line)")
+        #expect(try client.request(line).result == "executed", "\(line)")
         #expect(try daemon.status().state == "e-stop")
-        #expect(try client.request(#"{"verb":"reset"}"#).status == "executed")
+        #expect(try client.request(#"{"verb":"reset"}"#).result == "executed")
       }
     }
 
@@ -158,14 +158,14 @@ extension EndToEnd {
     func manyClients() throws {
       let daemon = try TestDaemon(bench)
       var clients = try (1...16).map { _ in try SocketClient(daemon.socket) }
-      for client in clients { #expect(try client.request(#"{"verb":"disarm"}"#).status == "executed") }
+      for client in clients { #expect(try client.request(#"{"verb":"disarm"}"#).result == "executed") }
       let extra = try SocketClient(daemon.socket)
       #expect(try #require(extra.receive()).contains("too many clients: 16"))
       #expect(extra.receive(seconds: 2) == nil)
       #expect(try daemon.command("status").status != 0)
       clients.removeLast(8)
       #expect(try waitUntil { try daemon.command("status").status == 0 })
-      #expect(try clients[0].request(#"{"verb":"disarm"}"#).status == "executed")
+      #expect(try clients[0].request(#"{"verb":"disarm"}"#).result == "executed")
     }
 
     @Test("a watcher that never reads disturbs neither the hand nor other clients")

@@ -118,11 +118,11 @@ struct CommandParserTests {
     (#"[1]"#, "found no JSON object, expected one"),
     (
       #"{"pose":"power"}"#,
-      "verb: found nothing, expected one of arm, disarm, stop, reset, pose, move, stream"
+      "verb: found nothing, expected one of arm, null-g, disarm, stop, reset, pose, move, stream"
     ),
     (
       #"{"verb":"pse"}"#,
-      #"verb: found "pse", expected one of arm, disarm, stop, reset, pose, move, stream (did you mean pose?)"#
+      #"verb: found "pse", expected one of arm, null-g, disarm, stop, reset, pose, move, stream (did you mean pose?)"#
     ),
     (#"{"verb":5}"#, "verb: expected a verb"),
     (#"{"verb":"arm","force":true}"#, #""force": found an unknown field, expected id, verb, issued, expiry"#),
@@ -248,7 +248,7 @@ struct CommandParserTests {
       #expect(radians.count == 15 && radians.allSatisfy { (0...1.6).contains($0) }, "seed \(seed)")
     case .move(let joint, let radians, _):
       #expect((0..<15).contains(joint) && (0...1.6).contains(radians), "seed \(seed)")
-    case .arm, .disarm, .stop, .reset: break
+    case .arm, .nullG, .disarm, .stop, .reset: break
     }
   }
 }
@@ -338,61 +338,13 @@ struct JSONTests {
   }
 }
 
-@Suite("Live state as JSON")
-struct StateJSONTests {
-  private func object(_ text: String) throws -> [String: Any] {
-    try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
-  }
-
-  @Test("a record is flat JSON: wide integers as text, L with all its digits, absent numbers as null")
-  func record() throws {
-    var record = TickRecord()
-    record.sequence = .max
-    record.wallNanoseconds = 1_790_000_000_123_456_789
-    record.state = .tracking
-    record.mode = .trajectory
-    record.certificate = .certified
-    record.jointCount = 15
-    record.lipschitz = 0.999332931
-    record.ratePerSecond = 0.6672917
-    record.joints[3].positionRadians = 0.5
-    record.joints[3].lipschitz = 0.99933293123456789
-    record.joints[3].velocityRadiansPerSecond = -.infinity
-    let names = try ShippedFiles.board().joints.map(\.name)
-    let text = record.stateJSON(jointNames: names, bootID: "b\"1")
-    #expect(text.contains(#""L":0.999332931,"#))
-    let state = try object(text)
-    #expect(state["boot_id"] as? String == "b\"1" && state["seq"] as? String == "18446744073709551615")
-    #expect(state["wall_ns"] as? String == "1790000000123456789")
-    #expect(abs((state["t"] as? Double ?? 0) - 1_790_000_000.1234567) < 1e-6)
-    #expect(state["state"] as? String == "tracking" && state["mode"] as? String == "TRAJECTORY")
-    #expect(state["fault"] as? String == "none" && state["fault_joint"] is NSNull)
-    #expect(state["window_product"] is NSNull)
-    #expect(state["index-proximal.position"] as? Double == 0.5)
-    #expect(state["index-proximal.L"] as? Double == 0.99933293123456789)
-    #expect(state["index-proximal.velocity"] is NSNull)
-    #expect(state["little-distal.certificate"] as? String == "INACTIVE")
-    #expect(state.values.allSatisfy { !($0 is [Any]) && !($0 is [String: Any]) })
-  }
-
-  @Test("a fault names its joint")
-  func fault() throws {
-    var record = TickRecord()
-    record.state = .fault
-    record.fault = .staleSensor
-    record.faultJoint = 1
-    record.jointCount = 2
-    let state = try object(record.stateJSON(jointNames: ["a", "b"], bootID: ""))
-    #expect(state["fault"] as? String == "stale sensor" && state["fault_joint"] as? String == "b")
-    record.faultJoint = 2
-    #expect(try object(record.stateJSON(jointNames: ["a", "b"], bootID: ""))["fault_joint"] is NSNull)
-  }
-
+@Suite("Replies")
+struct CommandReplyTests {
   @Test("a reply says what became of its command")
   func reply() {
-    #expect(CommandReply.executed.replyJSON(id: "1") == #"{"id":"1","status":"executed"}"#)
+    #expect(CommandReply.executed.replyJSON(id: "1") == #"{"id":"1","result":"executed"}"#)
     #expect(
       CommandReply.refused(reason: "a\"b").replyJSON(id: "")
-        == #"{"id":"","status":"refused","reason":"a\"b"}"#)
+        == #"{"id":"","result":"refused","reason":"a\"b"}"#)
   }
 }

@@ -126,4 +126,31 @@ import Testing
     }
     #expect(records.last!.state == .armed)
   }
+
+  @Test("in NULL-G the hand carries its own weight, yields to a push, and a pose takes over from where it is")
+  func nullG() throws {
+    let hand = try VirtualHand()
+    let records = hand.run(
+      ticks: 3000,
+      [
+        (armAt, .arm), (100, .pose(radians: hand.pose("power"), seconds: 0.5)), (900, .nullG),
+        (2000, .pose(radians: hand.pose("power"), seconds: 0.5)),
+      ],
+      at: [
+        1200: { hand.hand.joints[3].setExternalTorque(newtonMetres: -0.03) },
+        1500: { hand.hand.joints[3].setExternalTorque(newtonMetres: 0) },
+      ]
+    )
+    #expect(records[1100].mode == .nullG && records[1100].certificate == .inactive)
+    #expect(records[1100].lipschitz.isNaN && records[1100].outputsEnabled)
+    // Friction and exact compensation hold the joints where they are.
+    for j in 0..<15 {
+      #expect(abs(records[1199].joints[j].positionRadians - records[905].joints[j].positionRadians) < 0.02)
+    }
+    let pushed = records[1600].joints[3].positionRadians - records[1199].joints[3].positionRadians
+    #expect(pushed < -0.1)
+    #expect(records[2000].mode == .trajectory || records[2001].mode == .trajectory)
+    #expect(abs(records.last!.joints[3].positionRadians - hand.pose("power")[3]) < 0.02)
+    #expect(records.allSatisfy { $0.fault == .none })
+  }
 }

@@ -5,7 +5,7 @@ import Testing
 @testable import Runtime
 
 /// One joint's controller with inputs made by hand, so that thousands of histories can be walked through.
-private struct Bench: ~Copyable {
+private final class Bench {
   private var controller: HandController
   private let inputs = UnsafeMutablePointer<TickInputs>.allocate(capacity: 1)
   private let record = UnsafeMutablePointer<TickRecord>.allocate(capacity: 1)
@@ -37,12 +37,10 @@ private struct Bench: ~Copyable {
   var result: CommandResult { controller.lastResult }
   var commandsOutputs: Bool { actuators.pointee.enabled }
   var duty: Double { actuators.pointee.duty[0] }
-  var lineActive: Bool {
-    get { inputs.pointee.eStopLineActive }
-    nonmutating set { inputs.pointee.eStopLineActive = newValue }
-  }
+  var lineActive: Bool { inputs.pointee.eStopLineActive }
+  func setLine(active: Bool) { inputs.pointee.eStopLineActive = active }
 
-  mutating func tick() {
+  func tick() {
     inputs.pointee.nowNanoseconds += 1_000_000
     inputs.pointee.deadlineNanoseconds = inputs.pointee.nowNanoseconds
     if isSensorAlive {
@@ -55,7 +53,7 @@ private struct Bench: ~Copyable {
     inputs.pointee.stopRequested = false
   }
 
-  mutating func send(_ command: Command, _ source: CommandSource = .socket) {
+  func send(_ command: Command, _ source: CommandSource = .socket) {
     number += 1
     switch command {
     case .stop:
@@ -70,7 +68,7 @@ private struct Bench: ~Copyable {
 
 /// What can happen to a hand from outside.
 private enum Event: CaseIterable {
-  case arm, disarm, pose, stream, stopLocal, stopRemote, resetLocal, resetRemote
+  case arm, nullG, disarm, pose, stream, stopLocal, stopRemote, resetLocal, resetRemote
   case pressLine, releaseLine, loseSensor, findSensor
 }
 
@@ -84,11 +82,11 @@ private enum Event: CaseIterable {
 
   /// Walks one history and checks after every tick what must always hold.
   private func walk(_ events: [Event]) {
-    var bench = Bench(design)
+    let bench = Bench(design)
     // Whether the hand was armed since it last lost its outputs: tracked beside the controller.
     var armed = false
     var localStop = false
-    func check(_ bench: borrowing Bench, _ event: Event) {
+    func check(_ bench: Bench, _ event: Event) {
       let context: Comment = "\(events) at \(event)"
       let record = bench.now
       #expect(record.outputsEnabled == record.state.outputsLive, context)
@@ -104,6 +102,9 @@ private enum Event: CaseIterable {
       case .arm:
         armed = bench.now.state == .idle || armed
         bench.send(.arm)
+      case .nullG:
+        armed = bench.now.state == .idle || armed
+        bench.send(.nullG)
       case .disarm: bench.send(.disarm)
       case .pose: bench.send(.pose(radians: [0.5], seconds: nil), .mqtt)
       case .stream: bench.send(.stream(radians: [0.5]), .mqtt)
@@ -116,11 +117,11 @@ private enum Event: CaseIterable {
         if bench.result == .executed && !bench.lineActive { localStop = false }
       case .resetRemote: bench.send(.reset, .mqtt)
       case .pressLine:
-        bench.lineActive = true
+        bench.setLine(active: true)
         localStop = true
         bench.tick()
       case .releaseLine:
-        bench.lineActive = false
+        bench.setLine(active: false)
         bench.tick()
       case .loseSensor: bench.isSensorAlive = false
       case .findSensor: bench.isSensorAlive = true
@@ -159,7 +160,7 @@ private enum Event: CaseIterable {
 
   @Test("the way from idle over armed and tracking back to armed, and a fault's first cause stays")
   func way() {
-    var bench = Bench(design)
+    let bench = Bench(design)
     #expect(bench.now.state == .idle && bench.now.mode == .idle)
     bench.send(.pose(radians: [0.5], seconds: nil))
     #expect(bench.result == .notArmed && bench.now.state == .idle)

@@ -51,7 +51,7 @@ final class SocketClient {
   }
 
   struct Reply: Decodable {
-    var status: String
+    var result: String
     var reason: String?
   }
 }
