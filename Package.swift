@@ -50,6 +50,9 @@ let package = Package(
     .executableTarget(
       name: "recorder-bench", dependencies: ["Recording"], path: "Benchmarks/recorder",
       exclude: ["peer.c", "run"]),
+    .executableTarget(
+      name: "publisher-bench", dependencies: ["Telemetry"], path: "Benchmarks/publisher",
+      exclude: ["peer.c", "run"]),
     .testTarget(name: "RecordingTests", dependencies: ["Recording", "recorder-bench"]),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"]),
     .testTarget(name: "EndToEndTests", dependencies: ["motorhandd", "motorhand"]),

@@ -64,8 +64,8 @@ final class BrokerConnection: @unchecked Sendable {
   private func configure(
     options: PublisherOptions, credentials: BrokerCredentials?, will: Will
   ) throws(BrokerError) {
-    // The loop and the publishing calls are made by a thread that the library does not know.
-    try check("mosquitto_threaded_set", mosquitto_threaded_set(client, true))
+    // `mosquitto_threaded_set` is left off: one thread at a time uses this client, and without it a publish is
+    // written at once instead of waking the network loop through a socket pair, one turn for each message.
     for (option, value) in [
       (MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V5), (MOSQ_OPT_TCP_NODELAY, 1),
       (MOSQ_OPT_SEND_MAXIMUM, Self.sendMaximum),
@@ -101,7 +101,7 @@ final class BrokerConnection: @unchecked Sendable {
 
   private static let systemCertificates = "/etc/ssl/certs"
 
-  /// Resolves the name, connects and queues CONNECT for the first turn. Blocks as long as resolver and kernel take, which can
+  /// Resolves the name, connects and sends CONNECT (over TLS the first turns do). Blocks as long as resolver and kernel take, which can
   /// be minutes: called on a thread of its own (`ConnectionAttempt`).
   func connect(options: PublisherOptions) throws(BrokerError) {
     var properties: OpaquePointer?
@@ -145,6 +145,9 @@ final class BrokerConnection: @unchecked Sendable {
   /// Subscribes to the command topics. Retained messages keep their flag even when they arrive live, so
   /// that a command published as retained is refused the first time too.
   func subscribeToCommands() throws(BrokerError) {
+    // The handshake is over, and with it OpenSSL's explanations: with a log callback the library formats a
+    // line for every packet.
+    mosquitto_log_callback_set(client, nil)
     for filter in [topics.commandFilter, topics.agpCommand] {
       try check(
         "subscribe to \(filter)",
@@ -187,7 +190,9 @@ final class BrokerConnection: @unchecked Sendable {
       BrokerConnection.of(object).handshakeReason = reason
     }
     mosquitto_disconnect_v5_callback_set(client) { _, object, reason, _ in
-      BrokerConnection.of(object).endReason = reason
+      // The first reason is the broker's own; the socket's end that follows is reported too.
+      let connection = BrokerConnection.of(object)
+      if connection.endReason == nil { connection.endReason = reason }
     }
     mosquitto_publish_v5_callback_set(client) { _, object, message, reason, _ in
       let connection = BrokerConnection.of(object)

@@ -36,11 +36,13 @@ final class ConnectionAttempt: Sendable {
   }
 
   private func finish(_ outcome: Outcome) {
-    state.withLock { state in
-      // Nobody waits for an abandoned connection: it is released here, before its CONNECT was written.
-      if case .abandoned = state { return }
+    let abandoned = state.withLock { state in
+      if case .abandoned = state { return true }
       state = .done(outcome)
+      return false
     }
+    // Nobody waits for it: say goodbye, so that the broker sends no will for a session never used.
+    if abandoned, case .connected(let connection) = outcome { connection.disconnect() }
   }
 
   /// The outcome once there is one.
@@ -51,6 +53,13 @@ final class ConnectionAttempt: Sendable {
     }
   }
 
-  /// Releases the connection, now or when it comes.
-  func abandon() { state.withLock { $0 = .abandoned } }
+  /// Ends the connection, now or when it comes.
+  func abandon() {
+    let unused = state.withLock { state -> BrokerConnection? in
+      defer { state = .abandoned }
+      if case .done(.connected(let connection)) = state { return connection }
+      return nil
+    }
+    unused?.disconnect()
+  }
 }

@@ -7,74 +7,98 @@ struct EventOutbox {
   /// 4096 transitions of 300 bytes: days of normal work without a broker in 1.2 MB.
   static let capacity = 4096
 
-  private struct Entry {
-    var payload: [UInt8]
-    var inFlight = false
-    var acknowledged = false
+  private enum Entry {
+    case waiting([UInt8])
+    case inFlight([UInt8], since: Int64)
+    case acknowledged
+
+    var isAcknowledged: Bool {
+      if case .acknowledged = self { return true }
+      return false
+    }
   }
 
   private var entries: [Entry] = []
-  /// Entries before this one are gone; positions count for ever.
+  /// Position of `entries[0]`; positions count for ever.
   private var firstPosition = 0
-  private var inFlight: [Int32: (position: Int, since: Int64)] = [:]
+  /// No entry before this position is unacknowledged.
+  private var headPosition = 0
   /// No entry before this position waits to be sent.
   private var scanPosition = 0
+  private var positions: [Int32: Int] = [:]
   private(set) var dropped: UInt64 = 0
 
   /// Events not acknowledged yet.
   private(set) var count = 0
-  var inFlightCount: Int { inFlight.count }
+  var inFlightCount: Int { positions.count }
 
   mutating func append(_ payload: [UInt8]) {
-    guard entries.count < Self.capacity else {
+    guard firstPosition + entries.count - headPosition < Self.capacity else {
       dropped += 1
       return
     }
-    entries.append(Entry(payload: payload))
+    entries.append(.waiting(payload))
     count += 1
   }
 
   /// The oldest event that waits, if any.
   mutating func nextWaiting() -> (position: Int, payload: [UInt8])? {
-    scanPosition = max(scanPosition, firstPosition)
+    scanPosition = max(scanPosition, headPosition)
     while scanPosition < firstPosition + entries.count {
-      let entry = entries[scanPosition - firstPosition]
-      if !entry.inFlight && !entry.acknowledged { return (scanPosition, entry.payload) }
+      if case .waiting(let payload) = entries[scanPosition - firstPosition] { return (scanPosition, payload) }
       scanPosition += 1
     }
     return nil
   }
 
   mutating func markSent(position: Int, message: Int32, now: Int64) {
-    entries[position - firstPosition].inFlight = true
-    inFlight[message] = (position, now)
+    guard case .waiting(let payload) = entries[position - firstPosition] else { return }
+    entries[position - firstPosition] = .inFlight(payload, since: now)
+    positions[message] = position
   }
 
   /// Whether the acknowledgement was one of an event.
   mutating func acknowledge(message: Int32) -> Bool {
-    guard let sent = inFlight.removeValue(forKey: message) else { return false }
-    entries[sent.position - firstPosition].acknowledged = true
+    guard let position = positions.removeValue(forKey: message) else { return false }
+    entries[position - firstPosition] = .acknowledged
     count -= 1
-    let done = entries.prefix(while: \.acknowledged).count
-    entries.removeFirst(done)
-    firstPosition += done
+    while headPosition < firstPosition + entries.count, entries[headPosition - firstPosition].isAcknowledged {
+      headPosition += 1
+    }
+    // Moving the rest up costs its length: done once for many.
+    let done = headPosition - firstPosition
+    if done == entries.count || done >= Self.capacity / 4 {
+      entries.removeFirst(done)
+      firstPosition += done
+    }
     return true
   }
 
   /// The broker refused the event: it waits again. Whether it was one of ours.
   mutating func refuse(message: Int32) -> Bool {
-    guard let sent = inFlight.removeValue(forKey: message) else { return false }
-    entries[sent.position - firstPosition].inFlight = false
-    scanPosition = min(scanPosition, sent.position)
+    guard let position = positions.removeValue(forKey: message) else { return false }
+    putBack(position)
+    scanPosition = min(scanPosition, position)
     return true
   }
 
   mutating func connectionLost() {
-    for sent in inFlight.values { entries[sent.position - firstPosition].inFlight = false }
-    inFlight.removeAll(keepingCapacity: true)
-    scanPosition = firstPosition
+    for position in positions.values { putBack(position) }
+    positions.removeAll(keepingCapacity: true)
+    scanPosition = headPosition
   }
 
-  /// When the longest unacknowledged event was sent.
-  var oldestSent: Int64? { inFlight.values.map(\.since).min() }
+  private mutating func putBack(_ position: Int) {
+    guard case .inFlight(let payload, _) = entries[position - firstPosition] else { return }
+    entries[position - firstPosition] = .waiting(payload)
+  }
+
+  /// When the oldest unacknowledged event was sent; nil while it waits or there is none. Events are sent in
+  /// order, so no later one has waited longer.
+  var oldestSent: Int64? {
+    guard headPosition < firstPosition + entries.count,
+      case .inFlight(_, let since) = entries[headPosition - firstPosition]
+    else { return nil }
+    return since
+  }
 }

@@ -6,6 +6,8 @@ import Testing
 final class PrivateBroker {
   enum Access {
     case anonymous
+    /// Everybody, within an access list.
+    case list(file: String)
     case password(file: String)
     case tls(authority: String, certificate: String, key: String)
   }
@@ -23,6 +25,7 @@ final class PrivateBroker {
     var lines = ["listener \(port) 127.0.0.1", "persistence false", "log_dest none", "user root"]
     switch access {
     case .anonymous: lines.append("allow_anonymous true")
+    case .list(let file): lines += ["allow_anonymous true", "acl_file \(file)"]
     case .password(let file): lines += ["allow_anonymous false", "password_file \(file)"]
     case .tls(let authority, let certificate, let key):
       lines += ["allow_anonymous true", "cafile \(authority)", "certfile \(certificate)", "keyfile \(key)"]
@@ -44,6 +47,13 @@ final class PrivateBroker {
     process.environment = ["PATH": "/usr/sbin:/usr/bin:/bin:/usr/local/sbin:/usr/local/bin"]
     process.standardInput = input
     process.standardOutput = output
+    // The pool's threads block signals, and a child inherits that: the broker would not hear SIGTERM.
+    var termination = sigset_t()
+    var before = sigset_t()
+    sigemptyset(&termination)
+    sigaddset(&termination, SIGTERM)
+    pthread_sigmask(SIG_UNBLOCK, &termination, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
     try process.run()
     shell = process
     lifeline = input
@@ -56,8 +66,8 @@ final class PrivateBroker {
   /// A clean shutdown, as an administrator would do it.
   func stop() {
     Foundation.kill(processID, SIGTERM)
-    let id = processID
-    _ = eventually { Self.isDead(id) }
+    let port = self.port
+    _ = eventually { !Self.accepts(port) }
     kill()
   }
 
