@@ -46,6 +46,8 @@ let package = Package(
     .executableTarget(name: "realtime-probe", dependencies: ["Realtime"], path: "Tests/Probe/Program"),
     .testTarget(name: "RealtimeTests", dependencies: ["Realtime", "realtime-probe"]),
     .testTarget(name: "RuntimeTests", dependencies: ["Runtime"]),
+    // Runs the release build of the two programs (docs/realtime.md, "Proof").
+    .testTarget(name: "ProofTests"),
     .executableTarget(
       name: "recorder-bench", dependencies: ["Recording"], path: "Benchmarks/recorder",
       exclude: ["peer.c", "run"]),
