@@ -92,7 +92,9 @@ struct StateExplorationTests {
       broken.append("outputs are live in armed and tracking only")
     }
     if record.outputsEnabled && !isArmed { broken.append("outputs live without an arm since the last end") }
-    if specification.linePressed && record.outputsEnabled { broken.append("outputs live with the line active") }
+    if specification.linePressed && record.outputsEnabled {
+      broken.append("outputs live with the line active")
+    }
     if !isLive && bench.actuators.pointee.duty[0] != 0 { broken.append("a duty with outputs off") }
     if latched != (record.fault != .none) { broken.append("a fault is named exactly while it is latched") }
     if isLive == (record.mode == .idle) { broken.append("mode idle exactly while outputs are off") }

@@ -97,10 +97,14 @@ struct ControllerBench: ~Copyable {
   /// Encoder samples are this old when a tick takes them.
   var sampleAgeNanoseconds: Int64 = 100_000
 
-  init(joints: Int = 1, settings: ControlSettings = TestHand.board.control) {
+  /// - Parameter parameters: of the joints; nil = the first `joints` of the shipped hand.
+  init(
+    joints: Int = 1, settings: ControlSettings = TestHand.board.control, parameters: [JointParameters]? = nil
+  ) {
     jointCount = joints
     periodNanoseconds = settings.periodNanoseconds
-    controller = HandController(settings: settings, parameters: Array(TestHand.design.joints.prefix(joints)))
+    controller = HandController(
+      settings: settings, parameters: parameters ?? Array(TestHand.design.joints.prefix(joints)))
     inputs = .allocate(capacity: 1)
     inputs.initialize(to: TickInputs())
     record = .allocate(capacity: 1)
