@@ -45,8 +45,9 @@ let package = Package(
     .testTarget(name: "SimulationTests", dependencies: ["Simulation"]),
     .executableTarget(name: "realtime-probe", dependencies: ["Realtime"], path: "Tests/Probe/Program"),
     .testTarget(name: "RealtimeTests", dependencies: ["Realtime", "realtime-probe"]),
+    .testTarget(name: "RuntimeTests", dependencies: ["Runtime"]),
+    // Runs the release build of the two programs (docs/realtime.md, "Proof").
     .testTarget(name: "ProofTests"),
-    .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "HandModel", "Simulation", "PrimalLogic"]),
     .executableTarget(
       name: "recorder-bench", dependencies: ["Recording"], path: "Benchmarks/recorder",
       exclude: ["peer.c", "run"]),

@@ -1,53 +1,128 @@
+import Foundation
 import HandModel
 import Testing
 
 @testable import Runtime
 
-@Suite struct BusPlanTests {
-  @Test("the simulated board's buses cost what the wire's bits say")
-  func simulatedBoard() throws {
-    let board = try VirtualHand.files().board
-    let plan = BusPlan(board)
-    // Bits from docs/hardware.md at 1 MHz, 20 µs software a transfer: three selects and three encoder words,
-    // one round-robin word.
-    let finger = 3 * (20 + 20) + 3 * (48 + 20) + (48 + 20)
-    // Two blocks of 8 and 7 channels, one health reading.
-    let actuators = (20 + 9 * 32 + 20) + (20 + 9 * 28 + 20) + (48 + 20)
-    for bus in 0..<5 { #expect(plan.schedules[bus].cycleNanoseconds == Int64(finger) * 1000) }
-    #expect(plan.schedules[5].cycleNanoseconds == Int64(actuators) * 1000)
+@Suite("Bus schedule and budget")
+struct BusPlanTests {
+  @Test("transfers cost the bits of the table in docs/hardware.md")
+  func bits() {
+    #expect(TransferBits.writeByte == 20)
+    #expect(TransferBits.writeByteData == 29 && TransferBits.readByteData == 39)
+    #expect(TransferBits.writeWordData == 38 && TransferBits.readWordData == 48)
+    #expect(TransferBits.writeBlock(32) == 308)
+  }
+
+  /// By hand, 1 MHz and 20 µs a transfer. Finger: three selections 3 · 40 µs, three words 3 · 68 µs, one
+  /// word of the round 68 µs: 392 µs. Actuators: blocks of 8 and 7 channels, 328 µs and 292 µs, and one word
+  /// of health, 68 µs.
+  @Test("the simulated board's cycles are those worked out by hand")
+  func simulatedBoard() {
+    let plan = BusPlan(TestHand.board)
+    for finger in 0..<5 {
+      #expect(plan.schedules[finger].samplingNanoseconds == 392_000)
+      #expect(plan.schedules[finger].actuatingNanoseconds == 0)
+      #expect(abs(plan.load(finger) - 0.392) < 1e-12)
+    }
+    #expect(plan.schedules[5].samplingNanoseconds == 68_000)
+    #expect(plan.schedules[5].actuatingNanoseconds == 620_000)
+    #expect(abs(plan.load(5) - 0.688) < 1e-12)
+    // 70 % of the period over the slowest bus.
+    #expect(abs(plan.highestRateHertz - 0.7 / 688e-6) < 1e-9)
     #expect(plan.overloaded.isEmpty)
-    #expect(abs(plan.highestRateHertz - 0.7e6 / Double(actuators)) < 1e-6)
+    #expect(plan.costs[0].map(\.bits) == [20, 48, 48])
+    #expect(plan.costs[0].map(\.count) == [3, 3, 1])
+    #expect(plan.costs[5].map(\.bits) == [48, 308, 272])
+    #expect(plan.costs[5].map(\.nanosecondsEach) == [68_000, 328_000, 292_000])
   }
 
-  @Test("encoders are read in the order of multiplexer channels, each joint once")
-  func order() throws {
-    let board = try VirtualHand.files().board
-    for schedule in BusPlan(board).schedules.dropLast() {
-      #expect(schedule.encoders.compactMap { $0.port?.channel } == [0, 1, 2])
+  @Test(
+    "at 400 kHz the same transfers take the table's times",
+    arguments: [(20, 50.0), (48, 120.0), (308, 770.0)])
+  func fastMode(bits: Int, microseconds: Double) throws {
+    var board = TestHand.board
+    for bus in board.buses.indices {
+      board.buses[bus].clockHertz = 400_000
+      board.buses[bus].transferOverheadNanoseconds = 0
     }
-    let joints = BusPlan(board).schedules.flatMap { $0.encoders.map(\.joint) }
-    #expect(joints.sorted() == Array(board.joints.indices))
+    let line = try #require(BusPlan(board).costs.joined().first { $0.bits == bits })
+    #expect(line.nanosecondsEach == Int64(microseconds * 1000))
   }
 
-  @Test("a rate at which a bus is busy for more than 70 % of the period is refused")
-  func overload() throws {
-    var board = try VirtualHand.files().board
-    board.control.rateHertz = 1250
-    #expect(BusPlan(board).overloaded == [5])
-    board.control.rateHertz = 2000
-    #expect(BusPlan(board).overloaded == [0, 1, 2, 3, 4, 5])
-    let calibration = try VirtualHand.files().calibration
-    let design = try HandDesign(board: board, calibration: calibration)
-    #expect(throws: StartError.self) { try HandRuntime(design: design, seed: 1, clock: VirtualHand().clock) }
+  @Test("encoders are read by multiplexer and channel, whatever the order of the file")
+  func order() {
+    var board = TestHand.board
+    // The first finger's encoders sit on the channels in reverse.
+    for encoder in 0..<3 { board.encoders[encoder].port?.channel = UInt8(2 - encoder) }
+    let slots = BusPlan(board).schedules[0].encoders
+    #expect(slots.map(\.port?.channel) == [0, 1, 2])
+    #expect(slots.map(\.encoder) == [2, 1, 0] && slots.map(\.joint) == [2, 1, 0])
   }
 
-  @Test("gains without a certificate are refused with the joint's name")
-  func refusal() throws {
-    var files = try VirtualHand.files()
-    files.calibration.joints[4].gains.km = 60
-    let error = #expect(throws: DesignRefusal.self) {
-      try HandDesign(board: files.board, calibration: files.calibration)
+  @Test("every encoder is read each tick, every slow reading has its turn, every channel is written")
+  func complete() {
+    let schedules = BusPlan(TestHand.board).schedules
+    #expect(Set(schedules.flatMap(\.encoders).map(\.joint)) == Set(0..<15))
+    // Three currents, one force, three magnets a finger; two chips' health on the actuators' bus.
+    #expect(schedules.map(\.slow.count) == [7, 7, 7, 7, 7, 2])
+    #expect(schedules[5].pwm.map(\.chip) == [0, 1])
+    #expect(schedules[5].pwm.map(\.channelCount) == [8, 7])
+    #expect(schedules[5].pwm.flatMap(\.joints) == (0..<15).map(Optional.some))
+  }
+
+  @Test("a board above 70 % of a bus is refused, with the bus named")
+  func overloaded() throws {
+    var board = TestHand.board
+    board.buses[5].transferOverheadNanoseconds = 25_000
+    // 688 µs + 3 · 5 µs = 703 µs.
+    let plan = BusPlan(board)
+    #expect(abs(plan.load(5) - 0.703) < 1e-12)
+    #expect(plan.overloaded == [5])
+    let design = try HandDesign(board: board, calibration: TestHand.calibration)
+    do {
+      _ = try VirtualHand(design: design)
+      Issue.record("an overloaded board started")
+    } catch {
+      guard case .overloadedBuses(let names) = error else {
+        Issue.record("refused for another reason: \(error)")
+        return
+      }
+      #expect(names == ["actuators"])
     }
-    #expect(error?.joint == files.board.joints[4].name)
+  }
+
+  @Test("the report of a board shows the same figures")
+  func report() throws {
+    let report = BoardReport(board: TestHand.board, design: TestHand.design, refusal: nil)
+    #expect(report.fits && report.periodMicroseconds == 1000 && report.largestLoad == 0.7)
+    #expect(report.buses.map(\.name) == ["thumb", "index", "middle", "ring", "little", "actuators"])
+    #expect(abs(report.buses[5].cycleMicroseconds - 688) < 1e-9 && abs(report.buses[5].load - 0.688) < 1e-12)
+    #expect(report.buses[0].devices.count == 1 + 3 + 3 + 1)
+    #expect(report.buses[0].devices.contains("AS5600 thumb-distal at 0x36 behind thumb-mux channel 2"))
+    #expect(report.joints.count == 15)
+    for joint in report.joints {
+      #expect(joint.delayTicks == 1 && joint.lipschitz < 1 && joint.lipschitzSaturated <= 1)
+      #expect(abs(joint.ratePerSecond + log(joint.lipschitz) / 0.001) < 1e-3)
+      // docs/control.md: 0.8 to 1.2 periods with one tick of delay.
+      #expect(abs(joint.minimumDtMilliseconds - 0.8) < 1e-9 && abs(joint.maximumDtMilliseconds - 1.2) < 1e-9)
+    }
+    // A tenth of a period, then 328 µs, then 292 µs more for the second chip.
+    #expect(abs(report.joints[0].outputLatencyMicroseconds - 428) < 1e-6)
+    #expect(abs(report.joints[14].outputLatencyMicroseconds - 720) < 1e-6)
+  }
+
+  @Test("gains without a stable loop are refused by the name of their joint")
+  func unstable() {
+    var calibration = TestHand.calibration
+    calibration.joints[4].gains.km = 1000
+    do throws(DesignRefusal) {
+      _ = try HandDesign(board: TestHand.board, calibration: calibration)
+      Issue.record("an unstable joint was given a certificate")
+    } catch {
+      #expect(error.joint == "index-intermediate")
+      #expect(
+        error.description.contains("index-intermediate") && error.description.contains("must not be armed"))
+    }
   }
 }

@@ -1,156 +1,254 @@
-import HandModel
-import PrimalLogic
-import Simulation
+import Devices
 import Foundation
+import HandModel
+import Simulation
 import Testing
 
 @testable import Runtime
 
-/// Faults made in the simulated hand, seen through the real drivers, schedule and tick.
-@Suite struct FaultTests {
-  private let armAt = 50
-  private let faultAt = 300
+/// Each fault, injected into the simulated hand and seen by the daemon's own schedule, drivers and tick.
+@Suite("Faults of a simulated hand")
+struct FaultTests {
+  /// The hand is armed and at rest in its open pose by then.
+  private static let armTick = 20
+  private static let faultTick = 100
+  /// Index-proximal: first joint of the second finger, alone on no bus and first on none.
+  private static let joint = 3
+  private static let indexBus = 1
+  private static let actuatorBus = 5
 
-  private func firstFault(_ records: [TickRecord]) -> TickRecord? { records.first { $0.state == .fault } }
-
-  /// Arms, does `action` to the hand, and gives the first faulted tick, in which outputs must be off.
-  private func provoke(
-    _ hand: VirtualHand, ticks: Int = 1500, _ script: [(tick: Int, command: Command)] = [],
-    _ action: @escaping () -> Void
-  ) throws -> TickRecord {
-    let records = hand.run(ticks: ticks, [(armAt, .arm)] + script, at: [faultAt: action])
-    #expect(records[faultAt - 1].state.outputsLive)
-    let fault = try #require(firstFault(records))
-    #expect(Int(fault.sequence) >= faultAt)
-    #expect(!fault.outputsEnabled)
-    #expect(records.suffix(from: Int(fault.sequence)).allSatisfy { $0.state == .fault && !$0.outputsEnabled })
-    #expect(!hand.hand.killLine.isActive)
-    return fault
+  private func armed() throws -> VirtualHand {
+    let hand = try VirtualHand()
+    hand.command(Self.armTick, .arm)
+    return hand
   }
 
-  @Test("a silent encoder makes its joint stale after the board's limit; the other joints stay fresh")
-  func staleSensor() throws {
-    let hand = try VirtualHand()
-    let fault = try provoke(hand) { hand.hand.encoders[3].setConnected(false) }
-    #expect(fault.fault == .staleSensor && fault.faultJoint == 3)
-    let limit = Int(hand.runtime.design.board.control.staleSampleNanoseconds / 1_000_000)
-    #expect(Int(fault.sequence) - faultAt <= limit + 1)
-    for j in 0..<15 where j != 3 { #expect(fault.joints[j].flags & JointFlags.fresh != 0) }
-  }
-
-  @Test("a hanging bus is a bus fault of its own joints and delays no tick of the others")
-  func hangingBus() throws {
-    let hand = try VirtualHand()
-    let fault = try provoke(hand) { hand.hand.buses[2].inject(.hang(nanoseconds: 10_000_000)) }
-    #expect(fault.fault == .busFault && (6...8).contains(fault.faultJoint))
-    for j in 0..<15 where !(6...8).contains(j) { #expect(fault.joints[j].flags & JointFlags.fresh != 0) }
-  }
-
-  @Test("samples that jump further than the joint can move are refused and make the sensor implausible")
-  func implausibleSensor() throws {
-    let hand = try VirtualHand()
-    let fault = try provoke(hand) { hand.hand.joints[1].setEncoderStuck(counts: 2222) }
-    #expect(fault.fault == .implausibleSensor && fault.faultJoint == 1)
-    #expect(Int(fault.sequence) - faultAt <= GuardLimits.rejectedSamples)
-  }
-
-  @Test("a joint held away from its set-point is a tracking error")
-  func trackingError() throws {
-    let hand = try VirtualHand()
-    let fault = try provoke(hand, [(400, .pose(radians: hand.pose("power"), seconds: 0.5))]) {
-      hand.hand.joints[7].setDriveScale(0)
-    }
-    #expect(fault.fault == .trackingError && fault.faultJoint == 7)
-  }
-
-  @Test("a stream that pauses is a command time-out after the board's limit")
-  func commandTimeout() throws {
-    let hand = try VirtualHand()
-    let fault = try provoke(hand, [(faultAt, .stream(radians: hand.pose("rest")))]) {}
-    let limit = Int(hand.runtime.design.board.control.commandTimeoutNanoseconds / 1_000_000)
-    #expect(fault.fault == .commandTimeout && Int(fault.sequence) == faultAt + limit + 1)
-  }
-
-  @Test("a PWM chip that answers no more is an actuator fault after three cycles")
-  func actuatorFault() throws {
-    let hand = try VirtualHand()
-    let fault = try provoke(hand) { hand.hand.pwmChips[1].setConnected(false) }
-    #expect(fault.fault == .actuatorFault && Int(fault.sequence) - faultAt <= 4)
-  }
-
-  @Test("the e-stop line switches outputs off in the tick that sees it")
-  func eStopLine() throws {
-    let hand = try VirtualHand()
-    let records = hand.run(ticks: 400, [(armAt, .arm)], at: [faultAt: { hand.hand.eStopLine.press() }])
-    #expect(records[faultAt - 1].outputsEnabled)
-    #expect(records[faultAt].state == .eStop && records[faultAt].fault == .eStopLine)
-    #expect(!records[faultAt].outputsEnabled && !hand.hand.killLine.isActive)
-  }
-
-  @Test("L is absent while inactive, below 1 while certified, and Λ is the product over the window")
-  func certificate() throws {
-    let hand = try VirtualHand()
-    let records = hand.run(
-      ticks: 2500, [(armAt, .arm), (200, .pose(radians: hand.pose("power"), seconds: nil))])
-    var sum = [Double](repeating: 0, count: 15)
-    let window = hand.runtime.design.board.control.windowTicks
-    for (index, record) in records.enumerated() {
-      guard record.state.outputsLive else {
-        #expect(record.certificate == .inactive && record.lipschitz.isNaN && record.windowProduct.isNaN)
-        continue
+  /// Runs until something latches and some ticks on; checks what every latched fault must fulfil.
+  /// - Returns: the tick that latched.
+  private func latch(
+    _ hand: VirtualHand, _ code: FaultCode, joint: Int?, within ticks: Int, state: HandState = .fault
+  ) throws -> Int {
+    var killLineAtLatch: Bool?
+    hand.run(ticks: ticks) { record in
+      if record.state == state {
+        if killLineAtLatch == nil { killLineAtLatch = hand.hand.killLine.isActive }
+        return record.sequence >= UInt64(hand.firstTick(state) ?? 0) + 20
       }
-      for j in 0..<15 {
-        if record.joints[j].lipschitz.isFinite { sum[j] += log(record.joints[j].lipschitz) }
-        if index >= window, records[index - window].joints[j].lipschitz.isFinite {
-          sum[j] -= log(records[index - window].joints[j].lipschitz)
-        }
-      }
-      if record.certificate == .certified || record.certificate == .deadzone { #expect(record.lipschitz < 1) }
-      if record.windowProduct.isFinite {
-        #expect(abs(record.windowProduct / exp(sum.max()!) - 1) < 1e-9)
-      }
+      return false
     }
-    #expect(records.last!.windowProduct < 0.52)
+    let tick = try #require(hand.firstTick(state), "nothing latched in \(ticks) ticks")
+    let record = hand.records[tick]
+    #expect(record.fault == code)
+    #expect(record.faultJoint == UInt8(joint ?? 255))
+    #expect(hand.records[tick - 1].outputsEnabled, "the hand was live before")
+    #expect(!record.outputsEnabled && record.mode == .idle, "off in the very tick that sees the fault")
+    #expect(killLineAtLatch == false)
+    let after = hand.records[tick...]
+    #expect(
+      after.allSatisfy { $0.state == state && $0.fault == record.fault && !$0.outputsEnabled },
+      "the first cause stays")
+    #expect(after.allSatisfy { $0.lipschitz.isNaN && $0.certificate == .inactive })
+    return tick
   }
 
-  @Test("the hand follows a grasp as its nominal model does, within encoder noise and bus latency")
-  func tracking() throws {
-    let hand = try VirtualHand()
-    let records = hand.run(
-      ticks: 2000, [(armAt, .arm), (200, .pose(radians: hand.pose("power"), seconds: 1))])
-    for j in 0..<15 {
-      let worst = records.suffix(1700).map { abs($0.joints[j].positionRadians - $0.joints[j].nominalRadians) }
-        .max()!
-      // Four encoder counts: noise, friction at reversal and half a tick of latency at the largest speed.
-      #expect(worst < 4 * 2 * .pi / 4096, "joint \(j)")
-    }
-    #expect(records.last!.state == .armed)
+  private func staleJoints(_ record: TickRecord) -> [Int] {
+    (0..<15).filter { record.joints[$0].flags & JointFlags.stale != 0 }
   }
 
-  @Test("in NULL-G the hand carries its own weight, yields to a push, and a pose takes over from where it is")
-  func nullG() throws {
-    let hand = try VirtualHand()
-    let records = hand.run(
-      ticks: 3000,
-      [
-        (armAt, .arm), (100, .pose(radians: hand.pose("power"), seconds: 0.5)), (900, .nullG),
-        (2000, .pose(radians: hand.pose("power"), seconds: 0.5)),
-      ],
-      at: [
-        1200: { hand.hand.joints[3].setExternalTorque(newtonMetres: -0.03) },
-        1500: { hand.hand.joints[3].setExternalTorque(newtonMetres: 0) },
-      ]
-    )
-    #expect(records[1100].mode == .nullG && records[1100].certificate == .inactive)
-    #expect(records[1100].lipschitz.isNaN && records[1100].outputsEnabled)
-    // Friction and exact compensation hold the joints where they are.
-    for j in 0..<15 {
-      #expect(abs(records[1199].joints[j].positionRadians - records[905].joints[j].positionRadians) < 0.02)
-    }
-    let pushed = records[1600].joints[3].positionRadians - records[1199].joints[3].positionRadians
-    #expect(pushed < -0.1)
-    #expect(records[2000].mode == .trajectory || records[2001].mode == .trajectory)
-    #expect(abs(records.last!.joints[3].positionRadians - hand.pose("power")[3]) < 0.02)
+  @Test("a healthy hand stays armed, its joints where they are")
+  func healthy() throws {
+    let hand = try armed()
+    let records = hand.run(ticks: 1500)
+    #expect(records[Self.armTick].state == .armed && records[1499].state == .armed)
     #expect(records.allSatisfy { $0.fault == .none })
+    for joint in 0..<15 { #expect(abs(records[1499].joints[joint].positionRadians) < 0.01) }
+  }
+
+  @Test("an unplugged encoder is stale after the board's limit, and only that joint")
+  func staleSensor() throws {
+    let hand = try armed()
+    hand.before(Self.faultTick) { hand.hand.encoders[Self.joint].setConnected(false) }
+    let tick = try latch(hand, .staleSensor, joint: Self.joint, within: 200)
+    let last = hand.records[Self.faultTick - 1].joints[Self.joint]
+    // The last sample ages by a period a tick; the first tick past 25 ms latches.
+    let limit = TestHand.board.control.staleSampleNanoseconds
+    let expected = Self.faultTick - 1 + Int((limit - Int64(last.sampleAgeNanoseconds)) / 1_000_000) + 1
+    #expect(tick == expected)
+    #expect(staleJoints(hand.records[tick]) == [Self.joint])
+    #expect(
+      hand.records[tick].joints[Self.joint].encoderCounts == last.encoderCounts, "a failed read is no value")
+  }
+
+  @Test("a hung bus faults its finger when its samples are too old, and no other finger goes stale")
+  func busFault() throws {
+    let hand = try armed()
+    hand.before(Self.faultTick) { hand.hand.buses[Self.indexBus].inject(.hang(nanoseconds: 300_000)) }
+    let tick = try latch(hand, .busFault, joint: Self.joint, within: 200)
+    #expect((Self.faultTick + 24...Self.faultTick + 25).contains(tick))
+    #expect(Set(staleJoints(hand.records[tick])).isSubset(of: [3, 4, 5]))
+    #expect(staleJoints(hand.records[tick + 2]) == [3, 4, 5])
+  }
+
+  @Test("arbitration lost once is mended by one repetition")
+  func arbitration() throws {
+    let hand = try armed()
+    hand.before(Self.faultTick) { hand.hand.buses[Self.indexBus].inject(.arbitrationLoss, transfers: 1) }
+    let records = hand.run(ticks: 200)
+    #expect(records[199].state == .armed)
+    for joint in 0..<15 {
+      #expect(records[Self.faultTick].joints[joint].flags & JointFlags.fresh != 0, "joint \(joint)")
+    }
+  }
+
+  @Test("a jump of a quarter turn is rejected twice and latches the third time")
+  func implausibleJump() throws {
+    let hand = try armed()
+    hand.before(Self.faultTick) {
+      hand.hand.buses[Self.indexBus].inject(.readsInverted(I2CAddress(AS5600.defaultAddress), mask: 0x04))
+    }
+    let tick = try latch(hand, .implausibleSensor, joint: Self.joint, within: 200)
+    #expect(tick == Self.faultTick + GuardLimits.rejectedSamples - 1)
+  }
+
+  @Test("a single outlier is left out and harms nothing")
+  func outlier() throws {
+    let hand = try armed()
+    hand.before(Self.faultTick) {
+      hand.hand.buses[Self.indexBus].inject(
+        .readsInverted(I2CAddress(AS5600.defaultAddress), mask: 0x04), transfers: 1)
+    }
+    let records = hand.run(ticks: 200)
+    let outlier = records[Self.faultTick].joints[Self.joint]
+    #expect(outlier.flags & JointFlags.fresh == 0)
+    #expect(abs(outlier.positionRadians) < 0.01)
+    #expect(records[Self.faultTick + 1].joints[Self.joint].flags & JointFlags.fresh != 0)
+    #expect(records[199].state == .armed)
+  }
+
+  @Test("a magnet that has gone is found in its turn of the health checks")
+  func magnet() throws {
+    let hand = try armed()
+    hand.before(Self.faultTick) {
+      hand.hand.encoders[Self.joint].setMagnet(MagnetHealth(status: 0, automaticGain: 128, magnitude: 0))
+    }
+    let tick = try latch(hand, .implausibleSensor, joint: Self.joint, within: 800)
+    // 5 Hz, three encoders on the bus in turn.
+    #expect((Self.faultTick...Self.faultTick + 600).contains(tick))
+  }
+
+  @Test("a stuck encoder under a moving set-point is a tracking error in the tick that passes the limit")
+  func trackingError() throws {
+    let hand = try armed()
+    let calibration = TestHand.calibration.joints[Self.joint]
+    hand.before(Self.faultTick) {
+      hand.hand.joints[Self.joint].setEncoderStuck(counts: UInt16(calibration.encoder.zeroCounts))
+    }
+    hand.command(Self.faultTick, .move(joint: Self.joint, radians: 1.5, seconds: 2))
+    let tick = try latch(hand, .trackingError, joint: Self.joint, within: 2000)
+    let limit = calibration.limits.trackingErrorRadians
+    for n in Self.faultTick...tick {
+      let setpoint = hand.records[n - 1].joints[Self.joint].setpointRadians
+      let error = abs(setpoint - hand.records[n].joints[Self.joint].positionRadians)
+      #expect((error > limit) == (n == tick), "tick \(n)")
+    }
+  }
+
+  /// The observer does not know the outside torque and lags behind; the samples themselves give it away.
+  @Test("a joint that is torn away is let go before it has turned a quarter of its range")
+  func tornAway() throws {
+    let hand = try armed()
+    hand.before(Self.faultTick) { hand.hand.joints[Self.joint].setExternalTorque(newtonMetres: 2) }
+    let tick = try latch(hand, .implausibleSensor, joint: Self.joint, within: 200)
+    #expect(hand.records[tick].joints[Self.joint].measuredRadians < 0.4)
+  }
+
+  @Test("a motor that draws more than its limit for longer than a round of readings is let go")
+  func currentLimit() throws {
+    let hand = try armed()
+    let joint = hand.hand.joints[Self.joint]
+    hand.before(Self.faultTick - 50) { joint.setDriveScale(2) }
+    // Slowly, so that the hand holds against it all the way: 1 N m takes 1 A.
+    for step in 0...200 {
+      hand.before(Self.faultTick + step) { joint.setExternalTorque(newtonMetres: Double(step) * 0.005) }
+    }
+    let tick = try latch(hand, .currentLimit, joint: Self.joint, within: 400)
+    let limit = TestHand.calibration.joints[Self.joint].limits.currentAmperes
+    let over = (0..<GuardLimits.overCurrentTicks + 1).map {
+      abs(hand.records[tick - $0].joints[Self.joint].currentAmperes) > limit
+    }
+    #expect(over.allSatisfy { $0 })
+    let before = hand.records[tick - GuardLimits.overCurrentTicks - 1].joints[Self.joint]
+    #expect(abs(before.currentAmperes) <= limit)
+  }
+
+  @Test("a stream that ends stops the hand after its time-out, to the tick")
+  func commandTimeout() throws {
+    let hand = try armed()
+    let last = Self.faultTick + 300
+    for tick in stride(from: Self.faultTick, through: last, by: 100) {
+      hand.command(tick, .stream(radians: TestHand.pose("open")))
+    }
+    let tick = try latch(hand, .commandTimeout, joint: nil, within: 700)
+    let periods = Int(TestHand.board.control.commandTimeoutNanoseconds / 1_000_000)
+    #expect(tick == last + periods + 1)
+  }
+
+  @Test("a PWM chip that answers no more is an actuator fault at the third failed write")
+  func actuatorGone() throws {
+    let hand = try armed()
+    hand.before(Self.faultTick) { hand.hand.pwmChips[0].setConnected(false) }
+    let tick = try latch(hand, .actuatorFault, joint: nil, within: 200)
+    #expect(tick == Self.faultTick + 2)
+  }
+
+  @Test("a PWM chip after a brown-out is found by reading its mode back")
+  func brownOut() throws {
+    let hand = try armed()
+    // The software reset leaves the chips as a brown-out does: asleep, outputs off (data sheet, 7.6).
+    hand.before(Self.faultTick) {
+      do throws(I2CError) {
+        try hand.hand.buses[Self.actuatorBus].writeByte(I2CAddress(0), 0x06)
+      } catch { Issue.record("\(error)") }
+    }
+    let tick = try latch(hand, .actuatorFault, joint: nil, within: 800)
+    // 5 Hz: the first chip in whose turn it is.
+    #expect((Self.faultTick...Self.faultTick + 200).contains(tick))
+  }
+
+  @Test("the e-stop line switches off in the tick that sees it; the motors coast")
+  func eStopLine() throws {
+    let hand = try armed()
+    hand.before(Self.faultTick) { hand.hand.eStopLine.press() }
+    let tick = try latch(hand, .eStopLine, joint: nil, within: 200, state: .eStop)
+    #expect(tick == Self.faultTick)
+    for joint in hand.hand.joints { #expect(!joint.truth(at: hand.clock.now()).isLive) }
+  }
+
+  @Test("an e-stop command switches off in the tick that takes it", arguments: [CommandSource.socket, .mqtt])
+  func eStopCommand(source: CommandSource) throws {
+    let hand = try armed()
+    hand.command(Self.faultTick, .stop, source: source)
+    let code: FaultCode = source == .mqtt ? .eStopRemote : .eStopSocket
+    let tick = try latch(hand, code, joint: nil, within: 200, state: .eStop)
+    #expect(tick == Self.faultTick)
+  }
+
+  @Test("after a fault was mended and reset, the hand arms and moves again")
+  func recovery() throws {
+    let hand = try armed()
+    hand.before(Self.faultTick) { hand.hand.encoders[Self.joint].setConnected(false) }
+    hand.command(140, .reset)
+    hand.before(150) { hand.hand.encoders[Self.joint].setConnected(true) }
+    hand.command(160, .reset)
+    hand.command(170, .arm)
+    hand.command(180, .pose(radians: TestHand.pose("power"), seconds: 1))
+    let records = hand.run(ticks: 1400)
+    #expect(records[139].fault == .staleSensor)
+    #expect(records[145].state == .fault, "a reset while the cause is present is refused")
+    #expect(records[160].state == .idle && records[170].state == .armed && records[180].state == .tracking)
+    #expect(records[1399].state == .armed)
+    for (joint, target) in TestHand.pose("power").enumerated() {
+      #expect(abs(records[1399].joints[joint].positionRadians - target) < 0.02, "joint \(joint)")
+    }
   }
 }

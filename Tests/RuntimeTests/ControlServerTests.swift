@@ -1,0 +1,170 @@
+import Foundation
+import HandModel
+import Realtime
+import Testing
+
+@testable import Runtime
+
+/// The control socket of a hand that runs in real time, through a real socket.
+@Suite("Control socket", .serialized)
+struct ControlServerTests {
+  private static let parser = CommandParser(board: TestHand.board, calibration: TestHand.calibration)
+
+  private static func freshPath() -> String {
+    FileManager.default.temporaryDirectory.appending(path: "mh-\(UUID().uuidString.prefix(8)).sock").path
+  }
+
+  private static func server(_ path: String, port: CommandPort = CommandPort()) throws -> ControlServer {
+    try ControlServer(path: path, parser: parser, port: port) { #"{"state":"as it is"}"# }
+  }
+
+  private func withServer(_ body: (String) throws -> Void) throws {
+    let path = Self.freshPath()
+    let server = try Self.server(path)
+    try server.start()
+    defer {
+      server.stop()
+      unlink(path + ".lock")
+    }
+    try body(path)
+  }
+
+  @Test("status is answered with the snapshot, a watcher gets one after the other")
+  func status() throws {
+    try withServer { path in
+      #expect(try ControlClient(path: path).request(ControlServer.statusLine) == #"{"state":"as it is"}"#)
+      let watcher = try ControlClient(path: path)
+      try watcher.send(ControlServer.watchLine)
+      for _ in 0..<3 { #expect(try watcher.receive(seconds: 2) == #"{"state":"as it is"}"#) }
+    }
+  }
+
+  @Test("a running hand is armed, stopped and reset through its socket")
+  func commands() throws {
+    // Room for a machine that runs other tests at the same time.
+    var board = TestHand.board
+    board.control.staleSampleNanoseconds = 5_000_000_000
+    board.control.overrunBudgetTicks = 1_000_000
+    board.control.uncertifiedBudgetTicks = 1_000_000
+    let design = try HandDesign(board: board, calibration: TestHand.calibration)
+    let runtime = try HandRuntime(design: design, seed: 1, clock: MonotonicClock())
+    let path = Self.freshPath()
+    let server = try Self.server(path, port: runtime.port)
+    try runtime.start(cpu: nil, requireRealtime: false)
+    try server.start()
+    defer {
+      runtime.stop()
+      server.stop()
+      unlink(path + ".lock")
+    }
+    let client = try ControlClient(path: path)
+    let clock = MonotonicClock()
+    func waitFor(_ state: HandState) throws {
+      let end = clock.now() + 10_000_000_000
+      while runtime.latestRecord().state != state {
+        try #require(clock.now() < end, "\(runtime.latestRecord().state), \(runtime.latestRecord().fault)")
+        clock.sleep(until: clock.now() + 1_000_000)
+      }
+    }
+    try waitFor(.idle)
+    #expect(try client.request(#"{"verb":"pose","pose":"power"}"#).contains("not armed"))
+    #expect(try client.request(#"{"id":"a","verb":"arm"}"#) == CommandReply.executed.replyJSON(id: "a"))
+    #expect(runtime.latestRecord().outputsEnabled)
+    #expect(try client.request(#"{"verb":"pose","pose":"power","seconds":0.5}"#).contains("executed"))
+    try waitFor(.armed)
+    #expect(abs(runtime.latestRecord().joints[3].positionRadians - TestHand.pose("power")[3]) < 0.1)
+    #expect(try client.request(#"{"verb":"stop"}"#).contains("executed"))
+    #expect(runtime.latestRecord().fault == .eStopSocket && !runtime.latestRecord().outputsEnabled)
+    #expect(runtime.port.submit(.reset, source: .mqtt) != .executed)
+    #expect(try client.request(#"{"verb":"reset"}"#).contains("executed"))
+    #expect(runtime.latestRecord().state == .idle)
+  }
+
+  @Test(
+    "a malformed line is refused and the connection stays",
+    arguments: [
+      "{", "arm", "[]", #"{"verb":"fly"}"#, #"{"verb":"move","joint":"tail","radians":1}"#, "\u{1}",
+    ])
+  func malformed(line: String) throws {
+    try withServer { path in
+      let client = try ControlClient(path: path)
+      #expect(try client.request(line).contains("refused"))
+      #expect(try client.request(ControlServer.statusLine).contains("as it is"))
+    }
+  }
+
+  @Test("several lines in one packet are each answered")
+  func manyLines() throws {
+    try withServer { path in
+      let client = try ControlClient(path: path)
+      try client.send("{\n\n" + ControlServer.statusLine)
+      #expect(try client.receive(seconds: 2).contains("refused"))
+      #expect(try client.receive(seconds: 2).contains("as it is"))
+    }
+  }
+
+  @Test("a line beyond the limit is refused and its sender closed; others are not touched")
+  func tooLong() throws {
+    try withServer { path in
+      let other = try ControlClient(path: path)
+      let client = try ControlClient(path: path)
+      try client.send(String(repeating: "x", count: 3 * ControlServer.largestLineBytes))
+      #expect(try client.receive(seconds: 2).contains("refused"))
+      #expect(throws: SocketError.self) { try client.receive(seconds: 2) }
+      #expect(try other.request(ControlServer.statusLine).contains("as it is"))
+    }
+  }
+
+  @Test("the client after the last that is served is told so and closed")
+  func tooMany() throws {
+    try withServer { path in
+      let clients = try (0..<ControlServer.largestClientCount).map { _ in try ControlClient(path: path) }
+      for client in clients { #expect(try client.request(ControlServer.statusLine).contains("as it is")) }
+      let surplus = try ControlClient(path: path)
+      #expect(try surplus.receive(seconds: 2).contains("too many clients"))
+      #expect(throws: SocketError.self) { try surplus.receive(seconds: 2) }
+      #expect(try clients[0].request(ControlServer.statusLine).contains("as it is"))
+    }
+  }
+
+  @Test("a second server on the same path is refused and does not disturb the first")
+  func second() throws {
+    try withServer { path in
+      do {
+        _ = try Self.server(path)
+        Issue.record("two servers listen on one path")
+      } catch let error as SocketError {
+        guard case .alreadyRunning = error else {
+          Issue.record("refused for another reason: \(error)")
+          return
+        }
+      }
+      #expect(try ControlClient(path: path).request(ControlServer.statusLine).contains("as it is"))
+    }
+  }
+
+  @Test("a socket file that a killed daemon left behind is replaced")
+  func staleFile() throws {
+    let path = Self.freshPath()
+    defer { unlink(path + ".lock") }
+    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    #expect(try withUnixAddress(path) { bind(descriptor, $0, $1) } == 0)
+    close(descriptor)
+    #expect(throws: SocketError.self) { try ControlClient(path: path) }
+    let server = try Self.server(path)
+    try server.start()
+    #expect(try ControlClient(path: path).request(ControlServer.statusLine).contains("as it is"))
+    server.stop()
+    #expect(!FileManager.default.fileExists(atPath: path), "the socket goes with its server")
+  }
+
+  @Test("a path that no socket can have is refused with the limit")
+  func longPath() {
+    do throws(SocketError) {
+      _ = try ControlClient(path: "/" + String(repeating: "x", count: 200))
+      Issue.record("connected to nothing")
+    } catch {
+      #expect(error.description.contains("at most 107"))
+    }
+  }
+}

@@ -1,0 +1,164 @@
+import HandModel
+import PrimalLogic
+import Testing
+
+@testable import Runtime
+
+/// Limits of the guard that need inputs to the nanosecond: the real controller, fed by hand.
+@Suite("Limits of the guard")
+struct GuardTests {
+  private func armed() -> ControllerBench {
+    var bench = ControllerBench()
+    bench.becomeIdle()
+    bench.tick(.arm)
+    return bench
+  }
+
+  @Test("skipped deadlines fault above the board's budget, not at it, and only while outputs are live")
+  func deadlineMisses() {
+    let budget = TestHand.board.control.overrunBudgetTicks
+    var bench = armed()
+    bench.inputs.pointee.skippedDeadlines = budget
+    bench.tick()
+    #expect(bench.record.pointee.state == .armed)
+    bench.inputs.pointee.skippedDeadlines = 1
+    bench.tick()
+    #expect(bench.record.pointee.fault == .deadlineMisses && !bench.record.pointee.outputsEnabled)
+
+    var idle = ControllerBench()
+    idle.becomeIdle()
+    idle.inputs.pointee.skippedDeadlines = budget + 1
+    idle.tick()
+    #expect(idle.record.pointee.state == .idle)
+    idle.tick(.arm)
+    idle.tick()
+    #expect(idle.record.pointee.state == .armed, "what was missed before arming does not count")
+  }
+
+  @Test("misses further apart than the window do not add up")
+  func missesOutsideWindow() {
+    var bench = armed()
+    for _ in 0..<3 {
+      bench.inputs.pointee.skippedDeadlines = TestHand.board.control.overrunBudgetTicks
+      bench.tick()
+      for _ in 0..<TestHand.board.control.windowTicks { bench.tick() }
+      #expect(bench.record.pointee.state == .armed)
+    }
+  }
+
+  @Test("ticks longer than certified are uncertified, have no L and spend the budget to the tick")
+  func uncertifiedBudget() {
+    var bench = armed()
+    bench.tick()
+    #expect(bench.record.pointee.certificate == .deadzone || bench.record.pointee.certificate == .certified)
+    let budget = TestHand.board.control.uncertifiedBudgetTicks
+    for count in 1...budget {
+      bench.tick(periods: 1.5)
+      #expect(bench.record.pointee.certificate == .uncertified && bench.record.pointee.lipschitz.isNaN)
+      #expect(bench.record.pointee.joints[0].lipschitz.isNaN)
+      #expect(bench.record.pointee.uncertifiedTicks == UInt32(count))
+      #expect(bench.record.pointee.state == .armed)
+    }
+    bench.tick(periods: 1.5)
+    #expect(bench.record.pointee.fault == .uncertifiedBudget && bench.record.pointee.faultJoint == 0)
+    #expect(!bench.record.pointee.outputsEnabled && bench.actuators.pointee.duty[0] == 0)
+  }
+
+  @Test("the certified lengths of a tick are those of docs/control.md", arguments: [0.81, 1.0, 1.19])
+  func certifiedDt(periods: Double) {
+    var bench = armed()
+    bench.tick()
+    bench.tick(periods: periods)
+    #expect(bench.record.pointee.lipschitz < 1)
+    bench.tick(periods: periods < 1 ? 0.79 : 1.21)
+    #expect(bench.record.pointee.certificate == .uncertified)
+  }
+
+  @Test("over-current faults after twenty ticks, and a short peak does not")
+  func overCurrent() {
+    var bench = armed()
+    let limit = TestHand.calibration.joints[0].limits.currentAmperes
+    for _ in 0..<2 {
+      bench.inputs.pointee.currentsAmperes[0] = -limit * 1.01
+      for _ in 0..<GuardLimits.overCurrentTicks {
+        bench.tick()
+        #expect(bench.record.pointee.state == .armed)
+      }
+      bench.inputs.pointee.currentsAmperes[0] = limit
+      bench.tick()
+    }
+    bench.inputs.pointee.currentsAmperes[0] = limit * 1.01
+    for _ in 0...GuardLimits.overCurrentTicks { bench.tick() }
+    #expect(bench.record.pointee.fault == .currentLimit)
+  }
+
+  @Test("a value that is no number is a fault")
+  func nonFinite() {
+    var bench = armed()
+    bench.inputs.pointee.currentsAmperes[0] = .nan
+    bench.tick()
+    #expect(bench.record.pointee.fault == .nonFinite && bench.record.pointee.faultJoint == 0)
+  }
+
+  @Test("a joint outside its range by more than the margin is a position fault")
+  func positionLimit() {
+    let calibration = TestHand.calibration.joints[0]
+    let counts = { (radians: Double) -> UInt16 in
+      let counts = Double(calibration.encoder.sign) * radians * 4096 / (2 * .pi)
+      return UInt16((calibration.encoder.zeroCounts + Int(counts.rounded()) + 4096) % 4096)
+    }
+    // 1.6 rad and 0.087 of margin.
+    for (radians, expected) in [(1.67, FaultCode.none), (1.70, .positionLimit), (-0.10, .positionLimit)] {
+      var bench = ControllerBench()
+      bench.inputs.pointee.encoders[0].counts = counts(radians)
+      bench.becomeIdle()
+      bench.tick(.arm)
+      bench.tick()
+      #expect(bench.record.pointee.fault == expected, "\(radians) rad")
+    }
+  }
+
+  @Test("an estimate above one and a half times the speed limit is a velocity fault")
+  func velocityLimit() {
+    var parameters = TestHand.design.joints[0]
+    // Room for a run-up, and an observer that trusts the encoder.
+    parameters.calibration.limits.upperRadians = 3
+    parameters.calibration.limits.trackingErrorRadians = 10
+    parameters.observerGains = Observer.design(
+      inertia: parameters.model.inertia, damping: parameters.model.damping, stiffness: 0,
+      dt: parameters.model.period, measurementDeviation: 0.0005, torqueDeviation: 1)
+    var bench = ControllerBench(parameters: [parameters])
+    let encoder = parameters.calibration.encoder
+    bench.becomeIdle()
+    bench.tick(.arm)
+    let limit = parameters.calibration.limits.radiansPerSecond * GuardLimits.velocityFactor
+    var time = 0.0
+    while bench.record.pointee.state == .armed && time < 0.3 {
+      #expect(abs(bench.record.pointee.joints[0].velocityRadiansPerSecond) <= limit)
+      time += 0.001
+      // 60 rad/s²: 12 rad/s after 0.2 s and 1.2 rad.
+      let counts = Double(encoder.sign) * 30 * time * time * 4096 / (2 * .pi)
+      bench.inputs.pointee.encoders[0].counts = UInt16(
+        (encoder.zeroCounts + Int(counts.rounded()) + 4096) % 4096)
+      bench.tick()
+    }
+    #expect(bench.record.pointee.fault == .velocityLimit)
+    #expect(bench.record.pointee.joints[0].velocityRadiansPerSecond > limit)
+    #expect((0.19...0.23).contains(time))
+  }
+
+  @Test("a repeated command number is executed once")
+  func once() {
+    var bench = armed()
+    bench.tick(.disarm)
+    #expect(bench.record.pointee.state == .idle)
+    bench.tick(.arm)
+    bench.inputs.pointee.eStopLineActive = true
+    bench.tick()
+    bench.inputs.pointee.eStopLineActive = false
+    bench.tick(.reset)
+    // The arm stays in the mailbox; it must not arm again.
+    for _ in 0..<10 { bench.tick() }
+    #expect(bench.record.pointee.state == .idle)
+  }
+}

@@ -1,0 +1,173 @@
+import Foundation
+import HandModel
+import PrimalLogic
+import Simulation
+
+@testable import Runtime
+
+/// The shipped hand, designed once: finding fifteen certificates takes longer than most tests.
+enum TestHand {
+  private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+
+  static let board: Board = {
+    do {
+      let text = try String(contentsOf: root.appending(path: "Boards/sim.yaml"), encoding: .utf8)
+      return try Board(yaml: text, file: "sim.yaml")
+    } catch { fatalError("\(error)") }
+  }()
+
+  static let calibration: Calibration = {
+    do {
+      let path = root.appending(path: "Calibration/nominal-hand.yaml")
+      return try Calibration(
+        yaml: String(contentsOf: path, encoding: .utf8), file: "nominal-hand.yaml", board: board)
+    } catch { fatalError("\(error)") }
+  }()
+
+  static let design: HandDesign = {
+    do { return try HandDesign(board: board, calibration: calibration) } catch { fatalError("\(error)") }
+  }()
+
+  static func pose(_ name: String) -> [Double] {
+    guard let pose = calibration.poses.first(where: { $0.name == name }) else {
+      fatalError("no pose \(name)")
+    }
+    return pose.radians
+  }
+}
+
+/// A simulated hand in virtual time: the daemon's schedule, drivers and tick on one thread.
+final class VirtualHand {
+  let clock = VirtualClock()
+  let runtime: HandRuntime
+  let hand: SimulatedHand
+  private(set) var records: [TickRecord] = []
+  private var actions: [Int: [() -> Void]] = [:]
+  private var commandNumber: UInt32 = 0
+
+  init(seed: UInt64 = 1, design: HandDesign = TestHand.design) throws(StartError) {
+    runtime = try HandRuntime(design: design, seed: seed, clock: clock)
+    guard let hand = runtime.simulation else { fatalError("the shipped board is simulated") }
+    self.hand = hand
+  }
+
+  /// Does `action` before the buses sample for `tick`.
+  func before(_ tick: Int, _ action: @escaping () -> Void) {
+    actions[tick, default: []].append(action)
+  }
+
+  /// Sends a command that `tick` takes.
+  func command(_ tick: Int, _ command: Command, source: CommandSource = .socket) {
+    before(tick) { [unowned self] in
+      commandNumber += 1
+      runtime.port.post(TickCommand(command, source: source, number: commandNumber))
+    }
+  }
+
+  /// Runs and keeps each record; `records[n]` is tick n.
+  @discardableResult
+  func run(ticks: Int, isDone: (TickRecord) -> Bool = { _ in false }) -> [TickRecord] {
+    records.reserveCapacity(ticks)
+    for action in actions[0] ?? [] { action() }
+    runtime.runVirtual(clock, ticks: ticks, records: false, publishes: false) {
+      records.append(runtime.latestRecord())
+      for action in actions[records.count] ?? [] { action() }
+      return !isDone(records[records.count - 1])
+    }
+    return records
+  }
+
+  /// The first tick in a state, or nil.
+  func firstTick(_ state: HandState, from tick: Int = 0) -> Int? {
+    records.indices.dropFirst(tick).first { records[$0].state == state }
+  }
+}
+
+/// The real controller of the hand's first joints, fed by hand: one call of `tick` is one tick.
+struct ControllerBench: ~Copyable {
+  private var controller: HandController
+  let inputs: UnsafeMutablePointer<TickInputs>
+  let record: UnsafeMutablePointer<TickRecord>
+  let actuators: UnsafeMutablePointer<ActuatorCommand>
+  private let jointCount: Int
+  private let periodNanoseconds: Int64
+  private var commandNumber: UInt32 = 0
+  private var streamNumber: UInt32 = 0
+  /// Encoder samples are this old when a tick takes them.
+  var sampleAgeNanoseconds: Int64 = 100_000
+
+  /// - Parameter parameters: of the joints; nil = the first `joints` of the shipped hand.
+  init(
+    joints: Int = 1, settings: ControlSettings = TestHand.board.control, parameters: [JointParameters]? = nil
+  ) {
+    jointCount = joints
+    periodNanoseconds = settings.periodNanoseconds
+    controller = HandController(
+      settings: settings, parameters: parameters ?? Array(TestHand.design.joints.prefix(joints)))
+    inputs = .allocate(capacity: 1)
+    inputs.initialize(to: TickInputs())
+    record = .allocate(capacity: 1)
+    record.initialize(to: TickRecord())
+    actuators = .allocate(capacity: 1)
+    actuators.initialize(to: ActuatorCommand())
+    inputs.pointee.nowNanoseconds = 1_000_000_000
+    for j in 0..<joints {
+      inputs.pointee.encoders[j].isValid = true
+      inputs.pointee.encoders[j].counts = UInt16(TestHand.calibration.joints[j].encoder.zeroCounts)
+    }
+  }
+
+  deinit {
+    inputs.deallocate()
+    record.deallocate()
+    actuators.deallocate()
+  }
+
+  var result: CommandResult { controller.lastResult }
+
+  /// One tick, `periods` after the last one.
+  mutating func tick(
+    _ command: Command? = nil, source: CommandSource = .socket, periods: Double = 1
+  ) {
+    inputs.pointee.nowNanoseconds += Int64((periods * Double(periodNanoseconds)).rounded())
+    inputs.pointee.deadlineNanoseconds = inputs.pointee.nowNanoseconds
+    inputs.pointee.stopRequested = false
+    switch command {
+    case nil: break
+    case .stop:
+      inputs.pointee.stopRequested = true
+      inputs.pointee.stopSource = source
+    case .stream(let radians):
+      streamNumber += 1
+      inputs.pointee.stream = TickCommand(.stream(radians: radians), source: source, number: streamNumber)
+    case .some(let command):
+      commandNumber += 1
+      inputs.pointee.command = TickCommand(command, source: source, number: commandNumber)
+    }
+    for j in 0..<jointCount {
+      inputs.pointee.encoders[j].number += 1
+      inputs.pointee.encoders[j].timeNanoseconds = inputs.pointee.nowNanoseconds - sampleAgeNanoseconds
+    }
+    controller.tick(inputs, record: record, actuators: actuators)
+    inputs.pointee.skippedDeadlines = 0
+  }
+
+  /// Ticks until the self-test has passed.
+  mutating func becomeIdle() {
+    for _ in 0..<GuardLimits.selfTestTicks { tick() }
+  }
+}
+
+/// Reproducible random numbers: SplitMix64 (Steele, Lea, Flood 2014).
+struct SeededGenerator: RandomNumberGenerator {
+  private var state: UInt64
+  init(seed: UInt64) { state = seed }
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+}
