@@ -15,13 +15,13 @@ struct ControlServerTests {
   }
 
   private static func server(_ path: String, port: CommandPort = CommandPort()) throws -> ControlServer {
-    try ControlServer(path: path, parser: parser, port: port) { #"{"state":"as it is"}"# }
+    try ControlServer(path: path, parser: parser, port: port)
   }
 
   private func withServer(_ body: (String) throws -> Void) throws {
     let path = Self.freshPath()
     let server = try Self.server(path)
-    try server.start()
+    try server.start { #"{"state":"as it is"}"# }
     defer {
       server.stop()
       unlink(path + ".lock")
@@ -51,7 +51,7 @@ struct ControlServerTests {
     let path = Self.freshPath()
     let server = try Self.server(path, port: runtime.port)
     try runtime.start(cpu: nil, requireRealtime: false)
-    try server.start()
+    try server.start { #"{"state":"as it is"}"# }
     defer {
       runtime.stop()
       server.stop()
@@ -152,7 +152,7 @@ struct ControlServerTests {
     close(descriptor)
     #expect(throws: SocketError.self) { try ControlClient(path: path) }
     let server = try Self.server(path)
-    try server.start()
+    try server.start { #"{"state":"as it is"}"# }
     #expect(try ControlClient(path: path).request(ControlServer.statusLine).contains("as it is"))
     server.stop()
     #expect(!FileManager.default.fileExists(atPath: path), "the socket goes with its server")

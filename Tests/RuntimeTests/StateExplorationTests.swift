@@ -33,7 +33,7 @@ private struct Specification: Equatable {
     if event == .pressOrRelease { linePressed.toggle() }
     if event == .breakOrHeal { sensorBroken.toggle() }
     // Stops come before everything, the line before a command; an e-stop overrides a fault, and of two
-    // e-stops the first stays, but for the line, which is the strongest.
+    // e-stops the first stays, but a local one takes over a remote one, and the line is the strongest.
     if linePressed { stop(.eStopLine) }
     if event == .localStop { stop(.eStopSocket) }
     if event == .remoteStop { stop(.eStopRemote) }
@@ -58,7 +58,9 @@ private struct Specification: Equatable {
   }
 
   private mutating func stop(_ cause: FaultCode) {
-    if state != .eStop || cause == .eStopLine { fault = cause }
+    if state != .eStop || cause == .eStopLine || (fault == .eStopRemote && cause == .eStopSocket) {
+      fault = cause
+    }
     state = .eStop
   }
 }
