@@ -62,11 +62,6 @@ package protocol I2CBus: AnyObject {
     throws(I2CError)
 }
 
-/// One PWM output. Duty cycle 0...1.
-package protocol PWMChannel: AnyObject {
-  func setDuty(_ duty: Double) throws(I2CError)
-}
-
 /// One digital line; logical value (active-low is the implementation's affair).
 package protocol DigitalLine: AnyObject {
   var name: String { get }
