@@ -8,7 +8,7 @@ import Testing
 @Suite("Limits of the guard")
 struct GuardTests {
   private func armed() -> ControllerBench {
-    var bench = ControllerBench()
+    let bench = ControllerBench()
     bench.becomeIdle()
     bench.tick(.arm)
     return bench
@@ -17,7 +17,7 @@ struct GuardTests {
   @Test("skipped deadlines fault above the board's budget, not at it, and only while outputs are live")
   func deadlineMisses() {
     let budget = TestHand.board.control.overrunBudgetTicks
-    var bench = armed()
+    let bench = armed()
     bench.inputs.pointee.skippedDeadlines = budget
     bench.tick()
     #expect(bench.record.pointee.state == .armed)
@@ -25,7 +25,7 @@ struct GuardTests {
     bench.tick()
     #expect(bench.record.pointee.fault == .deadlineMisses && !bench.record.pointee.outputsEnabled)
 
-    var idle = ControllerBench()
+    let idle = ControllerBench()
     idle.becomeIdle()
     idle.inputs.pointee.skippedDeadlines = budget + 1
     idle.tick()
@@ -37,7 +37,7 @@ struct GuardTests {
 
   @Test("misses further apart than the window do not add up")
   func missesOutsideWindow() {
-    var bench = armed()
+    let bench = armed()
     for _ in 0..<3 {
       bench.inputs.pointee.skippedDeadlines = TestHand.board.control.overrunBudgetTicks
       bench.tick()
@@ -48,7 +48,7 @@ struct GuardTests {
 
   @Test("ticks longer than certified are uncertified, have no L and spend the budget to the tick")
   func uncertifiedBudget() {
-    var bench = armed()
+    let bench = armed()
     bench.tick()
     #expect(bench.record.pointee.certificate == .deadzone || bench.record.pointee.certificate == .certified)
     let budget = TestHand.board.control.uncertifiedBudgetTicks
@@ -66,7 +66,7 @@ struct GuardTests {
 
   @Test("the certified lengths of a tick are those of docs/control.md", arguments: [0.81, 1.0, 1.19])
   func certifiedDt(periods: Double) {
-    var bench = armed()
+    let bench = armed()
     bench.tick()
     bench.tick(periods: periods)
     #expect(bench.record.pointee.lipschitz < 1)
@@ -76,7 +76,7 @@ struct GuardTests {
 
   @Test("over-current faults after twenty ticks, and a short peak does not")
   func overCurrent() {
-    var bench = armed()
+    let bench = armed()
     let limit = TestHand.calibration.joints[0].limits.currentAmperes
     for _ in 0..<2 {
       bench.inputs.pointee.currentsAmperes[0] = -limit * 1.01
@@ -94,7 +94,7 @@ struct GuardTests {
 
   @Test("a value that is no number is a fault")
   func nonFinite() {
-    var bench = armed()
+    let bench = armed()
     bench.inputs.pointee.currentsAmperes[0] = .nan
     bench.tick()
     #expect(bench.record.pointee.fault == .nonFinite && bench.record.pointee.faultJoint == 0)
@@ -109,7 +109,7 @@ struct GuardTests {
     }
     // 1.6 rad and 0.087 of margin.
     for (radians, expected) in [(1.67, FaultCode.none), (1.70, .positionLimit), (-0.10, .positionLimit)] {
-      var bench = ControllerBench()
+      let bench = ControllerBench()
       bench.inputs.pointee.encoders[0].counts = counts(radians)
       bench.becomeIdle()
       bench.tick(.arm)
@@ -127,7 +127,7 @@ struct GuardTests {
     parameters.observerGains = Observer.design(
       inertia: parameters.model.inertia, damping: parameters.model.damping, stiffness: 0,
       dt: parameters.model.period, measurementDeviation: 0.0005, torqueDeviation: 1)
-    var bench = ControllerBench(parameters: [parameters])
+    let bench = ControllerBench(parameters: [parameters])
     let encoder = parameters.calibration.encoder
     bench.becomeIdle()
     bench.tick(.arm)
@@ -149,7 +149,7 @@ struct GuardTests {
 
   @Test("a repeated command number is executed once")
   func once() {
-    var bench = armed()
+    let bench = armed()
     bench.tick(.disarm)
     #expect(bench.record.pointee.state == .idle)
     bench.tick(.arm)

@@ -72,7 +72,7 @@ struct StateExplorationTests {
 
   /// One event, one tick, and everything that must hold after it.
   private func step(
-    _ event: Event, _ bench: inout ControllerBench, _ specification: inout Specification,
+    _ event: Event, _ bench: ControllerBench, _ specification: inout Specification,
     isArmed: inout Bool, path: @autoclosure () -> [Event]
   ) -> Bool {
     specification.step(event)
@@ -109,7 +109,7 @@ struct StateExplorationTests {
   }
 
   /// Back to idle, for the next sequence, by the way every operator has.
-  private func recover(_ bench: inout ControllerBench) {
+  private func recover(_ bench: ControllerBench) {
     bench.inputs.pointee.eStopLineActive = false
     bench.sampleAgeNanoseconds = Self.freshAge
     bench.tick(.reset)
@@ -120,7 +120,7 @@ struct StateExplorationTests {
   func fromIdle() {
     let events = Event.allCases
     let length = 5
-    var bench = ControllerBench()
+    let bench = ControllerBench()
     bench.becomeIdle()
     var total = 1
     for _ in 0..<length { total *= events.count }
@@ -141,16 +141,16 @@ struct StateExplorationTests {
           }
           return path
         }
-        if !step(event, &bench, &specification, isArmed: &isArmed, path: path()) { return }
+        if !step(event, bench, &specification, isArmed: &isArmed, path: path()) { return }
       }
-      recover(&bench)
+      recover(bench)
     }
   }
 
   @Test("no command makes outputs live before the self-test has passed")
   func duringSelfTest() {
     for event in Event.allCases where event != .breakOrHeal {
-      var bench = ControllerBench()
+      let bench = ControllerBench()
       for tick in 0..<GuardLimits.selfTestTicks - 1 {
         bench.inputs.pointee.eStopLineActive = event == .pressOrRelease
         bench.tick(event.command?.0, source: event.command?.1 ?? .socket)
@@ -165,7 +165,7 @@ struct StateExplorationTests {
 
   @Test("ten ticks with fresh samples pass the self-test; a second without fails it")
   func selfTest() {
-    var bench = ControllerBench()
+    let bench = ControllerBench()
     for _ in 0..<9 {
       bench.tick()
       #expect(bench.record.pointee.state == .selfTest)
@@ -173,7 +173,7 @@ struct StateExplorationTests {
     bench.tick()
     #expect(bench.record.pointee.state == .idle)
 
-    var blind = ControllerBench(joints: 2)
+    let blind = ControllerBench(joints: 2)
     blind.inputs.pointee.encoders[1].isValid = false
     for _ in 0...1000 { blind.tick() }
     #expect(blind.record.pointee.state == .selfTest)
@@ -184,7 +184,7 @@ struct StateExplorationTests {
 
   @Test("a motion ends in armed, holding the pose")
   func arrival() {
-    var bench = ControllerBench()
+    let bench = ControllerBench()
     bench.becomeIdle()
     bench.tick(.arm)
     #expect(bench.record.pointee.state == .armed && bench.record.pointee.mode == .stationKeep)
@@ -200,7 +200,7 @@ struct StateExplorationTests {
 
   @Test("each refusal says why and what to do")
   func refusals() {
-    var bench = ControllerBench()
+    let bench = ControllerBench()
     bench.becomeIdle()
     bench.tick(.pose(radians: [1], seconds: nil))
     #expect(bench.result == .notArmed)

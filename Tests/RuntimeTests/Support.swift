@@ -85,7 +85,7 @@ final class VirtualHand {
 }
 
 /// The real controller of the hand's first joints, fed by hand: one call of `tick` is one tick.
-struct ControllerBench: ~Copyable {
+final class ControllerBench {
   private var controller: HandController
   let inputs: UnsafeMutablePointer<TickInputs>
   let record: UnsafeMutablePointer<TickRecord>
@@ -127,7 +127,7 @@ struct ControllerBench: ~Copyable {
   var result: CommandResult { controller.lastResult }
 
   /// One tick, `periods` after the last one.
-  mutating func tick(
+  func tick(
     _ command: Command? = nil, source: CommandSource = .socket, periods: Double = 1
   ) {
     inputs.pointee.nowNanoseconds += Int64((periods * Double(periodNanoseconds)).rounded())
@@ -154,7 +154,7 @@ struct ControllerBench: ~Copyable {
   }
 
   /// Ticks until the self-test has passed.
-  mutating func becomeIdle() {
+  func becomeIdle() {
     for _ in 0..<GuardLimits.selfTestTicks { tick() }
   }
 }
