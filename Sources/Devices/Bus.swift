@@ -68,3 +68,26 @@ package protocol DigitalLine: AnyObject {
   var isActive: Bool { get }
   func setActive(_ active: Bool)
 }
+
+/// A PWM channel could not be set.
+package struct PWMError: Error, Sendable, CustomStringConvertible {
+  package let channel: String
+  package let reason: String
+  package init(channel: String, reason: String) {
+    self.channel = channel
+    self.reason = reason
+  }
+  package var description: String { "PWM channel \(channel): \(reason)" }
+}
+
+/// One PWM output that is not a channel of a chip on an I2C bus.
+package protocol PWMChannel: AnyObject {
+  /// Chip and channel, for messages.
+  var name: String { get }
+  /// Starts the output at this period with pulses of no length.
+  func start(periodNanoseconds: Int64) throws(PWMError)
+  /// Length of the pulse, 0 to the period.
+  func setPulse(nanoseconds: Int64) throws(PWMError)
+  /// No pulses until the next `start`.
+  func stop() throws(PWMError)
+}

@@ -84,19 +84,21 @@ package final class HandRuntime: @unchecked Sendable {
     let overloaded = design.plan.overloaded
     guard overloaded.isEmpty else { throw .overloadedBuses(overloaded.map { board.buses[$0].name }) }
     guard board.platform == .simulated else { throw .platformNotBuilt(board: board.name) }
-    let hand = SimulatedHand(board: board, calibration: design.calibration, seed: seed, clock: clock)
-    simulation = hand
-    killLine = hand.killLine
+    let simulation = SimulatedHand(board: board, calibration: design.calibration, seed: seed, clock: clock)
+    self.simulation = simulation
+    let hardware: any Hardware = simulation
+    let killLine = hardware.line(board.killLine)
+    self.killLine = killLine
     var workers: [BusWorker] = []
     var failures: [DeviceError] = []
     for schedule in design.plan.schedules {
       let lines = board.joints.indices.map { joint -> (any DigitalLine)? in
         board.pwmChips[board.joints[joint].actuator.pwmChip].bus == schedule.bus
-          ? hand.directionLine(joint) : nil
+          ? hardware.line(board.joints[joint].actuator.directionLine) : nil
       }
       do throws(DeviceError) {
         let worker = try BusWorker(
-          schedule: schedule, board: board, bus: hand.buses[schedule.bus], directionLines: lines)
+          schedule: schedule, board: board, bus: hardware.bus(schedule.bus), directionLines: lines)
         failures += worker.configure(clock: clock)
         workers.append(worker)
       } catch {
@@ -107,7 +109,7 @@ package final class HandRuntime: @unchecked Sendable {
     self.workers = workers
     loop = ControlLoop(
       controller: HandController(settings: board.control, parameters: design.joints), buses: workers,
-      killLine: hand.killLine, eStopLine: hand.eStopLine, port: port, recorderRing: recorderRing,
+      killLine: killLine, eStopLine: hardware.line(board.eStopLine), port: port, recorderRing: recorderRing,
       publisherRing: publisherRing, latest: latest, wakeUps: wakeUps, computes: computes,
       wallOffsetNanoseconds: MonotonicClock().wallNow() - clock.now())
   }

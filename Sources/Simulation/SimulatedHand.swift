@@ -5,7 +5,7 @@ import HandModel
 ///
 /// The runtime drives it with the drivers it would use on real chips. Each bus, with the chips on it, belongs
 /// to one thread at a time, hence unchecked; joints and lines may be used from any thread.
-package final class SimulatedHand: @unchecked Sendable {
+package final class SimulatedHand: Hardware, @unchecked Sendable {
   /// In the board's order.
   package let buses: [SimulatedBus]
   /// In the board's order.
@@ -91,6 +91,13 @@ package final class SimulatedHand: @unchecked Sendable {
 
   /// The line that the board means, or nil if the board given at initialisation does not name it.
   package func line(for spec: LineSpec) -> SimulatedLine? { lines[LineKey(spec)] }
+
+  package func bus(_ index: Int) -> any I2CBus { buses[index] }
+
+  package func line(_ spec: LineSpec) -> any DigitalLine {
+    guard let line = line(for: spec) else { preconditionFailure("the board names no line \(spec.line)") }
+    return line
+  }
 
   private func attach(_ chip: SimulatedChip, bus: Int, port: MultiplexerPort?) {
     if let port {
