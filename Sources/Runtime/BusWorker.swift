@@ -183,7 +183,7 @@ package final class BusWorker: @unchecked Sendable {
       attempt { () throws(DeviceError) in
         try select(encoder.multiplexer)
         try encoder.driver.configure()
-        note(try encoder.driver.readIsUsable(), of: encoder.joint, in: &unhealthyEncoders)
+        noteEncoder(of: encoder.joint, isUsable: try encoder.driver.readIsUsable())
       }
     }
     for entry in slow {
@@ -300,9 +300,9 @@ package final class BusWorker: @unchecked Sendable {
       try select(check.multiplexer)
       switch check.chip {
       case .encoder(let driver, let joint):
-        note(try driver.readIsUsable(), of: joint, in: &unhealthyEncoders)
+        noteEncoder(of: joint, isUsable: try driver.readIsUsable())
       case .current(let driver, let joint):
-        note(try driver.readIsUsable(), of: joint, in: &unhealthyCurrents)
+        noteCurrent(of: joint, isUsable: try driver.readIsUsable())
       case .inertial(let driver):
         isInertialAwake = try driver.readIsUsable()
       case .pwm(let driver): try driver.checkHealth()
@@ -313,9 +313,15 @@ package final class BusWorker: @unchecked Sendable {
     }
   }
 
-  private func note(_ isUsable: Bool, of joint: Int, in joints: inout UInt16) {
+  private func noteEncoder(of joint: Int, isUsable: Bool) {
     let bit: UInt16 = 1 << UInt16(joint)
-    if isUsable { joints &= ~bit } else { joints |= bit }
+    unhealthyEncoders = isUsable ? unhealthyEncoders & ~bit : unhealthyEncoders | bit
+    current.unhealthyJoints = unhealthyEncoders | unhealthyCurrents
+  }
+
+  private func noteCurrent(of joint: Int, isUsable: Bool) {
+    let bit: UInt16 = 1 << UInt16(joint)
+    unhealthyCurrents = isUsable ? unhealthyCurrents & ~bit : unhealthyCurrents | bit
     current.unhealthyJoints = unhealthyEncoders | unhealthyCurrents
   }
 
