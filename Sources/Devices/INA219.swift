@@ -25,7 +25,7 @@ package final class INA219 {
   private static let conversionReady: UInt16 = 1 << 1
   private static let mathOverflow: UInt16 = 1 << 0
 
-  /// Value of the calibration register: 0.04096 / (current LSB · shunt), bit 0 of which is always 0 (§8.6.4).
+  /// Value of the calibration register: 0.04096 / (current LSB · shunt), rounded down, bit 0 always 0 (§8.6.4).
   package let calibration: UInt16
   /// Amperes a count of the current register with that value.
   package let amperesPerCount: Double
@@ -45,10 +45,14 @@ package final class INA219 {
     // PG of the configuration register (table 4): 40 mV doubled up to 320 mV.
     let ranges = [0.04, 0.08, 0.16, 0.32]
     let shuntVolts = shuntOhms * maximumAmperes
-    guard let gain = ranges.firstIndex(where: { shuntVolts <= $0 }) else {
+    // A tenth of a count more, so that 0.1 Ω times 3.2 A, which is not 320 mV in binary, still is full scale.
+    let tolerance = 0.1 * Self.shuntVoltsPerCount
+    guard let gain = ranges.firstIndex(where: { shuntVolts <= $0 + tolerance }) else {
       throw .unattainable(device, setting: "volts across the shunt", value: shuntVolts, allowed: 0...0.32)
     }
-    let wanted = (0.04096 / (maximumAmperes / 32768 * shuntOhms) / 2).rounded() * 2
+    // Down, as equation 1 has it: rounded up, full scale would overflow the current register. The millionth keeps
+    // a value that is whole in decimal from losing its last count in binary.
+    let wanted = (0.04096 / (maximumAmperes / 32768 * shuntOhms) / 2 + 1e-6).rounded(.down) * 2
     // Zero means uncalibrated (§8.6.4).
     let range = 2.0...65534.0
     guard range.contains(wanted) else {

@@ -31,6 +31,9 @@ package final class MPU6050 {
   /// CLKSEL 1, awake: the gyroscope's oscillator is steadier than the chip's own (§4.28).
   static let awake: UInt8 = 0x01
 
+  /// The gyroscope's start from sleep (product specification).
+  static let startNanoseconds: Int64 = 30_000_000
+
   private let port: DevicePort
 
   package init(name: String, bus: any I2CBus, address: UInt8 = MPU6050.defaultAddress) {
@@ -49,13 +52,15 @@ package final class MPU6050 {
   }
 
   /// Wakes the chip and sets 1 kHz, 94 Hz low pass (DLPF_CFG 2: 3 ms late, §4.3), ± 4 g and ± 500 °/s; read back.
-  package func configure() throws(DeviceError) {
+  /// Returns the time, on the bus's clock, from which samples are of these ranges and of a gyroscope that runs.
+  package func configure() throws(DeviceError) -> Int64 {
     // Awake first: a sleeping chip's other registers are not promised to take writes.
     try writeAndVerify(.powerManagement1, Self.awake)
     try writeAndVerify(.sampleRateDivider, 0)
     try writeAndVerify(.configuration, 2)
     try writeAndVerify(.gyroscopeConfiguration, 1 << 3)
     try writeAndVerify(.accelerometerConfiguration, 1 << 3)
+    return port.bus.timeNanoseconds + Self.startNanoseconds
   }
 
   /// Acceleration and rate of one instant; one block transfer.

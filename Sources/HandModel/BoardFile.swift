@@ -254,7 +254,8 @@ private struct BoardFileReader {
       let address = reader.integer("address", in: Board.FileLimits.currentSensorAddress, hexadecimal: true)
       let shunt = reader.number("shunt_ohms", Board.FileLimits.shuntOhms)
       let amperes = reader.number("maximum_amperes", Board.FileLimits.amperes)
-      if let chip, let shunt, let amperes, shunt * amperes > chip.shuntFullScaleVolts {
+      // 1 µV is less than any chip resolves: 0.1 Ω times 3.2 A is not 320 mV in binary.
+      if let chip, let shunt, let amperes, shunt * amperes > chip.shuntFullScaleVolts + 1e-6 {
         let measurable = chip.shuntFullScaleVolts / shunt
         reader.report(
           "maximum_amperes", found: "\(amperes)",

@@ -195,7 +195,7 @@ package final class BusWorker: @unchecked Sendable {
         case .immediateForce(let driver, _, _, _): readyAt = max(readyAt, try driver.configure())
         case .inertial(let driver):
           try driver.identify()
-          try driver.configure()
+          readyAt = max(readyAt, try driver.configure())
         }
       }
     }
