@@ -9,7 +9,7 @@ package final class INA219 {
   /// Shunt voltage register, whatever the range (§8.6.3.1).
   package static let shuntVoltsPerCount = 10e-6
 
-  /// Register map, table 2.
+  /// Register map, summary of register set (§8.6.1).
   enum Register: UInt8 {
     case configuration = 0x00
     case shuntVoltage = 0x01
@@ -18,7 +18,7 @@ package final class INA219 {
     case calibration = 0x05
   }
 
-  /// Table 2.
+  /// Summary of register set (§8.6.1).
   package static let powerOnConfiguration: UInt16 = 0x399F
 
   /// Bits 1 and 0 of the bus voltage register (§8.6.3.2).
@@ -42,7 +42,7 @@ package final class INA219 {
   ) throws(DeviceError) {
     let device = DeviceName(chip: "INA219", name: name)
     port = DevicePort(device: device, bus: bus, address: I2CAddress(address))
-    // PG of the configuration register (table 4): 40 mV doubled up to 320 mV.
+    // PG of the configuration register (PG bit settings): 40 mV doubled up to 320 mV.
     let ranges = [0.04, 0.08, 0.16, 0.32]
     let shuntVolts = shuntOhms * maximumAmperes
     // A tenth of a count more, so that 0.1 Ω times 3.2 A, which is not 320 mV in binary, still is full scale.

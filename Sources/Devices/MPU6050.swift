@@ -28,7 +28,7 @@ package final class MPU6050 {
   }
 
   static let expectedIdentity: UInt8 = 0x68
-  /// CLKSEL 1, awake: the gyroscope's oscillator is steadier than the chip's own (§4.28).
+  /// CLKSEL 1, awake: the gyroscope's oscillator is steadier than the chip's own (register 107).
   static let awake: UInt8 = 0x01
 
   /// The gyroscope's start from sleep (product specification).
@@ -41,7 +41,7 @@ package final class MPU6050 {
       device: DeviceName(chip: "MPU6050", name: name), bus: bus, address: I2CAddress(address))
   }
 
-  /// Refuses any chip but an MPU6050: WHO_AM_I holds 0x68 whatever AD0 says (§4.32).
+  /// Refuses any chip but an MPU6050: WHO_AM_I holds 0x68 whatever AD0 says (register 117).
   package func identify() throws(DeviceError) {
     let found = try port.readRegister(Register.identity.rawValue)
     guard found == Self.expectedIdentity else {

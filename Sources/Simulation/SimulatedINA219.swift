@@ -104,7 +104,7 @@ package final class SimulatedINA219: WordRegisterChip {
     conversionStart += conversions * period
     isReady = true
     if configuration & 0b001 != 0 {
-      // PG: 40 mV doubled up to 320 mV (table 4); the register has 10 µV a count in all ranges.
+      // PG: 40 mV doubled up to 320 mV (PG bit settings); the register has 10 µV a count in all ranges.
       let fullScale = Double(4000 << Int(configuration >> 11 & 0b11))
       let step = Self.step(setting: configuration >> 3 & 0b1111)
       let counts = (current(conversionStart) * shuntOhms / INA219.shuntVoltsPerCount / step).rounded() * step
@@ -118,12 +118,12 @@ package final class SimulatedINA219: WordRegisterChip {
     }
   }
 
-  /// Counts between two values of an ADC setting (table 5): 1 at 12 bits, 8 at 9 bits.
+  /// Counts between two values of an setting (ADC settings): 1 at 12 bits, 8 at 9 bits.
   private static func step(setting: UInt16) -> Double {
     setting & 0b1000 != 0 ? 1 : Double(8 >> Int(setting & 0b11))
   }
 
-  /// Time of one result of an ADC setting (table 5).
+  /// Time of one result of an setting (ADC settings).
   private static func nanoseconds(setting: UInt16) -> Int64 {
     let plain: InlineArray<4, Int64> = [84, 148, 276, 532]
     let averaged: InlineArray<8, Int64> = [532, 1060, 2130, 4260, 8510, 17_020, 34_050, 68_100]

@@ -112,7 +112,7 @@ extension DeviceContract {
   }
 
   private static let ina219 = DeviceContract(
-    chip: "INA219", address: 0x44, source: "TI datasheet SBOS448, table 3: 2 mOhm, 10 A, 11.98 V",
+    chip: "INA219", address: 0x44, source: "TI datasheet SBOS448F, table 3: 2 mOhm, 10 A, 11.98 V",
     // CNVR besides the table's bus voltage.
     registers: [.word(0x00, 0x399F), .word(0x02, 0x5D98 | 1 << 1), .word(0x04, 0x2710)]
   ) { bus, findings in

@@ -2,7 +2,7 @@ import Devices
 import Simulation
 import Testing
 
-/// Golden values: INA219 datasheet SBOS448, tables 2 to 5 and the register example of table 3 (2 mΩ, 10 A, 12 V).
+/// Golden values: INA219 datasheet SBOS448: register set, PG bit settings and the register example (table 3 of revision F: 2 mΩ, 10 A, 12 V).
 @Suite struct INA219Tests {
   private static let address = I2CAddress(0x40)
 
