@@ -19,7 +19,7 @@ let package = Package(
     .target(name: "PrimalLogic"),
     .target(name: "HandModel", dependencies: ["PrimalLogic", "Yams"]),
     .target(name: "Devices", dependencies: ["HandModel"]),
-    .target(name: "Simulation", dependencies: ["Devices"]),
+    .target(name: "Simulation", dependencies: ["Devices", "Realtime"]),
     .target(name: "CRealtime"),
     .target(name: "Realtime", dependencies: ["CRealtime"]),
     .target(

@@ -319,8 +319,7 @@ package struct HandController: ~Copyable {
     let position = joint.pointee.observer.position
     let velocity = joint.pointee.observer.velocity
     if !(position.isFinite && velocity.isFinite && amperes.isFinite) { return latch(.nonFinite, j) }
-    let margin = GuardLimits.positionMarginRadians
-    if position < constants.lower - margin || position > constants.upper + margin { latch(.positionLimit, j) }
+    if isOutOfRange(joint) { latch(.positionLimit, j) }
     if velocity.magnitude > constants.velocityLimit * GuardLimits.velocityFactor { latch(.velocityLimit, j) }
     if (joint.pointee.trajectory.position - position).magnitude > constants.trackingErrorLimit {
       latch(.trackingError, j)
@@ -328,6 +327,14 @@ package struct HandController: ~Copyable {
     joint.pointee.overCurrentTicks =
       amperes.magnitude > constants.currentLimit ? joint.pointee.overCurrentTicks + 1 : 0
     if joint.pointee.overCurrentTicks > GuardLimits.overCurrentTicks { latch(.currentLimit, j) }
+  }
+
+  @_noLocks
+  private func isOutOfRange(_ joint: UnsafePointer<JointState>) -> Bool {
+    let position = joint.pointee.observer.position
+    let margin = GuardLimits.positionMarginRadians
+    return position < joint.pointee.constants.lower - margin
+      || position > joint.pointee.constants.upper + margin
   }
 
   @_noLocks
@@ -389,6 +396,8 @@ package struct HandController: ~Copyable {
       if inputs.pointee.eStopLineActive { return .eStopLineActive }
       guard state == .idle else { return .notIdle }
       guard (unready | inputs.pointee.unhealthyJoints) == 0 else { return .sensorsNotReady }
+      if inputs.pointee.actuatorFailed { return .actuatorsNotReady }
+      for j in 0..<jointCount where isOutOfRange(joints + j) { return .outOfRange }
       uncertifiedWindow.reset()
       overrunWindow.reset()
     }

@@ -1,4 +1,5 @@
 import Devices
+import Realtime
 import Synchronization
 
 /// A fault that a simulated bus can be told to have. A nil address means every address.
@@ -43,7 +44,7 @@ final class InjectedFaults: Sendable {
 
   /// Lets the healthy case cost one load.
   private let count = Atomic(0)
-  private let entries = Mutex<[Entry]>([])
+  private let entries = SharedState<[Entry]>([])
 
   var isEmpty: Bool { count.load(ordering: .acquiring) == 0 }
 

@@ -1,6 +1,7 @@
 import Devices
 import Foundation
 import HandModel
+import Realtime
 
 /// A joint with its motor and bridge, seen by chips on several buses, hence by several threads.
 ///
