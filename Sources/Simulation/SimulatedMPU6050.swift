@@ -1,5 +1,6 @@
 import Devices
 import HandModel
+import Realtime
 
 /// An MPU6050 (register map RM-MPU-6000A rev. 4.2) over a motion. Interrupts, FIFO, auxiliary bus, self-test, low
 /// pass and cycle mode are not simulated; their registers hold what is written.
