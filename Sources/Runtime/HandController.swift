@@ -14,9 +14,10 @@ package struct TickInputs: BitwiseCopyable, Sendable {
   package var encoders = PerJoint<EncoderSample>(repeating: EncoderSample())
   package var currentsAmperes = PerJoint<Double>(repeating: 0)
   package var forcesNewtons = PerJoint<Double>(repeating: 0)
+  package var inertial = InertialSample()
   /// Bit j set: the bus that serves joint j has failed.
   package var failedBusJoints: UInt16 = 0
-  /// Bit j set: the encoder's magnet is out of place.
+  /// Bit j set: the joint's encoder or current sensor says that it is not to be trusted.
   package var unhealthyJoints: UInt16 = 0
   /// A chip that drives actuators no longer does what it is told.
   package var actuatorFailed = false
@@ -146,6 +147,7 @@ package struct HandController: ~Copyable {
     record.pointee.overruns = inputs.pointee.overruns
     record.pointee.jointCount = UInt8(truncatingIfNeeded: jointCount)
     record.pointee.eStopLineActive = inputs.pointee.eStopLineActive
+    record.pointee.inertial = inputs.pointee.inertial
     overrunWindow.push(Int64(inputs.pointee.skippedDeadlines))
 
     let unready = estimate(inputs, dt: dt, record)
