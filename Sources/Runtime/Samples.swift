@@ -25,8 +25,6 @@ package struct BusSamples: BitwiseCopyable, Sendable {
   package var servesForce: UInt16 = 0
   /// The last transfer failed in a way that concerns the whole bus.
   package var busFailed = false
-  /// A PWM chip lost its configuration or no longer takes writes.
-  package var actuatorFailed = false
   /// Bit j set: the magnet of joint j's encoder is missing, too weak or too strong.
   package var unhealthyJoints: UInt16 = 0
   /// Failed transfers since start.
@@ -40,8 +38,20 @@ package struct ActuatorCommand: BitwiseCopyable, Sendable {
   /// Tick that computed it.
   package var sequence: UInt64 = 0
   package var enabled = false
-  /// Signed duty cycle −1...1, one a joint.
+  /// Signed duty cycle −1...1 of each joint with a motor.
   package var duty = PerJoint<Double>(repeating: 0)
+  /// Length of the pulses of each joint with a servo; 0 = no pulses.
+  package var pulseNanoseconds = PerJoint<Int64>(repeating: 0)
+
+  package init() {}
+}
+
+/// What those that drive actuators tell the loop.
+package struct ActuatorStatus: BitwiseCopyable, Sendable {
+  /// A PWM chip lost its configuration or no longer takes writes.
+  package var chipFailed = false
+  /// Bit j set: the bridge of joint j reports a fault of its own (nFAULT).
+  package var failedJoints: UInt16 = 0
 
   package init() {}
 }
