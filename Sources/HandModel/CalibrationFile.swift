@@ -118,9 +118,11 @@ private struct CalibrationFileReader {
     if isMotor {
       joint.drive = .motor(readMotorDrive(reader, limits: limits, noise: noise))
       joint.gains = readGains(reader)
+    }
+    if !isServo {
       let expected = "no such section: the board wires this joint to a motor"
       reader.pass(over: "servo", "servo_gains", expecting: expected)
-    } else {
+    } else if !isMotor {
       let expected = "servo and servo_gains: the board wires this joint to a servo"
       reader.pass(over: "plant", "motor", "gains", expecting: expected)
       limits?.pass(over: "torque_N_m", "torque_rate_N_m_per_s", expecting: "servo.correction_rad")
