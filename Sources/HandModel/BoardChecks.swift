@@ -98,7 +98,8 @@ struct OutputUses {
     guard !range.contains(chips[chip].frequencyHertz) else { return }
     section.report(
       "pwm", found: "\(chips[chip].name) at \(chips[chip].frequencyHertz) Hz",
-      expected: "a chip whose frequency_hz a servo takes: \(Int(range.lowerBound)) to \(Int(range.upperBound))")
+      expected:
+        "a chip whose frequency_hz a servo takes: \(Int(range.lowerBound)) to \(Int(range.upperBound))")
   }
 }
 

@@ -352,25 +352,28 @@ private struct BoardFileReader {
       }
       var actuator = ActuatorWiring.servo(PWMOutput(chip: 0, channel: 0))
       if let section = reader.section("actuator") {
-        actuator = readActuator(section, joint: name ?? "a joint", &outputs)
-        section.finish()
+        actuator = readActuator(section, joint: name ?? "a joint", &outputs) ?? actuator
       }
       reader.finish()
       return JointWiring(name: name ?? "", encoder: encoder ?? 0, currentSensor: sensor, actuator: actuator)
     }
   }
 
+  /// Nil where not even the kind could be read: the other keys then say nothing.
   private mutating func readActuator(
     _ section: MappingReader, joint: String, _ outputs: inout OutputUses
-  ) -> ActuatorWiring {
-    let kind: ActuatorKind? = section.choice("kind", default: .motor)
+  ) -> ActuatorWiring? {
+    guard let kind: ActuatorKind = section.choice("kind", default: .motor),
+      let bridge: BridgeKind = kind == .servo
+        ? .phaseEnable : section.choice("bridge", default: .phaseEnable)
+    else { return nil }
+    defer { section.finish() }
     let chip = section.reference("pwm", to: outputs.chips.map(\.name), kind: "a PWM chip")
     if kind == .servo {
       let output = outputs.read("channel", section, chip: chip)
       if let chip { outputs.checkServoFrame(of: chip, section) }
       return .servo(output)
     }
-    let bridge: BridgeKind? = section.choice("bridge", default: .phaseEnable)
     func line(_ key: String, _ what: String) -> LineSpec {
       readLine(section, key: key, use: "\(what) of \(joint)")
     }
@@ -383,7 +386,7 @@ private struct BoardFileReader {
       let in1 = outputs.read("in1_channel", section, chip: chip)
       let in2 = outputs.read("in2_channel", section, chip: chip)
       return .motor(.drv8833(in1: in1, in2: in2), faultLine: readFaultLine(section, joint: joint))
-    case .phaseEnable, nil:
+    case .phaseEnable:
       let output = outputs.read("channel", section, chip: chip)
       let direction = line("direction_line", "the direction")
       return .motor(

@@ -100,7 +100,7 @@ private struct CalibrationFileReader {
   /// Reads one joint, or the defaults alone where `index` is nil.
   private func readJoint(_ reader: MappingReader, index: Int?, name: String) -> JointCalibration {
     // `defaults` may serve joints of both kinds; what it has of either is read.
-    let isServo = index.map { board.joints[$0].actuator.isServo } ?? reader.has("servo")
+    let isServo = index.map { board.joints[$0].actuator.isServo } ?? reader.keys.contains("servo")
     let isMotor = index.map { !board.joints[$0].actuator.isServo } ?? true
     let encoder = readEncoder(reader)
     let hasSensor = index.map { board.joints[$0].currentSensor != nil } ?? false
@@ -197,7 +197,8 @@ private struct CalibrationFileReader {
     let section = joint.section("motor")
     defer { section?.finish() }
     return MotorParameters(
-      torqueConstantNewtonMetresPerAmpere: number(section, "torque_constant_N_m_per_A", Limits.torqueConstant),
+      torqueConstantNewtonMetresPerAmpere: number(
+        section, "torque_constant_N_m_per_A", Limits.torqueConstant),
       backEMFVoltSecondsPerRadian: number(section, "back_emf_V_s_per_rad", Limits.backEMF),
       resistanceOhms: number(section, "resistance_ohms", Limits.resistance),
       supplyVolts: number(section, "supply_V", Limits.supply),

@@ -107,7 +107,9 @@ package struct BusPlan: Sendable, Equatable {
   private static func pwmSlots(chip: Int, _ board: Board) -> [BusSchedule.PWMSlot] {
     var jointOfChannel = [Int?](repeating: nil, count: 16)
     for (joint, wiring) in board.joints.enumerated() {
-      for output in wiring.actuator.outputs where output.chip == chip { jointOfChannel[output.channel] = joint }
+      for output in wiring.actuator.outputs where output.chip == chip {
+        jointOfChannel[output.channel] = joint
+      }
     }
     guard let first = jointOfChannel.firstIndex(where: { $0 != nil }),
       let last = jointOfChannel.lastIndex(where: { $0 != nil })

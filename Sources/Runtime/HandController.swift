@@ -415,8 +415,9 @@ package struct HandController: ~Copyable {
     if state == .eStop && !(fault == .eStopRemote) && inputs.pointee.command.source == .mqtt {
       return .localEStop
     }
-    guard (unready | inputs.pointee.unhealthyJoints) == 0 && !inputs.pointee.actuatorFailed
-      && inputs.pointee.failedActuatorJoints == 0
+    guard
+      (unready | inputs.pointee.unhealthyJoints) == 0 && !inputs.pointee.actuatorFailed
+        && inputs.pointee.failedActuatorJoints == 0
     else {
       return .causePresent
     }

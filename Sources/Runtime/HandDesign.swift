@@ -2,7 +2,7 @@ import HandModel
 import PrimalLogic
 
 /// Why a board and a calibration give no hand that may be armed.
-package struct DesignRefusal: Error, Sendable, CustomStringConvertible {
+package struct DesignRefusal: Error, Equatable, CustomStringConvertible {
   package enum Cause: Error, Equatable {
     /// No certificate was found for the joint's loop.
     case certificate(CertificateRefusal)

@@ -93,7 +93,8 @@ struct JointDynamics: Sendable {
       2 * Self.contactDampingRatio * (Self.contactNewtonMetresPerRadian * inertia).squareRoot()
     let seconds = Double(Self.stepNanoseconds) * 1e-9
     drivenStep = Step(inertia: inertia, damping: Self.damping(damping, motor, live: true), seconds: seconds)
-    coastingStep = Step(inertia: inertia, damping: Self.damping(damping, motor, live: false), seconds: seconds)
+    coastingStep = Step(
+      inertia: inertia, damping: Self.damping(damping, motor, live: false), seconds: seconds)
     self.radians = radians
     self.timeNanoseconds = timeNanoseconds
     sine = LocalSine(radians)

@@ -139,7 +139,8 @@ package final class SimulatedJoint: Sendable {
       let dynamics = state.dynamics
       return Truth(
         radians: dynamics.radians(at: now), radiansPerSecond: dynamics.radiansPerSecond,
-        duty: dynamics.duty, commandRadians: dynamics.commandRadians, isLive: dynamics.isLive, motorAmperes: dynamics.motorAmperes,
+        duty: dynamics.duty, commandRadians: dynamics.commandRadians, isLive: dynamics.isLive,
+        motorAmperes: dynamics.motorAmperes,
         kineticJoules: dynamics.kineticJoules)
     }
   }

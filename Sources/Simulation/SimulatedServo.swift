@@ -57,7 +57,8 @@ package final class SimulatedPWMChannel: PWMChannel {
   package func setPulse(nanoseconds: Int64) throws(PWMError) {
     guard (0...periodNanoseconds).contains(nanoseconds), periodNanoseconds > 0 else {
       throw PWMError(
-        channel: name, reason: "pulse of \(nanoseconds) ns, expected 0 to the period of \(periodNanoseconds) ns")
+        channel: name,
+        reason: "pulse of \(nanoseconds) ns, expected 0 to the period of \(periodNanoseconds) ns")
     }
     writes += 1
     set(nanoseconds)

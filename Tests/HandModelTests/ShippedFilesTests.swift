@@ -63,7 +63,8 @@ struct ShippedFilesTests {
     #expect(calibration.joints.map(\.name) == (try ShippedFiles.board()).joints.map(\.name))
     for (index, joint) in calibration.joints.enumerated() {
       #expect(
-        joint.motorDrive.plant.inertiaKilogramSquareMetres == 2.5e-3 && joint.motorDrive.plant.dampingNewtonMetreSeconds == 0.02)
+        joint.motorDrive.plant.inertiaKilogramSquareMetres == 2.5e-3
+          && joint.motorDrive.plant.dampingNewtonMetreSeconds == 0.02)
       #expect(joint.motorDrive.plant.gravityNewtonMetres == [0.05, 0.03, 0.015][index % 3])
       #expect(
         joint.gains == GainSet(kp: 1.5, kd: 0.06, km: 0.8, lambdaPerSecond: 0.115, backCalculation: 0.02))
