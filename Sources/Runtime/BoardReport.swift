@@ -93,6 +93,9 @@ package struct BoardReport: Codable, Sendable {
         place($0.chip.rawValue, $0.name, $0.address, $0.port)
       }
       + board.imus.filter { $0.bus == bus }.map { place($0.chip.rawValue, $0.name, $0.address, $0.port) }
-      + board.pwmChips.filter { $0.bus == bus }.map { place("PCA9685", $0.name, $0.address, nil) }
+      + board.pwmChips.compactMap { spec in
+        guard case .pca9685(bus, let address, _) = spec.chip else { return nil }
+        return place("PCA9685", spec.name, address, nil)
+      }
   }
 }

@@ -12,6 +12,8 @@ package final class ControlLoop {
   private let record: UnsafeMutablePointer<TickRecord>
   private let actuators: UnsafeMutablePointer<ActuatorCommand>
   private let buses: [BusWorker]
+  /// All that drive actuators, on buses or not.
+  private let actuatorWorkers: [ActuatorWorker]
   /// Joints (bit j) that each bus serves.
   private let jointsOfBus: [UInt16]
   private let killLine: any DigitalLine
@@ -26,13 +28,14 @@ package final class ControlLoop {
   private var outputsEnabled = false
 
   init(
-    controller: consuming HandController, buses: [BusWorker], killLine: any DigitalLine,
-    eStopLine: any DigitalLine, port: CommandPort, recorderRing: Ring<TickRecord>,
+    controller: consuming HandController, buses: [BusWorker], actuatorWorkers: [ActuatorWorker],
+    killLine: any DigitalLine, eStopLine: any DigitalLine, port: CommandPort, recorderRing: Ring<TickRecord>,
     publisherRing: Ring<TickRecord>, latest: LatestValue<TickRecord>, wakeUps: LatencyHistogram,
     computes: LatencyHistogram, wallOffsetNanoseconds: Int64
   ) {
     self.controller = controller
     self.buses = buses
+    self.actuatorWorkers = actuatorWorkers
     self.killLine = killLine
     self.eStopLine = eStopLine
     self.port = port
@@ -82,11 +85,17 @@ package final class ControlLoop {
     inputs.pointee.failedBusJoints = 0
     inputs.pointee.unhealthyJoints = 0
     inputs.pointee.actuatorFailed = false
+    inputs.pointee.failedActuatorJoints = 0
+    for index in actuatorWorkers.indices {
+      actuatorWorkers[index].status.withNewest { status, _ in
+        if status.chipFailed { inputs.pointee.actuatorFailed = true }
+        inputs.pointee.failedActuatorJoints |= status.failedJoints
+      }
+    }
     for index in buses.indices {
       let joints = jointsOfBus[index]
       buses[index].samples.withNewest { samples, _ in
         if samples.busFailed { inputs.pointee.failedBusJoints |= joints }
-        if samples.actuatorFailed { inputs.pointee.actuatorFailed = true }
         inputs.pointee.unhealthyJoints |= samples.unhealthyJoints
         if samples.servesInertial { inputs.pointee.inertial = samples.inertial }
         for j in 0..<maximumJoints {
@@ -110,9 +119,7 @@ package final class ControlLoop {
     // The kill line goes first when outputs end, and last when they begin.
     let enabled = actuators.pointee.enabled
     if !enabled && outputsEnabled { killLine.setActive(false) }
-    for index in buses.indices where buses[index].drivesActuators {
-      buses[index].commands.write(actuators.pointee)
-    }
+    for index in actuatorWorkers.indices { actuatorWorkers[index].commands.write(actuators.pointee) }
     if enabled && !outputsEnabled { killLine.setActive(true) }
     outputsEnabled = enabled
     port.report(
@@ -127,6 +134,6 @@ package final class ControlLoop {
     killLine.setActive(false)
     outputsEnabled = false
     actuators.pointee = ActuatorCommand()
-    for worker in buses where worker.drivesActuators { worker.commands.write(actuators.pointee) }
+    for worker in actuatorWorkers { worker.commands.write(actuators.pointee) }
   }
 }

@@ -62,6 +62,8 @@ package final class HandRuntime: @unchecked Sendable {
 
   private let clock: any TimeSource
   private let workers: [BusWorker]
+  /// Drives the actuators on the kernel's PWM chips; nil where the board has none.
+  private let localActuators: ActuatorWorker?
   private let loop: ControlLoop
   private let latest = LatestValue<TickRecord>(TickRecord())
   /// Readers of `latest` share its one reader side.
@@ -92,23 +94,24 @@ package final class HandRuntime: @unchecked Sendable {
     var workers: [BusWorker] = []
     var failures: [DeviceError] = []
     for schedule in design.plan.schedules {
-      let lines = board.joints.indices.map { joint -> (any DigitalLine)? in
-        board.pwmChips[board.joints[joint].actuator.pwmChip].bus == schedule.bus
-          ? hardware.line(board.joints[joint].actuator.directionLine) : nil
-      }
       do throws(DeviceError) {
         let worker = try BusWorker(
-          schedule: schedule, board: board, bus: hardware.bus(schedule.bus), directionLines: lines)
+          schedule: schedule, board: board, bus: hardware.bus(schedule.bus), hardware: hardware)
         failures += worker.configure(clock: clock)
         workers.append(worker)
       } catch {
         failures.append(error)
       }
     }
+    let localActuators = ActuatorWorker(local: board, hardware: hardware)
+    var readyAt = clock.now()
+    if let localActuators { failures += localActuators.configure(readyAt: &readyAt) }
     guard failures.isEmpty else { throw .devices(failures) }
     self.workers = workers
+    self.localActuators = localActuators
     loop = ControlLoop(
       controller: HandController(settings: board.control, parameters: design.joints), buses: workers,
+      actuatorWorkers: workers.compactMap(\.actuators) + [localActuators].compactMap(\.self),
       killLine: killLine, eStopLine: hardware.line(board.eStopLine), port: port, recorderRing: recorderRing,
       publisherRing: publisherRing, latest: latest, wakeUps: wakeUps, computes: computes,
       wallOffsetNanoseconds: MonotonicClock().wallNow() - clock.now())
@@ -137,6 +140,11 @@ package final class HandRuntime: @unchecked Sendable {
       let name = "bus " + design.board.buses[worker.schedule.bus].name
       try spawn(name, priority: Self.busPriority, cpu: nil, missing) { [self] in
         serve(worker, epoch: epoch)
+      }
+    }
+    if let localActuators {
+      try spawn("pwm", priority: Self.busPriority, cpu: nil, missing) { [self] in
+        serve(localActuators, epoch: epoch)
       }
     }
     try spawn("loop", priority: Self.loopPriority, cpu: cpu, missing) { [self] in run(epoch: epoch) }
@@ -192,6 +200,19 @@ package final class HandRuntime: @unchecked Sendable {
     worker.switchOff()
   }
 
+  /// The thread of the actuators on the kernel's PWM chips: writing one may sleep, so the loop must not.
+  private func serve(_ worker: ActuatorWorker, epoch: Int64) {
+    let period = design.plan.periodNanoseconds
+    var cadence = LoopCadence(periodNanoseconds: period, start: epoch - period)
+    while !shouldStop.load(ordering: .acquiring) {
+      clock.sleep(until: cadence.deadlineNanoseconds + BusPhases.actuating(periodNanoseconds: period))
+      // A failed write is counted by the worker, which reports it to the loop.
+      do throws(DeviceError) { try worker.actuate() } catch {}
+      cadence.advance(now: clock.now())
+    }
+    do throws(DeviceError) { try worker.switchOff() } catch {}
+  }
+
   /// Stops the threads; every actuator is off and the kill line released when it returns.
   package func stop() {
     shouldStop.store(true, ordering: .releasing)
@@ -231,6 +252,10 @@ package final class HandRuntime: @unchecked Sendable {
         clock.set(deadline - period + phases[index].sampling)
         worker.sample()
       }
+      if let localActuators, tick > 0 {
+        clock.set(deadline - period + BusPhases.actuating(periodNanoseconds: period))
+        do throws(DeviceError) { try localActuators.actuate() } catch {}
+      }
       clock.set(deadline)
       // One command a tick: the mailbox holds the newest only.
       if nextCommand < script.count && script[nextCommand].atNanoseconds <= deadline - epoch {
@@ -245,6 +270,7 @@ package final class HandRuntime: @unchecked Sendable {
     }
     loop.makeSafe()
     for worker in workers { worker.switchOff() }
+    if let localActuators { do throws(DeviceError) { try localActuators.switchOff() } catch {} }
     killLine.setActive(false)
   }
 
@@ -267,7 +293,11 @@ struct BusPhases {
   private static let slack = 0.1
 
   init(_ schedule: BusSchedule, periodNanoseconds period: Int64) {
-    actuating = Int64(HandDesign.actuatingPhase * Double(period))
+    actuating = Self.actuating(periodNanoseconds: period)
     sampling = period - schedule.samplingNanoseconds - Int64(Self.slack * Double(period))
+  }
+
+  static func actuating(periodNanoseconds period: Int64) -> Int64 {
+    Int64(HandDesign.actuatingPhase * Double(period))
   }
 }
