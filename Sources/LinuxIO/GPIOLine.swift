@@ -6,7 +6,7 @@ import Synchronization
 
 /// A GPIO line through libgpiod, claimed for as long as the object lives.
 ///
-/// An output starts inactive and is made inactive before it is let go: some kernel drivers keep driving what
+/// An output starts inactive (an open drain: released) and is made so again before it is let go: some kernel drivers keep driving what
 /// a dead program left. Where the program cannot do that any more, the resistor and the kill line's safe
 /// state at service stop must.
 package final class GPIOLine: DigitalLine, @unchecked Sendable {
@@ -15,10 +15,14 @@ package final class GPIOLine: DigitalLine, @unchecked Sendable {
 
   package enum Direction: Sendable {
     case output
+    /// Active = released: a pull-up or somebody else decides the level.
     case openDrainOutput
     case input
     case inputWithEdges
   }
+
+  /// How the kernel's list of lines shows ours.
+  static let consumerPrefix = "motorhand "
 
   package let name: String
   private let direction: Direction
@@ -48,7 +52,11 @@ package final class GPIOLine: DigitalLine, @unchecked Sendable {
       case .pullDown: cgpio_bias_pull_down
       }
     request.is_active_low = spec.activeLow
-    guard let handle = cgpio_line_request(location.node, location.offset, "motorhand \(spec.line)", &request)
+    // An open drain at rest is released: its wire is shared.
+    request.is_initially_active = direction == .openDrainOutput
+    guard
+      let handle = cgpio_line_request(
+        location.node, location.offset, Self.consumerPrefix + spec.line, &request)
     else {
       let cause = errno
       if cause == EBUSY {
@@ -64,15 +72,12 @@ package final class GPIOLine: DigitalLine, @unchecked Sendable {
   }
 
   deinit {
-    if isOutput { setActive(false) }
-    cgpio_line_release(handle)
-  }
-
-  private var isOutput: Bool {
     switch direction {
-    case .output, .openDrainOutput: true
-    case .input, .inputWithEdges: false
+    case .output: setActive(false)
+    case .openDrainOutput: setActive(true)
+    case .input, .inputWithEdges: break
     }
+    cgpio_line_release(handle)
   }
 
   /// Failed reads and writes since the line was claimed.

@@ -57,7 +57,7 @@ enum LineRole {
 }
 
 extension Board {
-  /// Every line of the board with its purpose in words and its role, each line once.
+  /// Every line that the running hand uses, with its purpose in words and its role.
   var lineUses: [(spec: LineSpec, purpose: String, role: LineRole)] {
     [(killLine, "kill line", .output), (eStopLine, "e-stop line", .emergencyStop)]
       + joints.map { ($0.actuator.directionLine, "direction of \($0.name)", .output) }
