@@ -16,6 +16,8 @@ package struct GPIOChip: Sendable {
   package let node: String
   /// Such as `pinctrl-rp1`.
   package let label: String
+  /// Path in the device tree, nil where there is none. Some labels follow the order of probing (gpio-omap).
+  package let deviceTreePath: String?
   /// By offset.
   package let lines: [Line]
 
@@ -35,7 +37,8 @@ package struct GPIOChip: Sendable {
       var status = stat()
       guard lstat(node, &status) == 0, status.st_mode & S_IFMT != S_IFLNK else { continue }
       do throws(Errno) {
-        inventory.chips.append(try GPIOChip(node: node))
+        let firmware = tree.resolve("\(tree.sysfs)/bus/gpio/devices/\(entry.name)/of_node")
+        inventory.chips.append(try GPIOChip(node: node, firmware: firmware))
       } catch {
         inventory.failures.append((node, error.value))
       }
@@ -43,9 +46,10 @@ package struct GPIOChip: Sendable {
     return inventory
   }
 
-  init(node: String, label: String, lines: [Line]) {
+  init(node: String, label: String, deviceTreePath: String? = nil, lines: [Line]) {
     self.node = node
     self.label = label
+    self.deviceTreePath = deviceTreePath
     self.lines = lines
   }
 
@@ -53,7 +57,7 @@ package struct GPIOChip: Sendable {
     let value: Int32
   }
 
-  private init(node: String) throws(Errno) {
+  private init(node: String, firmware: String?) throws(Errno) {
     guard let chip = cgpio_chip_open(node) else { throw Errno(value: errno) }
     defer { cgpio_chip_close(chip) }
     var text = [CChar](repeating: 0, count: Int(cgpio_text_size))
@@ -72,7 +76,8 @@ package struct GPIOChip: Sendable {
           name: withUnsafeBytes(of: info.name) { Self.string($0) },
           consumer: info.is_used ? (consumer.isEmpty ? "the kernel" : consumer) : nil))
     }
-    self.init(node: node, label: label, lines: lines)
+    self.init(
+      node: node, label: label, deviceTreePath: firmware.map(DeviceTree.path), lines: lines)
   }
 
   private static func string(_ bytes: UnsafeRawBufferPointer) -> String {
@@ -87,14 +92,16 @@ package struct GPIOLocation: Sendable {
   /// Who holds it now, nil if it is free.
   package let consumer: String?
 
-  /// Finds the line: chip by label, line by name. A decimal number is an offset where no line has it as name,
+  /// Finds the line: chip by label or end of its device tree path, line by name. A decimal number is an offset where no line has it as name,
   /// for chips whose lines are not named.
   package static func find(
     _ spec: LineSpec, among inventory: GPIOChip.Inventory, in tree: SystemTree
   ) throws(HardwareError) -> GPIOLocation {
     let part = "line \(spec.line)"
     let overlay = "enable it by the configuration lines at the top of the board file, or correct"
-    let chips = inventory.chips.filter { $0.label == spec.chip }
+    let chips = inventory.chips.filter {
+      $0.label == spec.chip || DeviceTree.path($0.deviceTreePath, isMeantBy: spec.chip)
+    }
     guard !chips.isEmpty else {
       // The chip meant may be one of those that could not be opened.
       if let failure = inventory.failures.first {
@@ -103,7 +110,7 @@ package struct GPIOLocation: Sendable {
       let labels = inventory.chips.map { "\($0.label) with \($0.lines.count) lines" }
       throw HardwareError(
         .missing, part: part,
-        found: "no GPIO chip is labelled \(spec.chip); there "
+        found: "no GPIO chip is \(spec.chip); there "
           + (labels.isEmpty ? "is no /dev/gpiochip*" : "are " + labels.joined(separator: ", ")),
         remedy: "\(overlay) chip")
     }

@@ -26,7 +26,7 @@ package struct I2CAdapter: Sendable, Equatable {
     self.number = number
     node = "\(tree.dev)/i2c-\(number)"
     name = SystemFile.readLine("\(entry)/name") ?? ""
-    deviceTreePath = tree.resolve("\(entry)/device/of_node").map(Self.deviceTreePath)
+    deviceTreePath = tree.resolve("\(entry)/device/of_node").map(DeviceTree.path)
     // entry/device is the adapter; its parent is the controller. Both are links, hence resolved first.
     let controller = tree.resolve("\(entry)/device").map { path in
       path.split(separator: "/").dropLast().reduce(into: "") { $0 += "/" + $1 }
@@ -34,13 +34,6 @@ package struct I2CAdapter: Sendable, Equatable {
     driver = controller.flatMap { tree.target("\($0)/driver") }
     self.controller =
       driver == nil ? nil : controller?.split(separator: "/").last.map(String.init)
-  }
-
-  /// /sys/firmware/devicetree/base/soc/i2c@7e804000 is /soc/i2c@7e804000 to the device tree.
-  private static func deviceTreePath(_ path: String) -> String {
-    let components = path.split(separator: "/")
-    guard let base = components.firstIndex(of: "base") else { return path }
-    return components[components.index(after: base)...].reduce(into: "") { $0 += "/" + $1 }
   }
 
   /// Finds the adapter that a board file's `device` means: a node under /dev, the adapter's name, its path in
@@ -80,9 +73,7 @@ package struct I2CAdapter: Sendable, Equatable {
   }
 
   private func isMeant(by device: String) -> Bool {
-    if name == device { return true }
-    guard let deviceTreePath else { return false }
-    return device.hasPrefix("/") ? deviceTreePath == device : deviceTreePath.hasSuffix("/" + device)
+    name == device || DeviceTree.path(deviceTreePath, isMeantBy: device)
   }
 
   /// The clock that the device tree asks for; the controller may have rounded it. Nil where it says nothing.

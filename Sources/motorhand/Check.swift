@@ -6,13 +6,20 @@ import Runtime
 
 /// The calibration file that a command uses beside a board.
 struct CalibrationOption: ParsableArguments {
-  @Option(help: "Calibration file; default: nominal-hand.yaml in the folder Calibration beside the board's.")
+  @Option(
+    help:
+      "Calibration file; default: in the folder Calibration beside the board's the one of the board's name, else nominal-hand.yaml."
+  )
   var calibration: String?
 
   func path(board: String) -> String {
-    calibration
-      ?? URL(fileURLWithPath: board).deletingLastPathComponent().deletingLastPathComponent()
-      .appendingPathComponent("Calibration/nominal-hand.yaml").path
+    if let calibration { return calibration }
+    let file = URL(fileURLWithPath: board)
+    let folder = file.deletingLastPathComponent().deletingLastPathComponent()
+      .appendingPathComponent("Calibration")
+    let own = folder.appendingPathComponent(file.lastPathComponent).path
+    return FileManager.default.fileExists(atPath: own)
+      ? own : folder.appendingPathComponent("nominal-hand.yaml").path
   }
 }
 
