@@ -166,8 +166,13 @@ extension Board {
     }
     for spec in multiplexers where spec.bus == bus { add("TCA9548A", spec.name, spec.address) }
     for spec in encoders where spec.bus == bus { add(spec.chip.rawValue, spec.name, spec.address, spec.port) }
-    for spec in currentSensors where spec.bus == bus { add("INA226", spec.name, spec.address, spec.port) }
-    for spec in forceSensors where spec.bus == bus { add("ADS1115", spec.name, spec.address, spec.port) }
+    for spec in currentSensors where spec.bus == bus {
+      add(spec.chip.rawValue, spec.name, spec.address, spec.port)
+    }
+    for spec in forceSensors where spec.bus == bus {
+      add(spec.chip.rawValue, spec.name, spec.address, spec.port)
+    }
+    for spec in imus where spec.bus == bus { add(spec.chip.rawValue, spec.name, spec.address, spec.port) }
     for spec in pwmChips where spec.bus == bus { add("PCA9685", spec.name, spec.address) }
     return chips
   }

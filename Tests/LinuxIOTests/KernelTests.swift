@@ -1,3 +1,4 @@
+import DeviceContracts
 import Devices
 import Foundation
 import Testing
@@ -9,7 +10,7 @@ import Testing
 private enum KernelParts {
   private static func variable(_ name: String) -> String? { ProcessInfo.processInfo.environment[name] }
 
-  /// /dev/i2c-N of an i2c-stub with a chip at 0x36 and none at 0x37.
+  /// /dev/i2c-N of an i2c-stub with the chips of `DeviceContract.all` and none at 0x37.
   static let bus = variable("MOTORHAND_TEST_I2C")
   /// LABEL:LINE:DIRECTORY of a free gpio-sim line, DIRECTORY being its sim_gpioN under /sys/devices/platform.
   static let line = variable("MOTORHAND_TEST_GPIO").map { $0.split(separator: ":").map(String.init) }
@@ -56,6 +57,16 @@ struct KernelTests {
     #expect(error?.adapter.contains("SMBus stub driver") == true)
     // The next address is not harmed by it.
     _ = try bus.readByte(chip)
+  }
+
+  @Test(
+    "each driver keeps its contract through the kernel",
+    .enabled(if: KernelParts.bus != nil, "MOTORHAND_TEST_I2C names no i2c-stub bus"),
+    arguments: DeviceContract.all)
+  func contract(contract: DeviceContract) throws {
+    let bus = try bus()
+    try contract.preloadStub(on: bus)
+    #expect(contract.findings(on: bus) == [])
   }
 
   private func spec(_ activeLow: Bool) throws -> (spec: LineSpec, directory: String) {
