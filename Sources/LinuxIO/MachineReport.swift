@@ -36,8 +36,10 @@ package struct MachineReport: Codable, Sendable {
     for use in board.lineUses { addLine(use.spec, use.purpose, among: inventory, in: tree) }
     for bus in board.buses {
       guard let lines = bus.recovery else { continue }
-      addLine(lines.clock, "SCL of \(bus.name), for recovery", among: inventory, in: tree)
-      addLine(lines.data, "SDA of \(bus.name), for recovery", among: inventory, in: tree)
+      for (line, wire) in [(lines.clock, "SCL"), (lines.data, "SDA")] {
+        // Held by the adapter until recovery unbinds it, and shown so where the pin controller is strict.
+        addLine(line, "\(wire) of \(bus.name), for recovery", isShared: true, among: inventory, in: tree)
+      }
     }
   }
 
@@ -112,7 +114,8 @@ package struct MachineReport: Codable, Sendable {
   // MARK: Lines
 
   private mutating func addLine(
-    _ spec: LineSpec, _ purpose: String, among inventory: GPIOChip.Inventory, in tree: SystemTree
+    _ spec: LineSpec, _ purpose: String, isShared: Bool = false, among inventory: GPIOChip.Inventory,
+    in tree: SystemTree
   ) {
     let place = "\(spec.chip) \(spec.line)"
     do throws(HardwareError) {
@@ -121,7 +124,7 @@ package struct MachineReport: Codable, Sendable {
         part: purpose, place: place, state: .found, found: "\(location.node) offset \(location.offset)",
         remedy: "")
       // A running daemon holds its own lines.
-      if let consumer = location.consumer, !consumer.hasPrefix(GPIOLine.consumerPrefix) {
+      if let consumer = location.consumer, !isShared, !consumer.hasPrefix(GPIOLine.consumerPrefix) {
         part.state = .busy
         part.found += ", held by \(consumer)"
         part.remedy = "end that program or remove its overlay, or choose another line"

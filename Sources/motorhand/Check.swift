@@ -7,19 +7,24 @@ import Runtime
 /// The calibration file that a command uses beside a board.
 struct CalibrationOption: ParsableArguments {
   @Option(
-    help:
-      "Calibration file; default: in the folder Calibration beside the board's the one of the board's name, else nominal-hand.yaml."
-  )
+    help: """
+      Calibration file; default: in the folder Calibration beside the board's the one of the board's name, else \
+      the first that fits the board, else nominal-hand.yaml.
+      """)
   var calibration: String?
 
   func path(board: String) -> String {
     if let calibration { return calibration }
     let file = URL(fileURLWithPath: board)
     let folder = file.deletingLastPathComponent().deletingLastPathComponent()
-      .appendingPathComponent("Calibration")
-    let own = folder.appendingPathComponent(file.lastPathComponent).path
-    return FileManager.default.fileExists(atPath: own)
-      ? own : folder.appendingPathComponent("nominal-hand.yaml").path
+      .appendingPathComponent("Calibration").path
+    let own = file.lastPathComponent
+    let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
+    if names.contains(own) { return "\(folder)/\(own)" }
+    let fitting = names.first {
+      $0.hasSuffix(".yaml") && (try? HandFiles(board: board, calibration: "\(folder)/\($0)")) != nil
+    }
+    return "\(folder)/\(fitting ?? "nominal-hand.yaml")"
   }
 }
 

@@ -9,19 +9,19 @@ struct ShippedBoardsTests {
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
 
-  private func design(_ name: String) throws -> HandDesign {
+  private func design(_ name: String, calibration: String) throws -> HandDesign {
     let files = try HandFiles(
       board: Self.root.appending(path: "Boards/\(name).yaml").path,
-      calibration: Self.root.appending(path: "Calibration/\(name).yaml").path)
+      calibration: Self.root.appending(path: "Calibration/\(calibration).yaml").path)
     #expect(files.board.name == name && files.board.platform == .linux)
     return try HandDesign(board: files.board, calibration: files.calibration)
   }
 
   @Test(
     "each fits its buses, has a certificate for every joint and follows a pose in virtual time",
-    arguments: ["beaglebone-black"])
-  func board(name: String) throws {
-    let design = try design(name)
+    arguments: [("beaglebone-black", "beaglebone-black")])
+  func board(name: String, calibration: String) throws {
+    let design = try design(name, calibration: calibration)
     #expect(design.plan.overloaded.isEmpty)
     #expect(design.joints.allSatisfy { $0.certificate.contraction < 1 })
     // Virtual time has no machine: the linux board's chips are simulated there.
