@@ -46,6 +46,14 @@ package struct BusSpec: Sendable, Equatable {
   package var clockHertz: Int
   /// Software and driver time a transfer, t_sw (docs/hardware.md).
   package var transferOverheadNanoseconds: Int64
+  /// The bus's own wires as GPIO lines, for `motorhand recover`; nil where the board cannot give them.
+  package var recovery: BusRecoveryLines? = nil
+}
+
+/// SCL and SDA as GPIO lines, driven as open drains while the adapter is unbound.
+package struct BusRecoveryLines: Sendable, Equatable {
+  package var clock: LineSpec
+  package var data: LineSpec
 }
 
 /// A TCA9548A.

@@ -196,10 +196,20 @@ private struct BoardFileReader {
       let bus = BusSpec(
         name: name ?? "", device: reader.text("device", required: isLinux) ?? "",
         clockHertz: reader.integer("clock_hz", in: Board.FileLimits.clockHertz) ?? 1,
-        transferOverheadNanoseconds: Int64((overhead * 1000).rounded()))
+        transferOverheadNanoseconds: Int64((overhead * 1000).rounded()),
+        recovery: readRecovery(reader, bus: name ?? "a bus"))
       reader.finish()
       return bus
     }
+  }
+
+  private mutating func readRecovery(_ reader: MappingReader, bus: String) -> BusRecoveryLines? {
+    guard reader.has("recovery"), let section = reader.section("recovery") else { return nil }
+    let lines = BusRecoveryLines(
+      clock: readLine(section, key: "scl_line", use: "SCL of \(bus)"),
+      data: readLine(section, key: "sda_line", use: "SDA of \(bus)"))
+    section.finish()
+    return lines
   }
 
   private func readBus(_ reader: MappingReader) -> Int? {

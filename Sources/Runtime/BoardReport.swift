@@ -1,4 +1,5 @@
 import HandModel
+import LinuxIO
 
 /// What `motorhand check` says of a board: devices, bus arithmetic, certificates.
 package struct BoardReport: Codable, Sendable {
@@ -39,6 +40,8 @@ package struct BoardReport: Codable, Sendable {
   /// Empty when `refusal` says why.
   package var joints: [Joint]
   package var refusal: String?
+  /// What this machine has of the board; nil where it was not searched.
+  package var machine: MachineReport?
 
   /// Whether every bus bears its load at this rate. Stored, so that the JSON has it.
   package var fits: Bool

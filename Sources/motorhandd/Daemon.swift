@@ -122,7 +122,8 @@ final class Daemon {
         report(
           fault == .none
             ? "fault cleared, state \(record.state.name)"
-            : "\(record.state.name): \(fault.name)\(joint), seen at tick \(record.sequence); outputs off")
+            : "\(record.state.name): \(fault.name)\(joint), seen at tick \(record.sequence); outputs off"
+              + advice(fault, joint: Int(record.faultJoint)))
       }
       guard let status = recorder?.status else { continue }
       // The last error stays in the status after recovery; whether storage fails now is a field of its own.
@@ -143,6 +144,14 @@ final class Daemon {
         expired = status.expiredSegments
       }
     }
+  }
+
+  /// What mends a fault that a reset alone may not.
+  private func advice(_ fault: FaultCode, joint: Int) -> String {
+    let board = identity.board
+    guard fault == .busFault, board.platform == .linux, joint < board.joints.count else { return "" }
+    let bus = board.buses[board.encoders[board.joints[joint].encoder].bus].name
+    return "; if bus \(bus) stays so, stop the daemon and run motorhand recover \(options.boardPath) \(bus)"
   }
 
   private func summarise(

@@ -98,7 +98,7 @@ struct MotorHandDaemon: ParsableCommand {
     switch error {
     case is ConfigurationErrors, is UnreadableFile: ExitCode(2)
     case is DesignRefusal, StartError.overloadedBuses: ExitCode(3)
-    case StartError.devices, StartError.platformNotBuilt: ExitCode(4)
+    case StartError.devices, StartError.hardware: ExitCode(4)
     case SocketError.alreadyRunning: ExitCode(5)
     case StartError.notRealtime, StartError.thread: ExitCode(6)
     default: ExitCode(1)

@@ -52,6 +52,38 @@ extension EndToEnd {
       }
     }
 
+    @Test(
+      "a board for a machine that this is not is checked to the end, ends with 4, and keeps the daemon from starting"
+    )
+    func otherMachine() throws {
+      let board = Repository.root + "/Boards/beaglebone-black.yaml"
+      let check = try bench.motorhand("check", board)
+      #expect(check.status == 4)
+      #expect(check.output.contains("fits; highest rate of this board"))
+      #expect(check.output.contains("kill line") && check.output.contains("→"))
+      let json = try bench.motorhand("check", board, "--json")
+      #expect(json.status == 4 && json.output.contains(#""state" : "missing""#))
+      let daemon = try bench.run(
+        Repository.built("motorhandd"),
+        [
+          "--board", board, "--calibration", Repository.root + "/Calibration/beaglebone-black.yaml",
+          "--socket", bench.path("control.sock"), "--no-record",
+        ])
+      #expect(daemon.status == 4)
+      #expect(daemon.errors.contains("bus hand: ") && daemon.errors.contains("line P9_12: "))
+    }
+
+    @Test("a bus is not recovered that the board has not, nor on a simulated board")
+    func recover() throws {
+      let board = Repository.root + "/Boards/beaglebone-black.yaml"
+      let unknown = try bench.motorhand("recover", board, "palm")
+      #expect(unknown.status == 2 && unknown.errors.contains("no bus palm; there are hand"))
+      let simulated = try bench.motorhand("recover", Repository.board, "thumb")
+      #expect(simulated.status == 1 && simulated.errors.contains("no wires"))
+      let missing = try bench.motorhand("recover", board, "hand")
+      #expect(missing.status == 4 && missing.errors.contains("bus hand: missing"))
+    }
+
     @Test("a file that is missing, unreadable or no text ends the daemon with 2 and its path")
     func missingFile() throws {
       let bytes = bench.path("bytes.yaml")
