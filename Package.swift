@@ -19,7 +19,7 @@ let package = Package(
     .target(name: "PrimalLogic"),
     .target(name: "HandModel", dependencies: ["PrimalLogic", "Yams"]),
     .target(name: "Devices", dependencies: ["HandModel"]),
-    .target(name: "Simulation", dependencies: ["Devices"]),
+    .target(name: "Simulation", dependencies: ["Devices", "Realtime"]),
     .target(name: "CRealtime"),
     .target(name: "Realtime", dependencies: ["CRealtime"]),
     .target(
@@ -42,7 +42,9 @@ let package = Package(
       ]),
     .testTarget(name: "PrimalLogicTests", dependencies: ["PrimalLogic"]),
     .testTarget(name: "HandModelTests", dependencies: ["HandModel"]),
-    .testTarget(name: "SimulationTests", dependencies: ["Simulation"]),
+    // What each driver must do on any bus; the buses' tests run it.
+    .target(name: "DeviceContracts", dependencies: ["Devices"], path: "Tests/DeviceContracts"),
+    .testTarget(name: "SimulationTests", dependencies: ["Simulation", "DeviceContracts"]),
     .executableTarget(name: "realtime-probe", dependencies: ["Realtime"], path: "Tests/Probe/Program"),
     .testTarget(name: "RealtimeTests", dependencies: ["Realtime", "realtime-probe"]),
     .testTarget(name: "RuntimeTests", dependencies: ["Runtime"]),

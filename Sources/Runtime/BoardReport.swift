@@ -92,8 +92,13 @@ package struct BoardReport: Codable, Sendable {
     }
     return board.multiplexers.filter { $0.bus == bus }.map { place("TCA9548A", $0.name, $0.address, nil) }
       + board.encoders.filter { $0.bus == bus }.map { place($0.chip.rawValue, $0.name, $0.address, $0.port) }
-      + board.currentSensors.filter { $0.bus == bus }.map { place("INA226", $0.name, $0.address, $0.port) }
-      + board.forceSensors.filter { $0.bus == bus }.map { place("ADS1115", $0.name, $0.address, $0.port) }
+      + board.currentSensors.filter { $0.bus == bus }.map {
+        place($0.chip.rawValue, $0.name, $0.address, $0.port)
+      }
+      + board.forceSensors.filter { $0.bus == bus }.map {
+        place($0.chip.rawValue, $0.name, $0.address, $0.port)
+      }
+      + board.imus.filter { $0.bus == bus }.map { place($0.chip.rawValue, $0.name, $0.address, $0.port) }
       + board.pwmChips.compactMap { spec in
         guard case .pca9685(bus, let address, _) = spec.chip else { return nil }
         return place("PCA9685", spec.name, address, nil)

@@ -67,7 +67,7 @@ package final class HandRuntime: @unchecked Sendable {
   private let loop: ControlLoop
   private let latest = LatestValue<TickRecord>(TickRecord())
   /// Readers of `latest` share its one reader side.
-  private let latestReader = Mutex<TickRecord>(TickRecord())
+  private let latestReader = SharedState<TickRecord>(TickRecord())
   private let killLine: any DigitalLine
   private let shouldStop = Atomic<Bool>(false)
   private let probe = ProbeMarks()

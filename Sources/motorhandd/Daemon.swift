@@ -15,6 +15,8 @@ struct DaemonOptions {
   var socketPath: String
   /// Nil = record nothing.
   var dataDirectory: String?
+  /// Bytes that recordings may take; nil = no bound.
+  var keepBytes: UInt64?
   /// Nil = publish nothing.
   var broker: PublisherOptions?
   var cpu: Int?
@@ -108,6 +110,7 @@ final class Daemon {
     var fault = FaultCode.none
     var storageFailing = false
     var dropped: UInt64 = 0
+    var expired = 0
     while true {
       if let name = signals.wait(milliseconds: Self.watchMilliseconds) { return name }
       let record = runtime.latestRecord()
@@ -134,6 +137,10 @@ final class Daemon {
       if lost > dropped {
         report("recorder: \(lost - dropped) ticks dropped, \(lost) since start")
         dropped = lost
+      }
+      if status.expiredSegments > expired {
+        report("recorder: \(status.expiredSegments - expired) of the oldest segments deleted to make room")
+        expired = status.expiredSegments
       }
     }
   }
@@ -193,7 +200,9 @@ final class Daemon {
 
   private func makeRecorder(_ ring: Ring<TickRecord>) throws -> Recorder? {
     guard let directory = options.dataDirectory else { return nil }
-    return try Recorder(directory: directory, identity: identity, ring: ring)
+    var recording = RecorderOptions()
+    recording.keepBytes = options.keepBytes
+    return try Recorder(directory: directory, identity: identity, ring: ring, options: recording)
   }
 
   private func makePublisher(_ runtime: HandRuntime) throws -> Publisher? {

@@ -108,10 +108,10 @@ extension EndToEnd {
     @Test("a rate beyond the buses ends check and daemon with 3 and the arithmetic of the bus")
     func infeasibleRate() throws {
       // Two PCA9685 on the actuators' bus at 1 MHz, docs/board-file.md: one block of 8 channels is
-      // 308 bits + 20 µs = 328 µs, one of 7 is 292 µs, a mode read back 68 µs: 688 µs of a period of 500 µs.
+      // 308 bits + 20 µs = 328 µs, one of 7 is 292 µs, a mode read back 59 µs: 679 µs of a period of 500 µs.
       let check = try bench.motorhand("check", Repository.board, "--rate-hz", "2000")
       #expect(check.status == 3)
-      for text in ["328.0 µs", "292.0 µs", "688.0 µs of 500.0 µs", "DOES NOT FIT", "at most 1017 Hz"] {
+      for text in ["328.0 µs", "292.0 µs", "679.0 µs of 500.0 µs", "DOES NOT FIT", "at most 1031 Hz"] {
         #expect(check.output.contains(text), "no \(text) in \(check.output)")
       }
       let board = try board(
