@@ -37,6 +37,8 @@ package struct BoardReport: Codable, Sendable {
   package var largestLoad: Double
   package var highestRateHertz: Double
   package var buses: [Bus]
+  /// PWM chips of the kernel's, which cost no bus anything.
+  package var kernelPWMChips: [String]
   /// Empty when `refusal` says why.
   package var joints: [Joint]
   package var refusal: String?
@@ -67,6 +69,10 @@ package struct BoardReport: Codable, Sendable {
         }, cycleMicroseconds: Double(cycle) / 1000, load: plan.load(index),
         highestRateHertz: cycle == 0 ? 0 : BusPlan.largestLoad * 1e9 / Double(cycle),
         fits: plan.load(index) <= BusPlan.largestLoad)
+    }
+    kernelPWMChips = board.pwmChips.compactMap { spec in
+      guard case .sysfs(let device) = spec.chip else { return nil }
+      return "\(spec.name), \(spec.frequencyHertz) Hz\(device.isEmpty ? "" : ", \(device)")"
     }
     fits = buses.allSatisfy(\.fits)
     joints = (design?.joints ?? []).map { joint in

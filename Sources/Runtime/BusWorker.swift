@@ -135,7 +135,7 @@ package final class BusWorker: @unchecked Sendable {
       case .force, .immediateForce: break
       }
     }
-    for chip in 0..<(actuators?.chips.count ?? 0) { health.append(HealthCheck(chip: .pwm(chip))) }
+    for chip in actuators?.chips.indices ?? 0..<0 { health.append(HealthCheck(chip: .pwm(chip))) }
   }
 
   package var drivesActuators: Bool { actuators != nil }

@@ -109,6 +109,7 @@ struct Check: ParsableCommand {
           format: "  = %.1f µs of %.1f µs: load %.1f %%, at most %.0f Hz%@", bus.cycleMicroseconds,
           report.periodMicroseconds, bus.load * 100, bus.highestRateHertz, bus.fits ? "" : "  DOES NOT FIT"))
     }
+    for chip in report.kernelPWMChips { lines.append("kernel PWM chip \(chip)") }
     lines.append("")
     if let refusal = report.refusal {
       lines.append(refusal)
