@@ -24,6 +24,7 @@ let package = Package(
     .target(name: "Realtime", dependencies: ["CRealtime"]),
     .target(
       name: "Runtime", dependencies: ["PrimalLogic", "HandModel", "Devices", "Simulation", "Realtime"]),
+    .target(name: "Service", dependencies: ["HandModel"]),
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .target(name: "Recording", dependencies: ["HandModel", "Realtime", "CSQLite"]),
     .systemLibrary(name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
@@ -31,7 +32,7 @@ let package = Package(
     .executableTarget(
       name: "motorhandd",
       dependencies: [
-        "Runtime", "Recording", "Telemetry",
+        "Runtime", "Recording", "Telemetry", "Service",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(

@@ -1,0 +1,46 @@
+import ArgumentParser
+import Devices
+import HandModel
+import Runtime
+
+struct SafeState: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "safe-state",
+    abstract: "Release the kill line and switch every actuator off, without the daemon.",
+    discussion: """
+      What the service runs after every end of the daemon, crash and SIGKILL included. May be repeated. While a \
+      daemon runs it owns the lines: use motorhand stop.
+      Exit codes: 0 done, or nothing to do for a simulated board; 2 the board file is broken or unreadable; \
+      4 a line or chip could not be reached: what the kill line does not hold is then not known to be safe.
+      """)
+  @Argument(help: "Board file.") var board = "/etc/motorhand/board.yaml"
+
+  func run() throws {
+    let board: Board
+    do {
+      board = try Board(yaml: try HandFiles.text(self.board), file: self.board)
+    } catch {
+      complain("\(error)")
+      throw Exit.brokenFile
+    }
+    guard board.platform == .linux else {
+      print("board \(board.name) is simulated: its outputs ended with the process")
+      return
+    }
+    let failures: [DeviceError]
+    do throws(StartError) {
+      failures = makeSafe(board, hardware: try openHardware(board))
+    } catch {
+      complain(error)
+      throw Exit.device
+    }
+    for failure in failures { complain(failure) }
+    guard failures.isEmpty else { throw Exit.device }
+    print("board \(board.name): kill line released, every actuator off")
+  }
+
+  /// The board's buses and lines on this machine.
+  private func openHardware(_ board: Board) throws(StartError) -> any Hardware {
+    throw .platformNotBuilt(board: board.name)
+  }
+}
