@@ -46,6 +46,7 @@ let package = Package(
     .testTarget(name: "SimulationTests", dependencies: ["Simulation"]),
     .executableTarget(name: "realtime-probe", dependencies: ["Realtime"], path: "Tests/Probe/Program"),
     .testTarget(name: "RealtimeTests", dependencies: ["Realtime", "realtime-probe"]),
+    .testTarget(name: "ServiceTests", dependencies: ["Service"]),
     .testTarget(name: "RuntimeTests", dependencies: ["Runtime"]),
     // Runs the release build of the two programs (docs/realtime.md, "Proof").
     .testTarget(name: "ProofTests"),
