@@ -5,13 +5,20 @@ import Runtime
 
 /// The calibration file that a command uses beside a board.
 struct CalibrationOption: ParsableArguments {
-  @Option(help: "Calibration file; default: nominal-hand.yaml in the folder Calibration beside the board's.")
+  @Option(
+    help: """
+      Calibration file; default: calibration.yaml beside the board, as installed, or nominal-hand.yaml in the \
+      folder Calibration beside the board's.
+      """)
   var calibration: String?
 
   func path(board: String) -> String {
-    calibration
-      ?? URL(fileURLWithPath: board).deletingLastPathComponent().deletingLastPathComponent()
-      .appendingPathComponent("Calibration/nominal-hand.yaml").path
+    if let calibration { return calibration }
+    let folder = URL(fileURLWithPath: board).deletingLastPathComponent()
+    let beside = folder.appendingPathComponent("calibration.yaml").path
+    return FileManager.default.fileExists(atPath: beside)
+      ? beside
+      : folder.deletingLastPathComponent().appendingPathComponent("Calibration/nominal-hand.yaml").path
   }
 }
 

@@ -93,11 +93,11 @@ extension EndToEnd {
       // The layout is that of docs/service.md, read without the program's own code.
       func word(_ offset: Int) throws -> UInt64 {
         var value: UInt64 = 0
-        let count = pread(memory, &value, 8, off_t(offset))
-        try #require(count == 8)
+        guard pread(memory, &value, 8, off_t(offset)) == 8 else { throw POSIXError(.EIO) }
         return value
       }
-      #expect(try withUnsafeBytes(of: word(0)) { String(decoding: $0, as: UTF8.self) } == "MHBLKBOX")
+      let magic = try word(0)
+      #expect(withUnsafeBytes(of: magic) { String(decoding: $0, as: UTF8.self) } == "MHBLKBOX")
       let (recordBytes, capacity) = (try word(16), try word(24))
       let (start, head) = (try word(40), try word(48))
       #expect(capacity == 5000)
