@@ -22,6 +22,8 @@ package final class MemoryFile: @unchecked Sendable {
       throw .system(operation: "ftruncate", errno: reason)
     }
     try self.init(descriptor: descriptor, byteCount: byteCount, isWritable: true)
+    // By hand: MAP_POPULATE does nothing in a process that locks its memory on fault (`MemoryLock`).
+    for offset in stride(from: 0, to: byteCount, by: Int(getpagesize())) { crealtime_touch(start + offset) }
   }
 
   /// What another process wrote, for reading only. Takes the descriptor over, also on failure.
@@ -41,7 +43,7 @@ package final class MemoryFile: @unchecked Sendable {
   }
 
   private init(descriptor: Int32, byteCount: Int, isWritable: Bool) throws(MemoryFileError) {
-    guard let start = crealtime_map_touched(descriptor, byteCount, isWritable ? 1 : 0) else {
+    guard let start = crealtime_map_shared(descriptor, byteCount, isWritable ? 1 : 0) else {
       let reason = errno
       close(descriptor)
       throw .system(operation: "mmap", errno: reason)
