@@ -24,6 +24,7 @@ package final class ControlLoop {
   private let latest: LatestValue<TickRecord>
   private let wakeUps: LatencyHistogram
   private let computes: LatencyHistogram
+  private let blackBox: BlackBox?
   private let wallOffset: Int64
   private var outputsEnabled = false
 
@@ -31,7 +32,7 @@ package final class ControlLoop {
     controller: consuming HandController, buses: [BusWorker], actuatorWorkers: [ActuatorWorker],
     killLine: any DigitalLine, eStopLine: any DigitalLine, port: CommandPort, recorderRing: Ring<TickRecord>,
     publisherRing: Ring<TickRecord>, latest: LatestValue<TickRecord>, wakeUps: LatencyHistogram,
-    computes: LatencyHistogram, wallOffsetNanoseconds: Int64
+    computes: LatencyHistogram, blackBox: BlackBox?, wallOffsetNanoseconds: Int64
   ) {
     self.controller = controller
     self.buses = buses
@@ -44,6 +45,7 @@ package final class ControlLoop {
     self.latest = latest
     self.wakeUps = wakeUps
     self.computes = computes
+    self.blackBox = blackBox
     wallOffset = wallOffsetNanoseconds
     jointsOfBus = buses.map { worker in
       worker.schedule.encoders.reduce(0) { $0 | 1 << UInt16($1.joint) }
@@ -63,8 +65,11 @@ package final class ControlLoop {
   }
 
   /// Runs the tick of `deadline`, which woke at `now`.
-  /// - Parameter finished: read after the tick, for its compute time; the same clock as `now`.
-  func tick(deadline: Int64, now: Int64, skipped: UInt64, finished: () -> Int64) {
+  /// - Parameters:
+  ///   - isLast: the hand stops with this tick: its outputs are off from here on, whatever is commanded.
+  ///   - finished: read after the tick, for its compute time; the same clock as `now`.
+  func tick(deadline: Int64, now: Int64, skipped: UInt64, isLast: Bool = false, finished: () -> Int64) {
+    inputs.pointee.isLast = isLast
     inputs.pointee.nowNanoseconds = now
     inputs.pointee.deadlineNanoseconds = deadline
     inputs.pointee.wallNanoseconds = now &+ wallOffset
@@ -124,6 +129,7 @@ package final class ControlLoop {
     outputsEnabled = enabled
     port.report(
       commandNumber: record.pointee.commandNumber, result: controller.lastResult, state: record.pointee.state)
+    blackBox?.append(record)
     recorderRing.push(record.pointee)
     publisherRing.push(record.pointee)
     latest.write(record.pointee)

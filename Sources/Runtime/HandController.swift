@@ -27,6 +27,8 @@ package struct TickInputs: BitwiseCopyable, Sendable {
   /// Set by an e-stop command; survives whatever the mailbox holds.
   package var stopRequested = false
   package var stopSource: CommandSource = .socket
+  /// The loop ends with this tick: a hand that is driven becomes idle, a latched cause stays.
+  package var isLast = false
   /// The newest command; handled once, by its number.
   package var command = TickCommand()
   /// The newest streamed set-point; handled once, by its number.
@@ -156,6 +158,7 @@ package struct HandController: ~Copyable {
     advanceStartUp(unready: unready, now: now)
     watchInputs(inputs, unready: unready, now: now)
     obey(inputs, unready: unready, now: now)
+    if inputs.pointee.isLast { retire() }
     control(inputs, dt: dt, record, actuators)
     finish(record, actuators)
     sequence &+= 1
@@ -284,6 +287,14 @@ package struct HandController: ~Copyable {
     mode = .idle
     isStreaming = false
     for j in 0..<jointCount { (joints + j).pointee.release() }
+  }
+
+  /// A hand whose loop ends is no longer driven; what it latched stays to be seen.
+  @_noLocks
+  private mutating func retire() {
+    guard state.outputsLive else { return }
+    state = .idle
+    letGo()
   }
 
   /// Faults that the inputs show whatever is commanded.

@@ -16,6 +16,8 @@ package enum StartError: Error, CustomStringConvertible {
   case hardware(board: String, [HardwareError])
   case thread(name: String, RealtimeThreadError)
   case notRealtime([String])
+  /// The hand's own self-test, over the first ticks, failed; the joint it names, if any.
+  case selfTest(joint: String?)
 
   package var description: String {
     switch self {
@@ -31,6 +33,9 @@ package enum StartError: Error, CustomStringConvertible {
     case .thread(let name, let error): "thread \(name) could not be started: \(error)"
     case .notRealtime(let reasons):
       "real-time operation is required but not possible:\n  " + reasons.joined(separator: "\n  ")
+    case .selfTest(let joint):
+      "self-test: " + (joint.map { "joint \($0)" } ?? "the hand")
+        + " gave no fresh samples; motorhand check shows what is wired to which bus"
     }
   }
 }
@@ -78,8 +83,10 @@ package final class HandRuntime: @unchecked Sendable {
   package private(set) var threadReports: [ThreadReport] = []
 
   /// Builds the hand, configures its chips and tests them; nothing moves, neither loop nor bus thread runs yet.
+  /// - Parameter blackBox: gets every tick too.
   package init(
-    design: HandDesign, seed: UInt64, clock: any TimeSource, port: CommandPort = CommandPort()
+    design: HandDesign, seed: UInt64, clock: any TimeSource, port: CommandPort = CommandPort(),
+    blackBox: BlackBox? = nil
   ) throws(StartError) {
     self.design = design
     self.port = port
@@ -125,7 +132,7 @@ package final class HandRuntime: @unchecked Sendable {
       actuatorWorkers: workers.compactMap(\.actuators) + [localActuators].compactMap(\.self),
       killLine: killLine, eStopLine: hardware.line(board.eStopLine), port: port, recorderRing: recorderRing,
       publisherRing: publisherRing, latest: latest, wakeUps: wakeUps, computes: computes,
-      wallOffsetNanoseconds: MonotonicClock().wallNow() - clock.now())
+      blackBox: blackBox, wallOffsetNanoseconds: MonotonicClock().wallNow() - clock.now())
   }
 
   /// The newest record. For any thread but the loop's.
@@ -182,11 +189,14 @@ package final class HandRuntime: @unchecked Sendable {
     var cadence = LoopCadence(periodNanoseconds: design.plan.periodNanoseconds, start: epoch)
     var skipped: UInt64 = 0
     probe.begin()
-    while !shouldStop.load(ordering: .acquiring) {
+    while true {
       let deadline = cadence.deadlineNanoseconds
       clock.sleep(until: deadline)
+      // Seen after the sleep: outputs end within a period, and the last tick shows in the recording that they did.
+      let isLast = shouldStop.load(ordering: .acquiring)
       let now = clock.now()
-      loop.tick(deadline: deadline, now: now, skipped: skipped) { clock.now() }
+      loop.tick(deadline: deadline, now: now, skipped: skipped, isLast: isLast) { clock.now() }
+      if isLast { break }
       skipped = cadence.advance(now: clock.now())
     }
     probe.end()
