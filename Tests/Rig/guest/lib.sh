@@ -1,0 +1,107 @@
+# What the checks share.
+
+SIM=/sys/kernel/config/gpio-sim/rig
+LINES_OF_SIM=(KILL E-STOP SPARE)
+PWM=0x60
+GOLDEN_PWM=0x61
+CONTRACT_CHIPS=0x06,0x36,0x40,0x44,0x48,0x4b,0x60,0x68,0x71
+SOCKET=/run/motorhand/control.sock
+DATA=/var/lib/motorhand
+JOINTS=(thumb-flexion index-flexion middle-flexion ring-flexion little-flexion)
+
+fail() {
+  echo "$*" >&2
+  exit 1
+}
+
+# await SECONDS COMMAND...: waits until the command succeeds.
+await() {
+  local end=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    ((SECONDS <= end)) || return 1
+    sleep 0.1
+  done
+}
+
+# The device of the stub's adapter, by its name.
+stub-bus() {
+  local name
+  for name in /sys/class/i2c-dev/*/name; do
+    if [[ $(<"$name") == 'SMBus stub driver' ]]; then
+      echo "/dev/$(basename "$(dirname "$name")")"
+      return
+    fi
+  done
+}
+stub-number() { local bus; bus=$(stub-bus); echo "${bus#/dev/i2c-}"; }
+
+# The directory of a simulated line, with the files pull and value.
+sim-line() {
+  local offset
+  for offset in "${!LINES_OF_SIM[@]}"; do
+    [[ ${LINES_OF_SIM[offset]} == "$1" ]] || continue
+    echo "/sys/devices/platform/$(<"$SIM/dev_name")/$(<"$SIM/bank0/chip_name")/sim_gpio$offset"
+  done
+}
+line-value() { cat "$(sim-line "$1")/value"; }
+line-is() { [[ $(line-value "$1") == "$2" ]]; }
+
+start-plant() {
+  systemd-run --quiet --unit=rig-plant --property=Type=exec \
+    /payload/rig/rig-plant "$(stub-bus)" "$(sim-line KILL)/value"
+}
+stop-plant() { systemctl stop rig-plant.service 2>/dev/null || true; }
+
+# registers ADDRESS FIRST COUNT: bytes of a chip of the stub, also where a kernel driver owns it.
+registers() {
+  local register
+  for ((register = $2; register < $2 + $3; register++)); do
+    i2cget -f -y "$(stub-number)" "$1" "$(printf '0x%02x' "$register")"
+  done | paste -sd' '
+}
+
+# The kernel's PCA9685 driver on its own address of the stub: kernel-pulse NANOSECONDS PERIOD prints the four bytes
+# of channel 0 and the prescaler that it writes.
+kernel-pulse() {
+  local adapter chip
+  adapter=/sys/bus/i2c/devices/i2c-$(stub-number)
+  [[ -d $adapter/$(stub-number)-0061 ]] || echo "pca9685 $GOLDEN_PWM" >"$adapter/new_device"
+  chip=$(echo "$adapter/$(stub-number)-0061"/pwm/pwmchip*)
+  [[ -d $chip/pwm0 ]] || echo 0 >"$chip/export"
+  await 5 test -w "$chip/pwm0/duty_cycle" || fail "the kernel's driver offers no channel 0"
+  # Shrinking duty first, growing period first: duty never exceeds the period.
+  echo 0 >"$chip/pwm0/duty_cycle"
+  echo "$2" >"$chip/pwm0/period"
+  echo "$1" >"$chip/pwm0/duty_cycle"
+  echo 1 >"$chip/pwm0/enable"
+  echo "$(registers $GOLDEN_PWM 6 4) $(registers $GOLDEN_PWM 0xfe 1)"
+}
+
+daemon-pid() { systemctl show --property=MainPID --value motorhandd.service; }
+daemon-active() { [[ $(systemctl is-active motorhandd.service) == active ]]; }
+hand() { motorhand "$@" --socket $SOCKET; }
+status() { hand status --json; }
+state-is() { [[ $(status 2>/dev/null | jq -r .state) == "$1" ]]; }
+
+need-package() {
+  dpkg-query -W -f '${Status}' motorhand 2>/dev/null | grep -q 'ok installed' ||
+    fail "the package motorhand is not installed (check package)"
+}
+need-service() {
+  need-package
+  await 20 daemon-active || fail "motorhandd.service is $(systemctl is-active motorhandd.service), expected active"
+}
+
+# Brings the daemon, whatever its state, to armed.
+arm() {
+  state-is armed || state-is tracking || {
+    hand reset >/dev/null 2>&1 || true
+    await 10 state-is idle || fail "state $(status | jq -r .state) before arming, expected idle"
+    hand arm >/dev/null || fail "arm was refused"
+    await 10 state-is armed || fail "state $(status | jq -r '.state, .fault') after arm, expected armed"
+  }
+}
+
+# The recording of the running daemon.
+segments() { ls "$DATA/$(status | jq -r .bootID)"/segment-*.sqlite; }
