@@ -40,22 +40,22 @@ enum {
 // AS5048B: 14 bits at 0xFE, bits 13..6 first. AS5600: 12 bits at 0x0C, bits 11..8 first.
 enum encoder { AS5048B, AS5600 };
 
-// Zeros and signs are those of rig-hand.yaml. Ring's range runs across the wrap of its encoder.
+// What rig-hand.yaml says of the hand, in the board's order.
 static const struct {
   enum encoder encoder;
   uint8_t address;
-  int zero, sign;
+  int zeroCounts, sign;
+  double zeroSeconds, secondsPerRadian;
 } joints[JOINTS] = {
-    {AS5048B, 0x40, 1200, -1}, // thumb, mounted the other way round
-    {AS5048B, 0x41, 5000, 1},
-    {AS5048B, 0x42, 9000, 1},
-    {AS5048B, 0x43, 15000, 1},
-    {AS5600, 0x36, 700, 1},
+    {AS5048B, 0x40, 1200, -1, 1000e-6, 636.6e-6},  // thumb: its magnet faces the other way
+    {AS5048B, 0x41, 5000, 1, 1000e-6, 636.6e-6},   // index
+    {AS5048B, 0x42, 9000, 1, 2000e-6, -636.6e-6},  // middle: its servo turns the other way
+    {AS5048B, 0x43, 15000, 1, 1000e-6, 636.6e-6},  // ring: runs across the wrap of its encoder
+    {AS5600, 0x36, 700, 1, 1000e-6, 636.6e-6},     // little
 };
 
-// A hobby servo: 1000 us per quarter turn around 1500 us, the bandwidth and speed of a fast one.
-static const double centreSeconds = 1500e-6, secondsPerRadian = 1000e-6 / (M_PI / 2);
-static const double bandwidth = 40.0, damping = 1.0, fastestRadiansPerSecond = 10.0;
+// A hobby servo: 6 Hz of bandwidth, 0.12 s for 60 degrees.
+static const double bandwidth = 37.7, damping = 0.8, fastestRadiansPerSecond = 8.7;
 // A joint without pulses is limp; the gear's friction stops it.
 static const double limpDampingPerSecond = 30.0;
 static const double oscillatorHertz = 25e6;
@@ -113,7 +113,7 @@ static int countsPerTurn(int joint) { return joints[joint].encoder == AS5048B ? 
 
 static void writeAngle(int joint, double radians) {
   int turn = countsPerTurn(joint);
-  int counts = joints[joint].zero + joints[joint].sign * (int)lround(radians * turn / (2 * M_PI));
+  int counts = joints[joint].zeroCounts + joints[joint].sign * (int)lround(radians * turn / (2 * M_PI));
   counts = (counts % turn + turn) % turn;
   if (joints[joint].encoder == AS5048B) {
     writeBig(joints[joint].address, 0xFE, (uint8_t)(counts >> 6), counts & 0x3F);
@@ -129,7 +129,7 @@ static double readAngle(int joint) {
     counts = readByte(joints[joint].address, 0xFE) << 6 | readByte(joints[joint].address, 0xFF);
   else
     counts = readByte(joints[joint].address, 0x0C) << 8 | readByte(joints[joint].address, 0x0D);
-  int bent = ((counts - joints[joint].zero) * joints[joint].sign % turn + turn) % turn;
+  int bent = ((counts - joints[joint].zeroCounts) * joints[joint].sign % turn + turn) % turn;
   if (bent > turn / 2) bent -= turn;
   return bent * 2 * M_PI / turn;
 }
@@ -181,6 +181,10 @@ static double pulseSeconds(const uint8_t registers[4], uint8_t prescale) {
   return ((off - on + 4096) % 4096) * (prescale + 1) / oscillatorHertz;
 }
 
+static double commandedRadians(int joint, double pulse) {
+  return (pulse - joints[joint].zeroSeconds) / joints[joint].secondsPerRadian;
+}
+
 static double position[JOINTS], velocity[JOINTS];
 
 static void step(double seconds) {
@@ -194,7 +198,7 @@ static void step(double seconds) {
     double before = position[joint];
     double acceleration =
         isnan(pulse) ? -limpDampingPerSecond * velocity[joint]
-                     : bandwidth * bandwidth * ((pulse - centreSeconds) / secondsPerRadian - before) -
+                     : bandwidth * bandwidth * (commandedRadians(joint, pulse) - before) -
                            2 * damping * bandwidth * velocity[joint];
     velocity[joint] += acceleration * seconds;
     velocity[joint] = fmin(fmax(velocity[joint], -fastestRadiansPerSecond), fastestRadiansPerSecond);
@@ -238,30 +242,32 @@ static void setPulse(int channel, int counts) {
 
 static void expectAngle(const char *when, int joint, double wanted) {
   double found = readAngle(joint);
-  // Two counts of the coarsest encoder, and one of the pulse: 4.88 us of 1000 us a quarter turn.
-  if (fabs(found - wanted) > 2 * 2 * M_PI / 4096 + 0.0077)
+  // Two counts of the coarsest encoder.
+  if (fabs(found - wanted) > 2 * 2 * M_PI / 4096)
     die("%s: joint %d stands at %.4f rad, expected %.4f", when, joint, found, wanted);
 }
 
-// The kill line must be live. 410 counts of 4.88 us are 2000.8 us.
+// The kill line must be live. At prescaler 121 a count is 4.88 us: 307 counts are 1498.2 us.
 static void selfTest(void) {
-  double bent = (410 * 122 / oscillatorHertz - centreSeconds) / secondsPerRadian;
+  enum { prescale = 121, counts = 307 };
+  double pulse = counts * (prescale + 1) / oscillatorHertz;
   run(0.1);
   for (int joint = 0; joint < JOINTS; joint++) expectAngle("asleep", joint, 0);
-  writeByte(PWM_ADDRESS, PRE_SCALE, 121);
+  writeByte(PWM_ADDRESS, PRE_SCALE, prescale);
   writeByte(PWM_ADDRESS, MODE1, 0x20);
-  for (int joint = 0; joint < JOINTS; joint++) setPulse(joint, 410);
-  run(1.0);
-  for (int joint = 0; joint < JOINTS; joint++) expectAngle("at 2000.8 us", joint, bent);
+  for (int joint = 0; joint < JOINTS; joint++) setPulse(joint, counts);
+  run(1.5);
+  for (int joint = 0; joint < JOINTS; joint++)
+    expectAngle("after 1498.2 us", joint, commandedRadians(joint, pulse));
   writeByte(PWM_ADDRESS, ALL_CHANNELS + 3, FULL);
   run(0.1);
   uint8_t registers[4 * JOINTS];
   readChannels(registers);
-  if (registers[3] != FULL || registers[19] != FULL) die("ALL_LED_OFF did not reach the channels");
-  for (int joint = 0; joint < JOINTS; joint++) expectAngle("limp", joint, bent);
+  if (registers[3] != FULL || registers[4 * JOINTS - 1] != FULL) die("ALL_LED_OFF did not reach the channels");
+  for (int joint = 0; joint < JOINTS; joint++) expectAngle("limp", joint, commandedRadians(joint, pulse));
   preload();
   for (int joint = 0; joint < JOINTS; joint++) writeAngle(joint, 0);
-  printf("5 servos at %.4f rad after 2000.8 us, limp after ALL_LED_OFF\n", bent);
+  printf("5 servos at %.4f rad after 1498.2 us, limp after ALL_LED_OFF\n", commandedRadians(0, pulse));
 }
 
 int main(int count, char **arguments) {

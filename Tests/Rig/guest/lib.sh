@@ -4,10 +4,12 @@ SIM=/sys/kernel/config/gpio-sim/rig
 LINES_OF_SIM=(KILL E-STOP SPARE)
 PWM=0x60
 GOLDEN_PWM=0x61
-CONTRACT_CHIPS=0x06,0x36,0x40,0x44,0x48,0x4b,0x60,0x68,0x71
+# Of Tests/DeviceContracts.
+CONTRACT_CHIPS=0x06,0x36,0x40,0x41,0x44,0x48,0x4a,0x61,0x68,0x71
 SOCKET=/run/motorhand/control.sock
 DATA=/var/lib/motorhand
-JOINTS=(thumb-flexion index-flexion middle-flexion ring-flexion little-flexion)
+BOARD=/etc/motorhand/board.yaml
+CALIBRATION=/etc/motorhand/calibration.yaml
 
 fail() {
   echo "$*" >&2
@@ -53,13 +55,8 @@ start-plant() {
 }
 stop-plant() { systemctl stop rig-plant.service 2>/dev/null || true; }
 
-# registers ADDRESS FIRST COUNT: bytes of a chip of the stub, also where a kernel driver owns it.
-registers() {
-  local register
-  for ((register = $2; register < $2 + $3; register++)); do
-    i2cget -f -y "$(stub-number)" "$1" "$(printf '0x%02x' "$register")"
-  done | paste -sd' '
-}
+# registers ADDRESS FIRST COUNT: bytes of a chip of the stub in one transfer, also where a kernel driver owns it.
+registers() { i2cget -f -y "$(stub-number)" "$1" "$2" i "$3"; }
 
 # The kernel's PCA9685 driver on its own address of the stub: kernel-pulse NANOSECONDS PERIOD prints the four bytes
 # of channel 0 and the prescaler that it writes.
@@ -80,9 +77,10 @@ kernel-pulse() {
 
 daemon-pid() { systemctl show --property=MainPID --value motorhandd.service; }
 daemon-active() { [[ $(systemctl is-active motorhandd.service) == active ]]; }
-hand() { motorhand "$@" --socket $SOCKET; }
-status() { hand status --json; }
-state-is() { [[ $(status 2>/dev/null | jq -r .state) == "$1" ]]; }
+status() { motorhand status --json; }
+state() { status 2>/dev/null | jq -r .state; }
+state-is() { [[ $(state) == "$1" ]]; }
+fault() { status | jq -r '.fault // "none"'; }
 
 need-package() {
   dpkg-query -W -f '${Status}' motorhand 2>/dev/null | grep -q 'ok installed' ||
@@ -90,18 +88,31 @@ need-package() {
 }
 need-service() {
   need-package
-  await 20 daemon-active || fail "motorhandd.service is $(systemctl is-active motorhandd.service), expected active"
+  await 20 daemon-active ||
+    fail "motorhandd.service is $(systemctl is-active motorhandd.service), expected active: $(
+      journalctl -u motorhandd.service -n 3 -o cat | paste -sd' ')"
 }
 
-# Brings the daemon, whatever its state, to armed.
+# Brings the daemon from any state to armed.
 arm() {
-  state-is armed || state-is tracking || {
-    hand reset >/dev/null 2>&1 || true
-    await 10 state-is idle || fail "state $(status | jq -r .state) before arming, expected idle"
-    hand arm >/dev/null || fail "arm was refused"
-    await 10 state-is armed || fail "state $(status | jq -r '.state, .fault') after arm, expected armed"
-  }
+  if state-is tracking || state-is armed; then return; fi
+  if ! state-is idle; then motorhand reset >/dev/null || true; fi
+  await 10 state-is idle || fail "state $(state), fault $(fault) after reset, expected idle"
+  motorhand arm >/dev/null || fail "arm was refused"
+  await 10 state-is armed || fail "state $(state), fault $(fault) after arm, expected armed"
+  await 5 line-is KILL 1 || fail "armed, but the kill line is not live"
 }
 
-# The recording of the running daemon.
-segments() { ls "$DATA/$(status | jq -r .bootID)"/segment-*.sqlite; }
+# The PID of a daemon that came after the given one and answers.
+daemon-after() {
+  local pid
+  pid=$(daemon-pid)
+  [[ $pid != 0 && $pid != "$1" ]] && daemon-active && state-is idle
+}
+
+# query SQL: on the newest segment of the running daemon's recording.
+query() {
+  local segment
+  segment=$(ls "$DATA/$(status | jq -r .bootID)"/segment-*.sqlite | tail -n 1)
+  sqlite3 -readonly -cmd '.timeout 2000' "$segment" "$1"
+}
