@@ -86,9 +86,11 @@ need-package() {
   dpkg-query -W -f '${Status}' motorhand 2>/dev/null | grep -q 'ok installed' ||
     fail "the package motorhand is not installed (check package)"
 }
+daemon-settled() { [[ $(systemctl is-active motorhandd.service) != activating ]]; }
 need-service() {
   need-package
-  await 20 daemon-active ||
+  await 20 daemon-settled
+  daemon-active ||
     fail "motorhandd.service is $(systemctl is-active motorhandd.service), expected active: $(
       journalctl -u motorhandd.service -n 3 -o cat | paste -sd' ')"
 }

@@ -85,8 +85,8 @@ check-kill() {
 
 check-black-box() {
   need-package
-  local file newest rows state
-  newest=$(ls -t $DATA/blackbox-*.sqlite 2>/dev/null | head -n 1)
+  local newest rows state
+  newest=$(find $DATA -maxdepth 1 -name 'blackbox-*.sqlite' | head -n 1)
   [[ -n $newest ]] || fail "no $DATA/blackbox-*.sqlite after the SIGKILL (check kill)"
   rows=$(sqlite3 -readonly "$newest" 'select count(*) from tick')
   state=$(sqlite3 -readonly "$newest" 'select state from tick_named order by sequence desc limit 1')
@@ -112,7 +112,7 @@ check-upgrade() {
   arm
   local before
   before=$(daemon-pid)
-  dpkg -i /payload/motorhand.deb >/dev/null 2>&1 || fail "dpkg -i over itself failed"
+  dpkg -i --force-confold /payload/motorhand.deb >/dev/null 2>&1 || fail "dpkg -i over itself failed"
   await 30 daemon-after "$before" || fail "no idle daemon after the upgrade"
   line-is KILL 0 || fail "the upgrade left the kill line live"
   dpkg --purge motorhand >/dev/null 2>&1 || fail "dpkg --purge failed"
