@@ -2,8 +2,8 @@
 import PackageDescription
 
 // Arrows point one way (docs/design.md): PrimalLogic knows nothing, HandModel the domain, Devices the chips,
-// Simulation the same chips without hardware, Realtime threads and rings, Runtime the running hand;
-// Recording and Telemetry only consume tick records. The executables compose them.
+// Simulation the same chips without hardware, LinuxIO the kernel's interfaces to real ones, Realtime threads and
+// rings, Runtime the running hand; Recording and Telemetry only consume tick records. The executables compose them.
 let package = Package(
   name: "MotorHand",
   products: [
@@ -19,11 +19,16 @@ let package = Package(
     .target(name: "PrimalLogic"),
     .target(name: "HandModel", dependencies: ["PrimalLogic", "Yams"]),
     .target(name: "Devices", dependencies: ["HandModel"]),
-    .target(name: "Simulation", dependencies: ["Devices"]),
+    .target(name: "Simulation", dependencies: ["Devices", "Realtime"]),
     .target(name: "CRealtime"),
     .target(name: "Realtime", dependencies: ["CRealtime"]),
+    .systemLibrary(name: "CI2C", providers: [.apt(["libi2c-dev"])]),
+    // Compiles against both incompatible versions of libgpiod: 1 (Debian 12) and 2 (Debian 13).
+    .target(name: "CGPIO", linkerSettings: [.linkedLibrary("gpiod")]),
+    .target(name: "LinuxIO", dependencies: ["Devices", "Realtime", "CI2C", "CGPIO"]),
     .target(
-      name: "Runtime", dependencies: ["PrimalLogic", "HandModel", "Devices", "Simulation", "Realtime"]),
+      name: "Runtime",
+      dependencies: ["PrimalLogic", "HandModel", "Devices", "Simulation", "LinuxIO", "Realtime"]),
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .target(name: "Recording", dependencies: ["HandModel", "Realtime", "CSQLite"]),
     .systemLibrary(name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
@@ -37,12 +42,15 @@ let package = Package(
     .executableTarget(
       name: "motorhand",
       dependencies: [
-        "Runtime", "Recording",
+        "Runtime", "Recording", "LinuxIO",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .testTarget(name: "PrimalLogicTests", dependencies: ["PrimalLogic"]),
     .testTarget(name: "HandModelTests", dependencies: ["HandModel"]),
-    .testTarget(name: "SimulationTests", dependencies: ["Simulation"]),
+    // What each driver must do on any bus; the buses' tests run it.
+    .target(name: "DeviceContracts", dependencies: ["Devices"], path: "Tests/DeviceContracts"),
+    .testTarget(name: "SimulationTests", dependencies: ["Simulation", "DeviceContracts"]),
+    .testTarget(name: "LinuxIOTests", dependencies: ["LinuxIO", "DeviceContracts"]),
     .executableTarget(name: "realtime-probe", dependencies: ["Realtime"], path: "Tests/Probe/Program"),
     .testTarget(name: "RealtimeTests", dependencies: ["Realtime", "realtime-probe"]),
     .testTarget(name: "RuntimeTests", dependencies: ["Runtime"]),

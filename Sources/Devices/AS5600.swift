@@ -1,10 +1,11 @@
 import HandModel
 
-/// Driver of the ams AS5600, a 12-bit magnetic angle encoder (datasheet v1-06, 2018).
+/// Driver of the ams AS5600, a 12-bit magnetic angle encoder (datasheet v1-06, 2018), and of the AS5600L, the
+/// same chip with an address that can be programmed (0x40 as delivered).
 ///
 /// It never writes register 0xFF: a BURN command changes the chip for ever.
 package final class AS5600 {
-  /// The address is fixed in silicon (datasheet, I²C modes).
+  /// The AS5600's address is fixed in silicon (datasheet, I²C modes).
   package static let defaultAddress: UInt8 = 0x36
   /// Counts in a turn.
   package static let countsPerTurn = 4096
@@ -21,10 +22,13 @@ package final class AS5600 {
 
   private let port: DevicePort
 
-  /// - Parameter name: name of the encoder in the board file, for messages.
-  package init(name: String, bus: any I2CBus, address: UInt8 = AS5600.defaultAddress) {
-    port = DevicePort(
-      device: DeviceName(chip: "AS5600", name: name), bus: bus, address: I2CAddress(address))
+  /// - Parameters:
+  ///   - name: name of the encoder in the board file, for messages.
+  ///   - chip: AS5600 or AS5600L, for messages.
+  package init(
+    name: String, bus: any I2CBus, address: UInt8 = AS5600.defaultAddress, chip: String = "AS5600"
+  ) {
+    port = DevicePort(device: DeviceName(chip: chip, name: name), bus: bus, address: I2CAddress(address))
   }
 
   /// The angle as it stands, 0...4095 counts; one word transfer.
@@ -32,9 +36,14 @@ package final class AS5600 {
     try port.readBigEndian(Register.rawAngle.rawValue) & 0x0FFF
   }
 
-  /// Status, gain and field strength: three transfers, for a slow round of health checks.
+  /// The status alone: one byte transfer, for a slow round of health checks.
+  package func readStatus() throws(DeviceError) -> UInt8 {
+    try port.readRegister(Register.status.rawValue)
+  }
+
+  /// Status, gain and field strength: three transfers.
   package func readMagnet() throws(DeviceError) -> MagnetHealth {
-    let status = try port.readRegister(Register.status.rawValue)
+    let status = try readStatus()
     let gain = try port.readRegister(Register.automaticGain.rawValue)
     let magnitude = try port.readBigEndian(Register.magnitude.rawValue) & 0x0FFF
     return MagnetHealth(status: status, automaticGain: gain, magnitude: magnitude)
@@ -97,4 +106,9 @@ package struct MagnetHealth: Sendable, Equatable {
   package var isTooStrong: Bool { status & (1 << 3) != 0 }
   /// Whether the angle may be trusted.
   package var isUsable: Bool { isDetected && !isTooWeak && !isTooStrong }
+
+  /// Whether the angle may be trusted under this status.
+  package static func isUsable(status: UInt8) -> Bool {
+    MagnetHealth(status: status, automaticGain: 0, magnitude: 0).isUsable
+  }
 }

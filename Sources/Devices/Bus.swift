@@ -1,3 +1,5 @@
+import Glibc
+
 /// A 7-bit I2C address.
 package struct I2CAddress: Hashable, Sendable, CustomStringConvertible {
   package let value: UInt8
@@ -30,12 +32,32 @@ package struct I2CError: Error, Sendable, CustomStringConvertible {
   package let failure: I2CFailure
   package let bus: String
   package let address: I2CAddress
-  package init(_ failure: I2CFailure, bus: String, address: I2CAddress) {
+  /// The kernel's error number; 0 where no kernel was asked.
+  package let errno: Int32
+  /// The kernel's name of the adapter; empty where there is none.
+  package let adapter: String
+  /// The kernel driver that owns the address, if it is known.
+  package let kernelDriver: String?
+
+  package init(
+    _ failure: I2CFailure, bus: String, address: I2CAddress, errno: Int32 = 0, adapter: String = "",
+    kernelDriver: String? = nil
+  ) {
     self.failure = failure
     self.bus = bus
     self.address = address
+    self.errno = errno
+    self.adapter = adapter
+    self.kernelDriver = kernelDriver
   }
-  package var description: String { "bus \(bus), address \(address): \(failure)" }
+
+  package var description: String {
+    let place = adapter.isEmpty ? "" : " (\(adapter))"
+    let cause = errno == 0 ? "" : ": \(String(cString: strerror(errno))) (errno \(errno))"
+    let owner =
+      kernelDriver.map { "; kernel driver \($0) owns the address: unbind it or move the chip" } ?? ""
+    return "bus \(bus)\(place), address \(address): \(failure)\(cause)\(owner)"
+  }
 }
 
 /// The SMBus transfers the drivers use. One owner, one thread: implementations need not lock.

@@ -104,6 +104,12 @@ struct DevicePort {
     } catch { throw .transfer(device, error) }
   }
 
+  func readBlock(_ register: UInt8, into bytes: inout MutableSpan<UInt8>) throws(DeviceError) {
+    do throws(I2CError) {
+      try bus.readBlock(address, register: register, into: &bytes)
+    } catch { throw .transfer(device, error) }
+  }
+
   func writeBlock(_ register: UInt8, _ bytes: Span<UInt8>) throws(DeviceError) {
     do throws(I2CError) {
       try bus.writeBlock(address, register: register, bytes)

@@ -95,6 +95,12 @@ package final class INA226 {
     try port.readBigEndian(Register.maskEnable.rawValue) & (1 << 3) != 0
   }
 
+  /// Whether the chip still holds its calibration: after a brown-out it would report no current at all. One
+  /// word transfer.
+  package func readIsUsable() throws(DeviceError) -> Bool {
+    try port.readBigEndian(Register.calibration.rawValue) == calibration
+  }
+
   private func expect(_ expected: UInt16, in register: Register) throws(DeviceError) {
     let found = try port.readBigEndian(register.rawValue)
     guard found == expected else {

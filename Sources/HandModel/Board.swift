@@ -12,6 +12,8 @@ package struct Board: Sendable, Equatable {
   package var encoders: [EncoderSpec]
   package var currentSensors: [CurrentSensorSpec]
   package var forceSensors: [ForceSensorSpec]
+  /// At most one: the hand's own.
+  package var imus: [IMUSpec] = []
   package var pwmChips: [PWMChipSpec]
   /// 1...`maximumJoints` joints, in the order of every per-joint array.
   package var joints: [JointWiring]
@@ -44,6 +46,14 @@ package struct BusSpec: Sendable, Equatable {
   package var clockHertz: Int
   /// Software and driver time a transfer, t_sw (docs/hardware.md).
   package var transferOverheadNanoseconds: Int64
+  /// The bus's own wires as GPIO lines, for `motorhand recover`; nil where the board cannot give them.
+  package var recovery: BusRecoveryLines? = nil
+}
+
+/// SCL and SDA as GPIO lines, driven as open drains while the adapter is unbound.
+package struct BusRecoveryLines: Sendable, Equatable {
+  package var clock: LineSpec
+  package var data: LineSpec
 }
 
 /// A TCA9548A.
@@ -60,7 +70,28 @@ package struct MultiplexerPort: Sendable, Equatable {
   package var channel: UInt8
 }
 
-package enum EncoderChip: String, Sendable, CaseIterable { case as5600 = "AS5600" }
+package enum EncoderChip: String, Sendable, CaseIterable {
+  case as5600 = "AS5600"
+  case as5600L = "AS5600L"
+  case as5048B = "AS5048B"
+  case mt6701 = "MT6701"
+
+  /// Counts in a turn: 12 bits, or 14.
+  package var countsPerTurn: Int {
+    switch self {
+    case .as5600, .as5600L: 4096
+    case .as5048B, .mt6701: 16_384
+    }
+  }
+
+  /// Whether the chip can say anything of its magnet over I2C.
+  package var reportsHealth: Bool {
+    switch self {
+    case .as5600, .as5600L, .as5048B: true
+    case .mt6701: false
+    }
+  }
+}
 
 package struct EncoderSpec: Sendable, Equatable {
   package var name: String
@@ -70,9 +101,22 @@ package struct EncoderSpec: Sendable, Equatable {
   package var address: UInt8
 }
 
-/// An INA226.
+package enum CurrentSensorChip: String, Sendable, CaseIterable {
+  case ina226 = "INA226"
+  case ina219 = "INA219"
+
+  /// Full scale of the shunt input: INA226 81.92 mV, INA219 320 mV (datasheets, electrical characteristics).
+  package var shuntFullScaleVolts: Double {
+    switch self {
+    case .ina226: 0.08192
+    case .ina219: 0.32
+    }
+  }
+}
+
 package struct CurrentSensorSpec: Sendable, Equatable {
   package var name: String
+  package var chip: CurrentSensorChip = .ina226
   package var bus: Int
   package var port: MultiplexerPort?
   package var address: UInt8
@@ -80,17 +124,44 @@ package struct CurrentSensorSpec: Sendable, Equatable {
   package var maximumAmperes: Double
 }
 
-/// One channel of an ADS1115 with a fingertip force sensor.
+package enum ForceSensorChip: String, Sendable, CaseIterable {
+  case ads1115 = "ADS1115"
+  case ads7830 = "ADS7830"
+
+  /// Single-ended inputs.
+  package var inputCount: Int {
+    switch self {
+    case .ads1115: 4
+    case .ads7830: 8
+    }
+  }
+}
+
+/// One input of an analogue-to-digital converter with a fingertip force sensor.
 package struct ForceSensorSpec: Sendable, Equatable {
   package var name: String
+  package var chip: ForceSensorChip = .ads1115
   package var bus: Int
   package var port: MultiplexerPort?
   package var address: UInt8
-  /// Single-ended input 0...3.
+  /// Single-ended input, 0 to the chip's last.
   package var input: UInt8
   package var newtonsPerVolt: Double
   /// Joint (usually distal) that carries the fingertip.
   package var joint: Int
+  /// ADS7830: volts at its REF pin; nil = its internal reference.
+  package var externalReferenceVolts: Double?
+}
+
+package enum IMUChip: String, Sendable, CaseIterable { case mpu6050 = "MPU6050" }
+
+/// The inertial sensor of the hand.
+package struct IMUSpec: Sendable, Equatable {
+  package var name: String
+  package var chip: IMUChip
+  package var bus: Int
+  package var port: MultiplexerPort?
+  package var address: UInt8
 }
 
 /// A PCA9685.

@@ -1,9 +1,9 @@
 /// Every chip of a board with its place on a bus, checked for two that would answer to the same address.
 struct ChipPlacements {
   enum Kind: Equatable {
-    case multiplexer, encoder, currentSensor, pwm
-    /// One input of an ADS1115; the inputs of one chip share its address.
-    case converter(input: Int?)
+    case multiplexer, encoder, currentSensor, imu, pwm
+    /// One input of a converter; the inputs of one chip share its address, its kind and its reference.
+    case converter(ForceSensorChip?, input: Int?, referenceVolts: Double?)
   }
   private struct Placement {
     var kind: Kind
@@ -48,10 +48,19 @@ struct ChipPlacements {
         expected: "a multiplexer strapped to 0x71 or above")
     }
     guard later.address == earlier.address, canMeet(later.port, earlier.port) else { return }
-    if case .converter(let input) = later.kind, case .converter(let other) = earlier.kind,
+    if case .converter(let chip, let input, let volts) = later.kind,
+      case .converter(let otherChip, let other, let otherVolts) = earlier.kind,
       later.port == earlier.port
     {
-      if let input, input == other {
+      if let chip, let otherChip, chip != otherChip {
+        later.reader.report(
+          "chip", found: chip.rawValue,
+          expected: "\(otherChip.rawValue), as \(earlier.name) at the same address has it")
+      } else if volts != otherVolts {
+        later.reader.report(
+          "external_reference_volts", found: volts.map { "\($0)" } ?? "nothing",
+          expected: "\(otherVolts.map { "\($0)" } ?? "nothing"), as \(earlier.name) on the same chip has it")
+      } else if let input, input == other {
         later.reader.report(
           "input", found: "\(input), used by \(earlier.name)", expected: "an input no other force sensor uses"
         )

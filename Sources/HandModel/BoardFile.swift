@@ -18,18 +18,28 @@ extension Board {
     static let chips = 64
     /// TCA9548A: three address pins.
     static let multiplexerAddress = 0x70...0x77
-    /// AS5600: fixed.
-    static let encoderAddress = 0x36...0x36
-    /// INA226: two address pins with four levels each.
+    /// AS5600 and MT6701: fixed. AS5600L: programmable, every address that I2C does not reserve. AS5048B: two
+    /// address pins; its programmable upper bits are left as delivered.
+    static func encoderAddress(_ chip: EncoderChip) -> ClosedRange<Int> {
+      switch chip {
+      case .as5600: 0x36...0x36
+      case .as5600L: 0x08...0x77
+      case .as5048B: 0x40...0x43
+      case .mt6701: 0x06...0x06
+      }
+    }
+    /// INA226 and INA219: two address pins with four levels each.
     static let currentSensorAddress = 0x40...0x4F
-    /// ADS1115: one address pin with four levels.
+    /// ADS1115: one address pin with four levels. ADS7830: two address pins.
     static let converterAddress = 0x48...0x4B
+    /// MPU6050: one address pin.
+    static let imuAddress = 0x68...0x69
+    /// ADS7830: 50 mV to the supply, of at most 5.25 V (datasheet SBAS302, electrical characteristics).
+    static let referenceVolts = NumberRange.from(0.05, to: 5.25)
     /// PCA9685: six address pins.
     static let pwmAddress = 0x40...0x7F
     static let shuntOhms = NumberRange.positive(upTo: 10)
     static let amperes = NumberRange.positive(upTo: 100)
-    /// INA226: full scale of the shunt input, 81.92 mV (datasheet, electrical characteristics).
-    static let shuntFullScaleVolts = 0.08192
     static let newtonsPerVolt = NumberRange.positive(upTo: 10_000)
     /// PCA9685: what prescale values of 3 to 255 give at 25 MHz.
     static let pwmHertz = NumberRange.from(24, to: 1526)
@@ -68,8 +78,6 @@ private struct BoardFileReader {
   private var multiplexerBuses: [Int?] = []
 
   private enum MultiplexerChip: String, CaseIterable { case tca9548a = "TCA9548A" }
-  private enum CurrentSensorChip: String, CaseIterable { case ina226 = "INA226" }
-  private enum ConverterChip: String, CaseIterable { case ads1115 = "ADS1115" }
   private enum PWMChip: String, CaseIterable { case pca9685 = "PCA9685" }
 
   init(reader: MappingReader) {
@@ -87,6 +95,7 @@ private struct BoardFileReader {
     let currentSensors = readCurrentSensors()
     // Joints come before the force sensors of the file, which name them.
     let forceReaders = reader.list("force_sensors", count: 0...Board.FileLimits.chips)
+    let imus = readIMUs()
     let pwmChips = readPWMChips()
     let jointReaders = reader.list("joints", count: 1...maximumJoints)
     let jointNames = uniqueNames(of: jointReaders, kind: "joint")
@@ -98,7 +107,7 @@ private struct BoardFileReader {
     return Board(
       name: name, platform: platform, control: control ?? Self.noControl, buses: buses,
       multiplexers: multiplexers, encoders: encoders, currentSensors: currentSensors,
-      forceSensors: forceSensors, pwmChips: pwmChips, joints: joints, killLine: killLine,
+      forceSensors: forceSensors, imus: imus, pwmChips: pwmChips, joints: joints, killLine: killLine,
       eStopLine: eStopLine)
   }
 
@@ -178,10 +187,20 @@ private struct BoardFileReader {
       let bus = BusSpec(
         name: name ?? "", device: reader.text("device", required: isLinux) ?? "",
         clockHertz: reader.integer("clock_hz", in: Board.FileLimits.clockHertz) ?? 1,
-        transferOverheadNanoseconds: Int64((overhead * 1000).rounded()))
+        transferOverheadNanoseconds: Int64((overhead * 1000).rounded()),
+        recovery: readRecovery(reader, bus: name ?? "a bus"))
       reader.finish()
       return bus
     }
+  }
+
+  private mutating func readRecovery(_ reader: MappingReader, bus: String) -> BusRecoveryLines? {
+    guard reader.has("recovery"), let section = reader.section("recovery") else { return nil }
+    let lines = BusRecoveryLines(
+      clock: readLine(section, key: "scl_line", use: "SCL of \(bus)"),
+      data: readLine(section, key: "sda_line", use: "SDA of \(bus)"))
+    section.finish()
+    return lines
   }
 
   private func readBus(_ reader: MappingReader) -> Int? {
@@ -226,7 +245,9 @@ private struct BoardFileReader {
       let chip: EncoderChip? = reader.choice("chip")
       let bus = readBus(reader)
       let (port, isPortKnown) = readPort(reader, bus: bus)
-      let address = reader.integer("address", in: Board.FileLimits.encoderAddress, hexadecimal: true)
+      // Without a known chip the widest range passes: the chip's own error is reported.
+      let addresses = Board.FileLimits.encoderAddress(chip ?? .as5600L)
+      let address = reader.integer("address", in: addresses, hexadecimal: true)
       reader.finish()
       placements.add(.encoder, reader, name: name, bus: isPortKnown ? bus : nil, port: port, address: address)
       return EncoderSpec(
@@ -237,24 +258,26 @@ private struct BoardFileReader {
   private mutating func readCurrentSensors() -> [CurrentSensorSpec] {
     let readers = reader.list("current_sensors", count: 0...Board.FileLimits.chips)
     return zip(readers, uniqueNames(of: readers, kind: "current sensor")).map { reader, name in
-      let _: CurrentSensorChip? = reader.choice("chip")
+      let chip: CurrentSensorChip? = reader.choice("chip")
       let bus = readBus(reader)
       let (port, isPortKnown) = readPort(reader, bus: bus)
       let address = reader.integer("address", in: Board.FileLimits.currentSensorAddress, hexadecimal: true)
       let shunt = reader.number("shunt_ohms", Board.FileLimits.shuntOhms)
       let amperes = reader.number("maximum_amperes", Board.FileLimits.amperes)
-      if let shunt, let amperes, shunt * amperes > Board.FileLimits.shuntFullScaleVolts {
-        let measurable = Board.FileLimits.shuntFullScaleVolts / shunt
+      // 1 µV is less than any chip resolves: 0.1 Ω times 3.2 A is not 320 mV in binary.
+      if let chip, let shunt, let amperes, shunt * amperes > chip.shuntFullScaleVolts + 1e-6 {
+        let measurable = chip.shuntFullScaleVolts / shunt
         reader.report(
           "maximum_amperes", found: "\(amperes)",
-          expected: "at most \(measurable) A, the INA226's full scale of 81.92 mV over \(shunt) ohms")
+          expected: "at most \(measurable) A, the \(chip.rawValue)'s full scale of "
+            + "\(chip.shuntFullScaleVolts * 1000) mV over \(shunt) ohms")
       }
       reader.finish()
       placements.add(
         .currentSensor, reader, name: name, bus: isPortKnown ? bus : nil, port: port, address: address)
       return CurrentSensorSpec(
-        name: name ?? "", bus: bus ?? 0, port: port, address: UInt8(address ?? 0), shuntOhms: shunt ?? 1,
-        maximumAmperes: amperes ?? 1)
+        name: name ?? "", chip: chip ?? .ina226, bus: bus ?? 0, port: port, address: UInt8(address ?? 0),
+        shuntOhms: shunt ?? 1, maximumAmperes: amperes ?? 1)
     }
   }
 
@@ -263,12 +286,17 @@ private struct BoardFileReader {
   ) -> [ForceSensorSpec] {
     var usedJoints: Set<Int> = []
     return zip(readers, uniqueNames(of: readers, kind: "force sensor")).map { reader, name in
-      let _: ConverterChip? = reader.choice("chip")
+      let chip: ForceSensorChip? = reader.choice("chip")
       let bus = readBus(reader)
       let (port, isPortKnown) = readPort(reader, bus: bus)
       let address = reader.integer("address", in: Board.FileLimits.converterAddress, hexadecimal: true)
-      let input = reader.integer("input", in: 0...3)
+      let inputs = (chip ?? .ads7830).inputCount
+      let input = reader.integer("input", in: 0...inputs - 1)
       let scale = reader.number("newtons_per_volt", Board.FileLimits.newtonsPerVolt)
+      var reference: Double?
+      if chip == .ads7830, reader.has("external_reference_volts") {
+        reference = reader.number("external_reference_volts", Board.FileLimits.referenceVolts)
+      }
       let joint = reader.reference("joint", to: jointNames, kind: "a joint")
       if let joint, !usedJoints.insert(joint).inserted {
         reader.report(
@@ -277,11 +305,27 @@ private struct BoardFileReader {
       }
       reader.finish()
       placements.add(
-        .converter(input: input), reader, name: name, bus: isPortKnown ? bus : nil, port: port,
-        address: address)
+        .converter(chip, input: input, referenceVolts: reference), reader, name: name,
+        bus: isPortKnown ? bus : nil, port: port, address: address)
       return ForceSensorSpec(
-        name: name ?? "", bus: bus ?? 0, port: port, address: UInt8(address ?? 0), input: UInt8(input ?? 0),
-        newtonsPerVolt: scale ?? 1, joint: joint ?? 0)
+        name: name ?? "", chip: chip ?? .ads1115, bus: bus ?? 0, port: port, address: UInt8(address ?? 0),
+        input: UInt8(input ?? 0), newtonsPerVolt: scale ?? 1, joint: joint ?? 0,
+        externalReferenceVolts: reference)
+    }
+  }
+
+  private mutating func readIMUs() -> [IMUSpec] {
+    let readers = reader.list("imus", count: 0...1)
+    return readers.map { reader in
+      let name = reader.name("name")
+      let chip: IMUChip? = reader.choice("chip")
+      let bus = readBus(reader)
+      let (port, isPortKnown) = readPort(reader, bus: bus)
+      let address = reader.integer("address", in: Board.FileLimits.imuAddress, hexadecimal: true)
+      reader.finish()
+      placements.add(.imu, reader, name: name, bus: isPortKnown ? bus : nil, port: port, address: address)
+      return IMUSpec(
+        name: name ?? "", chip: chip ?? .mpu6050, bus: bus ?? 0, port: port, address: UInt8(address ?? 0))
     }
   }
 

@@ -27,6 +27,8 @@ package struct EncoderCalibration: Sendable, Equatable {
   package var zeroCounts: Int
   /// +1 or −1.
   package var sign: Int
+  /// What the joint's encoder chip counts in a turn, from the board: a power of two.
+  package var countsPerTurn = EncoderChip.as5600.countsPerTurn
 }
 
 package struct JointLimits: Sendable, Equatable {

@@ -2,8 +2,6 @@ extension Calibration {
   /// Limits of a calibration file; docs/board-file.md lists them. Upper bounds lie far above any finger and
   /// exist to catch slips of unit, such as millimetres for metres.
   enum FileLimits {
-    /// AS5600: 12 bits a turn.
-    static let zeroCounts = 0...4095
     /// An encoder's angle is known within half a turn of its zero.
     static let angle = NumberRange(closed: -Double.pi...Double.pi, text: "an angle from -pi to pi rad")
     static let degrees = NumberRange.from(-180, to: 180)
@@ -88,17 +86,21 @@ private struct CalibrationFileReader {
   /// Reads one joint, or the defaults alone where `index` is nil.
   private func readJoint(_ reader: MappingReader, index: Int?, name: String) -> JointCalibration {
     let joint = JointCalibration(
-      name: name, encoder: readEncoder(reader), limits: readLimits(reader), plant: readPlant(reader),
+      name: name, encoder: readEncoder(reader, index: index), limits: readLimits(reader),
+      plant: readPlant(reader),
       motor: readMotor(reader), noise: readNoise(reader), gains: readGains(reader))
     reader.finish()
     if let index { check(joint, index: index, reader) }
     return joint
   }
 
-  private func readEncoder(_ joint: MappingReader) -> EncoderCalibration {
-    var encoder = EncoderCalibration(zeroCounts: 0, sign: 1)
+  /// The counts of a turn are those of the joint's chip; for the defaults alone, the largest of the board's.
+  private func readEncoder(_ joint: MappingReader, index: Int?) -> EncoderCalibration {
+    let chips = index.map { [board.encoders[board.joints[$0].encoder].chip] } ?? board.encoders.map(\.chip)
+    let countsPerTurn = chips.map(\.countsPerTurn).max() ?? EncoderChip.as5600.countsPerTurn
+    var encoder = EncoderCalibration(zeroCounts: 0, sign: 1, countsPerTurn: countsPerTurn)
     guard let section = joint.section("encoder") else { return encoder }
-    encoder.zeroCounts = section.integer("zero_counts", in: Limits.zeroCounts) ?? 0
+    encoder.zeroCounts = section.integer("zero_counts", in: 0...countsPerTurn - 1) ?? 0
     if let sign = section.integer("sign", in: -1...1) {
       if sign == 0 { section.report("sign", found: "0", expected: "1 or -1") }
       encoder.sign = sign

@@ -90,6 +90,8 @@ package struct TickRecord: BitwiseCopyable, Sendable {
   package var psi: Double = 0
   package var gamma: Double = 0
   package var energyIntegral: Double = 0
+  /// Newest reading of the hand's inertial sensor; NaN where the board has none or it does not answer.
+  package var inertial = InertialSample()
   package var joints = PerJoint<JointRecord>(repeating: JointRecord())
 
   package init() {}

@@ -1,6 +1,5 @@
 import CRealtime
 import Glibc
-import Synchronization
 
 /// How the kernel schedules a thread.
 package enum SchedulingPolicy: Sendable, Equatable {
@@ -51,7 +50,7 @@ package final class RealtimeThread: Sendable {
   /// What the kernel gave.
   package let report: ThreadReport
   private let handle: pthread_t
-  private let isJoined = Mutex(false)
+  private let isJoined = SharedState(false)
 
   package var threadID: Int32 { report.threadID }
 

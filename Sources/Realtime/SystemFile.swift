@@ -2,12 +2,12 @@ import CRealtime
 import Glibc
 
 /// Reads the small text files by which the kernel tells about itself.
-enum SystemFile {
+package enum SystemFile {
   /// /proc and /sys files of interest are one page at most.
   private static let limitBytes = 65_536
 
   /// The file's text, or nil when it cannot be opened or read.
-  static func read(_ path: String) -> String? {
+  package static func read(_ path: String) -> String? {
     let descriptor = crealtime_open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
@@ -24,7 +24,7 @@ enum SystemFile {
   }
 
   /// The file's text without surrounding white space, or nil.
-  static func readLine(_ path: String) -> String? {
+  package static func readLine(_ path: String) -> String? {
     guard let text = read(path) else { return nil }
     var trimmed = Substring(text)
     while trimmed.last?.isWhitespace == true { trimmed.removeLast() }

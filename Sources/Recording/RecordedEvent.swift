@@ -19,6 +19,8 @@ package struct RecordedEvent: Sendable, Equatable {
     case storageError = "storage-error"
     /// Storage works again.
     case storageRecovered = "storage-recovered"
+    /// A closed segment was deleted to keep within the bounds: its first and last tick.
+    case expired
     /// A record came with a sequence not above the last one and was refused.
     case disorder
     /// Events themselves were dropped, as many as the text says, while their file could not be written.

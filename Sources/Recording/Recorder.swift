@@ -22,8 +22,8 @@ package final class Recorder: @unchecked Sendable {
   private let options: RecorderOptions
   private let ring: Ring<TickRecord>
   private let work: RecorderWork
-  private let shared = Mutex(RecorderStatus())
-  private let lifecycle = Mutex(Lifecycle.created)
+  private let shared = SharedState(RecorderStatus())
+  private let lifecycle = SharedState(Lifecycle.created)
   // The disk lives in real time, whatever clock the hand runs on.
   private let clock = MonotonicClock()
   private let stopRequested = Atomic<Bool>(false)

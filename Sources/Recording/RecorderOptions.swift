@@ -19,6 +19,9 @@ package struct RecorderOptions: Sendable {
   /// Pause after a storage error; doubled by each further one up to `maximumRetryNanoseconds`.
   package var retryNanoseconds: Int64 = 100_000_000
   package var maximumRetryNanoseconds: Int64 = 5_000_000_000
+  /// Bytes that the recordings of all boots in the directory may take before the oldest segments are deleted;
+  /// nil = keep everything. 8 GB are 100 minutes of 15 joints at 1 kHz and fit beside a system on a small card.
+  package var keepBytes: UInt64? = 8_000_000_000
   /// Longest time `stop` waits for the last batches before it gives up.
   package var stopNanoseconds: Int64 = 5_000_000_000
 
@@ -36,6 +39,7 @@ package struct RecorderOptions: Sendable {
     try require(
       retryNanoseconds > 0 && retryNanoseconds <= maximumRetryNanoseconds, "retryNanoseconds",
       "within 1...maximumRetryNanoseconds")
+    try require(keepBytes ?? .max > segmentBytes, "keepBytes", "above segmentBytes")
     try require(stopNanoseconds > 0, "stopNanoseconds", "above 0")
   }
 

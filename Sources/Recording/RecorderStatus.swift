@@ -17,6 +17,8 @@ package struct RecorderStatus: Sendable, Equatable {
   package var segmentPath = ""
   /// Bytes of all segments of this recorder.
   package var bytes: UInt64 = 0
+  /// Segments deleted to keep within the bounds, of this and of earlier boots.
+  package var expiredSegments = 0
   /// Whether the last attempt to write failed.
   package var storageFailing = false
   /// Text of the last storage error; it stays after recovery.

@@ -12,6 +12,7 @@ final class RecorderWork {
   private let identity: HandIdentity
   private let ring: Ring<TickRecord>
   private let directory: String
+  private let retention: Retention?
   private let segmentTicks: Int
   private let backlog: TickBacklog
   private let events: EventLog
@@ -19,6 +20,8 @@ final class RecorderWork {
   private var segment: SegmentWriter?
   private var nextSegment: Int
   private var closedBytes: UInt64 = 0
+  /// The fault latched at the last tick committed.
+  private var lastFault = FaultCode.none
   /// When the oldest record of the backlog came.
   private var batchStart: Int64 = 0
   private var retryPause: Int64
@@ -32,6 +35,7 @@ final class RecorderWork {
   ) throws(RecordingError) {
     guard RecordingPaths.isBootID(identity.bootID) else { throw .invalidBootID(identity.bootID) }
     self.directory = directory + "/" + identity.bootID
+    retention = options.keepBytes.map { Retention(root: directory, keepBytes: $0) }
     try RecordingPaths.createDirectory(self.directory)
     self.options = options
     self.identity = identity
@@ -116,8 +120,12 @@ final class RecorderWork {
         batchStart = now
         status.recordedTicks += UInt64(count)
         status.bytes = closedBytes + segment.bytes
+        lastFault = segment.lastFault
         recovered()
-        if segment.ticks >= segmentTicks || segment.bytes >= options.segmentBytes { closeSegment() }
+        if segment.ticks >= segmentTicks || segment.bytes >= options.segmentBytes {
+          closeSegment()
+          expire()
+        }
       } catch {
         failed(error)
         return
@@ -128,7 +136,8 @@ final class RecorderWork {
   private func openSegment() throws(RecordingError) -> SegmentWriter {
     if let segment { return segment }
     let path = directory + "/" + RecordingPaths.segmentName(nextSegment)
-    let opened = try SegmentWriter(path: path, identity: identity, number: nextSegment)
+    let opened = try SegmentWriter(
+      path: path, identity: identity, number: nextSegment, faultBefore: lastFault)
     nextSegment += 1
     segment = opened
     status.segmentPath = path
@@ -145,6 +154,25 @@ final class RecorderWork {
     status.bytes = closedBytes
   }
 
+  /// Makes room by the bounds of `options`; each deleted segment is an event.
+  private func expire() {
+    guard let retention else { return }
+    do throws(RecordingError) {
+      for expired in try retention.apply(live: status.segmentPath) {
+        status.expiredSegments += 1
+        if expired.path.hasPrefix(directory + "/") { closedBytes -= min(closedBytes, expired.bytes) }
+        events.append(
+          RecordedEvent(
+            wallNanoseconds: lastWall, kind: .expired, from: expired.first.map(String.init),
+            to: expired.last.map(String.init),
+            text: "\(expired.path), \(expired.bytes) bytes, deleted: \(expired.reason)"))
+      }
+    } catch {
+      status.lastError = error.description
+    }
+    status.bytes = closedBytes + (segment?.bytes ?? 0)
+  }
+
   private func failed(_ error: RecordingError) {
     // The clock is read again: a call that waited for a lock or a slow disk took time.
     retryAt = clock.now() + retryPause
@@ -159,7 +187,8 @@ final class RecorderWork {
     }
     // A full disk or a reader's lock leaves the file sound. After anything else it is not trusted further.
     switch error.sqliteCode {
-    case SQLITE_FULL, SQLITE_BUSY, SQLITE_LOCKED: break
+    case SQLITE_FULL: expire()
+    case SQLITE_BUSY, SQLITE_LOCKED: break
     default: abandonSegment()
     }
   }

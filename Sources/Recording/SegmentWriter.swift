@@ -12,13 +12,21 @@ final class SegmentWriter {
   private(set) var ticks = 0
   private var firstSequence: UInt64?
   private var lastSequence: UInt64 = 0
+  /// The fault latched at the last tick committed.
+  private(set) var lastFault: FaultCode
+  /// The first fault that was latched within this segment.
+  private var fault = FaultCode.none
   private let connection: SQLiteConnection
   private let insert: SQLiteStatement
   private let blob = UnsafeMutableRawPointer.allocate(byteCount: TickRow.largestBlob, alignment: 8)
 
   /// Creates the file with its schema and its description of the hand in one transaction. On failure nothing
   /// is left behind.
-  init(path: String, identity: HandIdentity, number: Int) throws(RecordingError) {
+  /// - Parameter faultBefore: the fault latched at the last tick before this segment.
+  init(
+    path: String, identity: HandIdentity, number: Int, faultBefore: FaultCode
+  ) throws(RecordingError) {
+    lastFault = faultBefore
     do {
       let connection = try SQLiteConnection(
         path: path, flags: SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
@@ -65,6 +73,11 @@ final class SegmentWriter {
     ticks += count
     firstSequence = firstSequence ?? backlog.pointer(at: 0).pointee.sequence
     lastSequence = backlog.pointer(at: count - 1).pointee.sequence
+    for index in 0..<count {
+      let now = backlog.pointer(at: index).pointee.fault
+      if now != lastFault && fault == .none { fault = now }
+      lastFault = now
+    }
   }
 
   /// Marks the segment complete and removes its journal, so that the file can be copied alone.
@@ -76,6 +89,7 @@ final class SegmentWriter {
       if let firstSequence {
         rows += [("first_sequence", String(firstSequence)), ("last_sequence", String(lastSequence))]
       }
+      if fault != .none { rows.append(("fault", fault.name)) }
       for (key, value) in rows {
         meta.bind(1, key)
         meta.bind(2, value)

@@ -5,6 +5,7 @@ package enum TickColumn: Int32, CaseIterable, Sendable {
   case sequence, deadline, wall, wakeUp, previousCompute, dt, overruns
   case state, mode, fault, faultJoint, certificate, jointCount, outputsEnabled, eStopLine
   case lipschitz, rate, windowProduct, uncertifiedTicks, commandNumber, psi, gamma, energyIntegral
+  case accelerationX, accelerationY, accelerationZ, rotationX, rotationY, rotationZ
 
   /// Position of the blob in a row: after the last column here.
   static let joints = Int32(TickColumn.allCases.count)
@@ -35,6 +36,12 @@ package enum TickColumn: Int32, CaseIterable, Sendable {
     case .psi: "psi"
     case .gamma: "gamma"
     case .energyIntegral: "energy_integral"
+    case .accelerationX: "acceleration_x_metres_per_second_squared"
+    case .accelerationY: "acceleration_y_metres_per_second_squared"
+    case .accelerationZ: "acceleration_z_metres_per_second_squared"
+    case .rotationX: "rotation_x_radians_per_second"
+    case .rotationY: "rotation_y_radians_per_second"
+    case .rotationZ: "rotation_z_radians_per_second"
     }
   }
 
@@ -50,12 +57,16 @@ package enum TickColumn: Int32, CaseIterable, Sendable {
     case .psi: "N·m"
     case .gamma: "rad"
     case .energyIntegral: "N·m·rad·s"
+    case .accelerationX, .accelerationY, .accelerationZ: "m/s²"
+    case .rotationX, .rotationY, .rotationZ: "rad/s"
     }
   }
 
   package var isReal: Bool {
     switch self {
-    case .lipschitz, .rate, .windowProduct, .psi, .gamma, .energyIntegral: true
+    case .lipschitz, .rate, .windowProduct, .psi, .gamma, .energyIntegral, .accelerationX, .accelerationY,
+      .accelerationZ, .rotationX, .rotationY, .rotationZ:
+      true
     default: false
     }
   }
@@ -96,6 +107,12 @@ package enum TickColumn: Int32, CaseIterable, Sendable {
     case .psi: Self.text(record.psi)
     case .gamma: Self.text(record.gamma)
     case .energyIntegral: Self.text(record.energyIntegral)
+    case .accelerationX: Self.text(record.inertial.accelerationMetresPerSecondSquared.x)
+    case .accelerationY: Self.text(record.inertial.accelerationMetresPerSecondSquared.y)
+    case .accelerationZ: Self.text(record.inertial.accelerationMetresPerSecondSquared.z)
+    case .rotationX: Self.text(record.inertial.rotationRadiansPerSecond.x)
+    case .rotationY: Self.text(record.inertial.rotationRadiansPerSecond.y)
+    case .rotationZ: Self.text(record.inertial.rotationRadiansPerSecond.z)
     }
   }
 
@@ -127,6 +144,15 @@ package enum TickColumn: Int32, CaseIterable, Sendable {
     case .psi: same(a.psi, b.psi)
     case .gamma: same(a.gamma, b.gamma)
     case .energyIntegral: same(a.energyIntegral, b.energyIntegral)
+    case .accelerationX:
+      same(a.inertial.accelerationMetresPerSecondSquared.x, b.inertial.accelerationMetresPerSecondSquared.x)
+    case .accelerationY:
+      same(a.inertial.accelerationMetresPerSecondSquared.y, b.inertial.accelerationMetresPerSecondSquared.y)
+    case .accelerationZ:
+      same(a.inertial.accelerationMetresPerSecondSquared.z, b.inertial.accelerationMetresPerSecondSquared.z)
+    case .rotationX: same(a.inertial.rotationRadiansPerSecond.x, b.inertial.rotationRadiansPerSecond.x)
+    case .rotationY: same(a.inertial.rotationRadiansPerSecond.y, b.inertial.rotationRadiansPerSecond.y)
+    case .rotationZ: same(a.inertial.rotationRadiansPerSecond.z, b.inertial.rotationRadiansPerSecond.z)
     }
   }
 

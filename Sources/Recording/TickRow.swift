@@ -47,10 +47,16 @@ enum TickRow {
     statement.bind(21, record.psi)
     statement.bind(22, record.gamma)
     statement.bind(23, record.energyIntegral)
+    statement.bind(24, record.inertial.accelerationMetresPerSecondSquared.x)
+    statement.bind(25, record.inertial.accelerationMetresPerSecondSquared.y)
+    statement.bind(26, record.inertial.accelerationMetresPerSecondSquared.z)
+    statement.bind(27, record.inertial.rotationRadiansPerSecond.x)
+    statement.bind(28, record.inertial.rotationRadiansPerSecond.y)
+    statement.bind(29, record.inertial.rotationRadiansPerSecond.z)
     for joint in 0..<count {
       JointFrame.encode(record.joints[joint], to: blob + joint * JointFrame.byteCount)
     }
-    statement.bind(24, borrowing: blob, count: count * JointFrame.byteCount)
+    statement.bind(30, borrowing: blob, count: count * JointFrame.byteCount)
   }
 
   /// Fills `record` from the row under `statement`, which selected `columnList`.
@@ -87,6 +93,11 @@ enum TickRow {
     record.psi = statement.real(20)
     record.gamma = statement.real(21)
     record.energyIntegral = statement.real(22)
+    record.inertial = InertialSample(
+      accelerationMetresPerSecondSquared: Vector3(
+        x: statement.real(23), y: statement.real(24), z: statement.real(25)),
+      rotationRadiansPerSecond: Vector3(
+        x: statement.real(26), y: statement.real(27), z: statement.real(28)))
     let count = Int(statement.integer(12))
     let blob = statement.bytes(TickColumn.joints)
     guard (0...maximumJoints).contains(count), blob.count == count * JointFrame.byteCount else {

@@ -1,4 +1,5 @@
 import HandModel
+import LinuxIO
 
 /// What `motorhand check` says of a board: devices, bus arithmetic, certificates.
 package struct BoardReport: Codable, Sendable {
@@ -39,6 +40,8 @@ package struct BoardReport: Codable, Sendable {
   /// Empty when `refusal` says why.
   package var joints: [Joint]
   package var refusal: String?
+  /// What this machine has of the board; nil where it was not searched.
+  package var machine: MachineReport?
 
   /// Whether every bus bears its load at this rate. Stored, so that the JSON has it.
   package var fits: Bool
@@ -86,8 +89,13 @@ package struct BoardReport: Codable, Sendable {
     }
     return board.multiplexers.filter { $0.bus == bus }.map { place("TCA9548A", $0.name, $0.address, nil) }
       + board.encoders.filter { $0.bus == bus }.map { place($0.chip.rawValue, $0.name, $0.address, $0.port) }
-      + board.currentSensors.filter { $0.bus == bus }.map { place("INA226", $0.name, $0.address, $0.port) }
-      + board.forceSensors.filter { $0.bus == bus }.map { place("ADS1115", $0.name, $0.address, $0.port) }
+      + board.currentSensors.filter { $0.bus == bus }.map {
+        place($0.chip.rawValue, $0.name, $0.address, $0.port)
+      }
+      + board.forceSensors.filter { $0.bus == bus }.map {
+        place($0.chip.rawValue, $0.name, $0.address, $0.port)
+      }
+      + board.imus.filter { $0.bus == bus }.map { place($0.chip.rawValue, $0.name, $0.address, $0.port) }
       + board.pwmChips.filter { $0.bus == bus }.map { place("PCA9685", $0.name, $0.address, nil) }
   }
 }

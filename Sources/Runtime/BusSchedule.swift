@@ -1,3 +1,4 @@
+import Devices
 import HandModel
 
 /// The static cyclic table of one bus: what is transferred in which order each tick, and what it costs.
@@ -9,7 +10,10 @@ package struct BusSchedule: Sendable, Equatable {
   package enum Slow: Sendable, Equatable {
     case current(sensor: Int, joint: Int)
     case force(sensor: Int, joint: Int)
+    case inertial(sensor: Int)
     case encoderHealth(encoder: Int)
+    case currentHealth(sensor: Int)
+    case inertialHealth(sensor: Int)
     case pwmHealth(chip: Int)
   }
 
@@ -45,6 +49,7 @@ enum TransferBits {
   static let readByteData = 39
   static let writeWordData = 38
   static let readWordData = 48
+  static func readBlock(_ bytes: Int) -> Int { 30 + 9 * bytes }
   static func writeBlock(_ bytes: Int) -> Int { 20 + 9 * bytes }
 }
 
@@ -86,8 +91,16 @@ package struct BusPlan: Sendable, Equatable {
     for (sensor, spec) in board.forceSensors.enumerated() {
       schedules[spec.bus].slow.append(.force(sensor: sensor, joint: spec.joint))
     }
-    for (encoder, spec) in board.encoders.enumerated() {
-      schedules[spec.bus].slow.append(.encoderHealth(encoder: encoder))
+    for (sensor, spec) in board.imus.enumerated() {
+      schedules[spec.bus].slow += [.inertial(sensor: sensor), .inertialHealth(sensor: sensor)]
+    }
+    for wiring in board.joints where board.encoders[wiring.encoder].chip.reportsHealth {
+      let bus = board.encoders[wiring.encoder].bus
+      schedules[bus].slow.append(.encoderHealth(encoder: wiring.encoder))
+    }
+    for wiring in board.joints {
+      guard let sensor = wiring.currentSensor else { continue }
+      schedules[board.currentSensors[sensor].bus].slow.append(.currentHealth(sensor: sensor))
     }
     for (chip, spec) in board.pwmChips.enumerated() {
       schedules[spec.bus].slow.append(.pwmHealth(chip: chip))
@@ -128,21 +141,30 @@ package struct BusPlan: Sendable, Equatable {
     }
     var lines: [BusCost] = []
     let schedule = schedules[bus]
-    // One channel in use is selected once and stays selected.
-    var ports: [MultiplexerPort] = []
-    for port in schedule.encoders.compactMap(\.port) where !ports.contains(port) { ports.append(port) }
-    let slowPorts = schedule.slow.contains { Self.port(of: $0, board) != nil }
-    if ports.count > 1 || slowPorts {
-      lines.append(cost("multiplexer select", max(ports.count, 1), bits: TransferBits.writeByte))
+    // One channel in use is selected once and stays selected; several are selected anew each cycle.
+    let ports = Self.distinct(schedule.encoders.compactMap(\.port))
+    let allPorts = Self.distinct(ports + schedule.slow.compactMap { Self.port(of: $0, board) })
+    let multiplexers = Set(allPorts.map(\.multiplexer)).count
+    if allPorts.count > 1, !ports.isEmpty {
+      lines.append(cost("multiplexer select", ports.count, bits: TransferBits.writeByte))
+      // Before another multiplexer is opened the one before is closed.
+      if multiplexers > 1 {
+        lines.append(cost("multiplexer close", multiplexers, bits: TransferBits.writeByte))
+      }
     }
     if !schedule.encoders.isEmpty {
       lines.append(cost("encoder read word", schedule.encoders.count, bits: TransferBits.readWordData))
     }
-    if !schedule.slow.isEmpty {
-      if slowPorts { lines.append(cost("select for round-robin", 1, bits: TransferBits.writeByte)) }
-      lines.append(cost("round-robin read word", 1, bits: TransferBits.readWordData))
+    // One reading a cycle, in turn: the dearest of them, with its selection, must fit.
+    let readings = schedule.slow.map { entry in
+      let (what, count, bits) = Self.transfers(of: entry, board)
+      let select = cost("select for round-robin", multiplexers > 1 ? 2 : 1, bits: TransferBits.writeByte)
+      return (allPorts.count > 1 && Self.port(of: entry, board) != nil ? [select] : [])
+        + [cost("round-robin \(what)", count, bits: bits)]
     }
-    schedules[bus].samplingNanoseconds = lines.reduce(0) { $0 + $1.nanoseconds }
+    func sum(_ costs: [BusCost]) -> Int64 { costs.reduce(0) { $0 + $1.nanoseconds } }
+    lines += readings.max { sum($0) < sum($1) } ?? []
+    schedules[bus].samplingNanoseconds = sum(lines)
     for slot in schedule.pwm {
       let line = cost(
         "PWM block of \(slot.channelCount) channels", 1,
@@ -153,13 +175,41 @@ package struct BusPlan: Sendable, Equatable {
     costs[bus] = lines
   }
 
+  private static func distinct(_ ports: [MultiplexerPort]) -> [MultiplexerPort] {
+    ports.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+  }
+
   static func port(of slow: BusSchedule.Slow, _ board: Board) -> MultiplexerPort? {
     switch slow {
     case .current(let sensor, _): board.currentSensors[sensor].port
     case .force(let sensor, _): board.forceSensors[sensor].port
-    // Health is read while the encoder's own channel is selected.
-    case .encoderHealth: nil
+    case .inertial(let sensor), .inertialHealth(let sensor): board.imus[sensor].port
+    case .encoderHealth(let encoder): board.encoders[encoder].port
+    case .currentHealth(let sensor): board.currentSensors[sensor].port
     case .pwmHealth: nil
+    }
+  }
+
+  /// What one turn of a reading transfers: the words for it, how many transfers, and the bits of each.
+  private static func transfers(
+    of slow: BusSchedule.Slow, _ board: Board
+  ) -> (what: String, count: Int, bits: Int) {
+    switch slow {
+    case .current: ("read word", 1, TransferBits.readWordData)
+    case .force(let sensor, _):
+      switch board.forceSensors[sensor].chip {
+      // Starting a conversion, the other half of its turns, is a shorter word.
+      case .ads1115: ("read word", 1, TransferBits.readWordData)
+      case .ads7830: ("read byte", 1, TransferBits.readByteData)
+      }
+    case .inertial:
+      ("read block of \(MPU6050.sampleBytes)", 1, TransferBits.readBlock(MPU6050.sampleBytes))
+    case .encoderHealth, .inertialHealth, .pwmHealth: ("read byte", 1, TransferBits.readByteData)
+    case .currentHealth(let sensor):
+      switch board.currentSensors[sensor].chip {
+      case .ina226: ("read word", 1, TransferBits.readWordData)
+      case .ina219: ("read word", 2, TransferBits.readWordData)
+      }
     }
   }
 

@@ -18,13 +18,27 @@ package final class BusWorker: @unchecked Sendable {
   package let commands = LatestValue<ActuatorCommand>(ActuatorCommand())
 
   private struct Encoder {
-    var driver: AS5600
+    var driver: AngleEncoder
     var joint: Int
     var multiplexer: (index: Int, channel: UInt8)?
   }
   private enum SlowReading {
-    case current(INA226, joint: Int)
+    case current(CurrentSensor, joint: Int)
     case force(ADS1115, input: UInt8, newtonsPerVolt: Double, joint: Int)
+    /// A converter that needs no waiting.
+    case immediateForce(ADS7830, input: UInt8, newtonsPerVolt: Double, joint: Int)
+    case inertial(MPU6050)
+  }
+  /// A chip that is asked in its turn whether it is well.
+  private enum Health {
+    case encoder(AngleEncoder, joint: Int)
+    case current(CurrentSensor, joint: Int)
+    case inertial(MPU6050)
+    case pwm(PCA9685)
+  }
+  private struct HealthCheck {
+    var chip: Health
+    var multiplexer: (index: Int, channel: UInt8)?
   }
   private struct Slow {
     var reading: SlowReading
@@ -35,8 +49,8 @@ package final class BusWorker: @unchecked Sendable {
     var slot: BusSchedule.PWMSlot
   }
 
-  /// Health is read at 5 Hz in turn: magnets move and chips brown out in seconds, not in ticks.
-  private static let healthHertz = 5
+  /// Health is read at 10 Hz in turn: magnets move and chips brown out in seconds, not in ticks.
+  private static let healthHertz = 10
   /// Above this duty the direction of a bridge is not reversed at once: it coasts for a cycle first, so
   /// that motor current dies away before the bridge turns round.
   private static let largestReversalDuty = 0.1
@@ -47,6 +61,11 @@ package final class BusWorker: @unchecked Sendable {
 
   private var encoders: [Encoder] = []
   private var slow: [Slow] = []
+  private var health: [HealthCheck] = []
+  /// Joints (bit j) whose encoder, and whose current sensor, was not well when last asked.
+  private var unhealthyEncoders: UInt16 = 0
+  private var unhealthyCurrents: UInt16 = 0
+  private var isInertialAwake = true
   private var pwm: [PWM] = []
   private var pwmChips: [PCA9685] = []
   private let selector: MultiplexerSelector
@@ -70,7 +89,8 @@ package final class BusWorker: @unchecked Sendable {
     self.schedule = schedule
     self.bus = bus
     self.directionLines = directionLines
-    healthCycles = max(board.control.rateHertz / Self.healthHertz, 1)
+    // At the slowest rates every other cycle still goes to the readings.
+    healthCycles = max(board.control.rateHertz / Self.healthHertz, 2)
     var localIndex: [Int: Int] = [:]
     var multiplexers: [TCA9548A] = []
     for (index, spec) in board.multiplexers.enumerated() where spec.bus == schedule.bus {
@@ -85,27 +105,40 @@ package final class BusWorker: @unchecked Sendable {
       let spec = board.encoders[slot.encoder]
       encoders.append(
         Encoder(
-          driver: AS5600(name: spec.name, bus: bus, address: spec.address), joint: slot.joint,
-          multiplexer: local(slot.port)))
+          driver: AngleEncoder(spec, bus: bus), joint: slot.joint, multiplexer: local(slot.port)))
     }
     for entry in schedule.slow {
       switch entry {
       case .current(let sensor, let joint):
         let spec = board.currentSensors[sensor]
-        let driver = try INA226(
-          name: spec.name, bus: bus, address: spec.address, shuntOhms: spec.shuntOhms,
-          maximumAmperes: spec.maximumAmperes)
+        let driver = try CurrentSensor(spec, bus: bus)
         current.servesCurrent |= 1 << UInt16(joint)
         slow.append(Slow(reading: .current(driver, joint: joint), multiplexer: local(spec.port)))
       case .force(let sensor, let joint):
         let spec = board.forceSensors[sensor]
         current.servesForce |= 1 << UInt16(joint)
+        let reading: SlowReading =
+          switch spec.chip {
+          case .ads1115:
+            .force(
+              ADS1115(name: spec.name, bus: bus, address: spec.address), input: spec.input,
+              newtonsPerVolt: spec.newtonsPerVolt, joint: joint)
+          case .ads7830:
+            .immediateForce(
+              ADS7830(
+                name: spec.name, bus: bus, address: spec.address,
+                externalReferenceVolts: spec.externalReferenceVolts), input: spec.input,
+              newtonsPerVolt: spec.newtonsPerVolt, joint: joint)
+          }
+        slow.append(Slow(reading: reading, multiplexer: local(spec.port)))
+      case .inertial(let sensor):
+        let spec = board.imus[sensor]
+        current.servesInertial = true
         slow.append(
           Slow(
-            reading: .force(
-              ADS1115(name: spec.name, bus: bus, address: spec.address), input: spec.input,
-              newtonsPerVolt: spec.newtonsPerVolt, joint: joint), multiplexer: local(spec.port)))
-      case .encoderHealth, .pwmHealth: break
+            reading: .inertial(MPU6050(name: spec.name, bus: bus, address: spec.address)),
+            multiplexer: local(spec.port)))
+      case .encoderHealth, .currentHealth, .inertialHealth, .pwmHealth: break
       }
     }
     for slot in schedule.pwm {
@@ -116,6 +149,20 @@ package final class BusWorker: @unchecked Sendable {
       pwm.append(PWM(driver: driver, slot: slot))
       if slot.chip != pwm.dropLast().last?.slot.chip { pwmChips.append(driver) }
     }
+    for encoder in encoders where encoder.driver.reportsHealth {
+      health.append(
+        HealthCheck(chip: .encoder(encoder.driver, joint: encoder.joint), multiplexer: encoder.multiplexer))
+    }
+    for entry in slow {
+      switch entry.reading {
+      case .current(let driver, let joint):
+        health.append(HealthCheck(chip: .current(driver, joint: joint), multiplexer: entry.multiplexer))
+      case .inertial(let driver):
+        health.append(HealthCheck(chip: .inertial(driver), multiplexer: entry.multiplexer))
+      case .force, .immediateForce: break
+      }
+    }
+    for chip in pwmChips { health.append(HealthCheck(chip: .pwm(chip))) }
   }
 
   package var drivesActuators: Bool { !pwm.isEmpty }
@@ -135,17 +182,20 @@ package final class BusWorker: @unchecked Sendable {
     for encoder in encoders {
       attempt { () throws(DeviceError) in
         try select(encoder.multiplexer)
-        try encoder.driver.configure(slowFilter: .averaging2, fastFilterThreshold: .counts6)
-        let magnet = try encoder.driver.readMagnet()
-        if !magnet.isUsable { noteHealth(of: encoder.joint, false) }
+        try encoder.driver.configure()
+        noteEncoder(of: encoder.joint, isUsable: try encoder.driver.readIsUsable())
       }
     }
     for entry in slow {
       attempt { () throws(DeviceError) in
         try select(entry.multiplexer)
-        if case .current(let driver, _) = entry.reading {
+        switch entry.reading {
+        case .current(let driver, _): try driver.configure()
+        case .force: break
+        case .immediateForce(let driver, _, _, _): readyAt = max(readyAt, try driver.configure())
+        case .inertial(let driver):
           try driver.identify()
-          try driver.configure()
+          readyAt = max(readyAt, try driver.configure())
         }
       }
     }
@@ -177,7 +227,7 @@ package final class BusWorker: @unchecked Sendable {
     do throws(DeviceError) {
       let counts = try retrying { () throws(DeviceError) in
         try select(encoder.multiplexer)
-        return try encoder.driver.readRawAngle()
+        return try encoder.driver.readAngle()
       }
       current.encoders[encoder.joint].counts = counts
       current.encoders[encoder.joint].isValid = true
@@ -221,7 +271,7 @@ package final class BusWorker: @unchecked Sendable {
       try select(entry.multiplexer)
       switch entry.reading {
       case .current(let driver, let joint):
-        current.currentsAmperes[joint] = try driver.readCurrentAmperes()
+        current.currentsAmperes[joint] = try driver.readAmperes()
       case .force(let driver, let input, let newtonsPerVolt, let joint):
         // One transfer a turn: start a conversion in one, read it in the next.
         if driver.isDue(at: bus.timeNanoseconds) {
@@ -229,23 +279,33 @@ package final class BusWorker: @unchecked Sendable {
         } else {
           try driver.startConversion(input: input)
         }
+      case .immediateForce(let driver, let input, let newtonsPerVolt, let joint):
+        current.forcesNewtons[joint] = try driver.readVolts(input: input) * newtonsPerVolt
+      case .inertial(let driver):
+        let sample = try driver.readSample()
+        current.inertial = isInertialAwake ? sample : InertialSample()
       }
     } catch {
+      // Nothing acts on the inertial sensor and nothing ages its samples: better none than an old one.
+      if case .inertial = entry.reading { current.inertial = InertialSample() }
       note(error)
     }
   }
 
   private func readHealth() {
-    let total = encoders.count + pwmChips.count
-    guard total > 0 else { return }
-    healthTurn = (healthTurn + 1) % total
+    guard !health.isEmpty else { return }
+    healthTurn = (healthTurn + 1) % health.count
+    let check = health[healthTurn]
     do throws(DeviceError) {
-      if healthTurn < encoders.count {
-        let encoder = encoders[healthTurn]
-        try select(encoder.multiplexer)
-        noteHealth(of: encoder.joint, try encoder.driver.readMagnet().isUsable)
-      } else {
-        try pwmChips[healthTurn - encoders.count].checkHealth()
+      try select(check.multiplexer)
+      switch check.chip {
+      case .encoder(let driver, let joint):
+        noteEncoder(of: joint, isUsable: try driver.readIsUsable())
+      case .current(let driver, let joint):
+        noteCurrent(of: joint, isUsable: try driver.readIsUsable())
+      case .inertial(let driver):
+        isInertialAwake = try driver.readIsUsable()
+      case .pwm(let driver): try driver.checkHealth()
       }
     } catch {
       if case .readBackMismatch = error { current.actuatorFailed = true }
@@ -253,9 +313,16 @@ package final class BusWorker: @unchecked Sendable {
     }
   }
 
-  private func noteHealth(of joint: Int, _ isUsable: Bool) {
+  private func noteEncoder(of joint: Int, isUsable: Bool) {
     let bit: UInt16 = 1 << UInt16(joint)
-    if isUsable { current.unhealthyJoints &= ~bit } else { current.unhealthyJoints |= bit }
+    unhealthyEncoders = isUsable ? unhealthyEncoders & ~bit : unhealthyEncoders | bit
+    current.unhealthyJoints = unhealthyEncoders | unhealthyCurrents
+  }
+
+  private func noteCurrent(of joint: Int, isUsable: Bool) {
+    let bit: UInt16 = 1 << UInt16(joint)
+    unhealthyCurrents = isUsable ? unhealthyCurrents & ~bit : unhealthyCurrents | bit
+    current.unhealthyJoints = unhealthyEncoders | unhealthyCurrents
   }
 
   // MARK: - Actuating

@@ -15,7 +15,7 @@ package final class CommandPort: Sendable {
 
   private let commands = LatestValue<TickCommand>(TickCommand())
   private let streams = LatestValue<TickCommand>(TickCommand())
-  private let senders = Mutex<UInt32>(0)
+  private let senders = SharedState<UInt32>(0)
   /// Bit s set: a stop from source s; a remote one must not hide a local one of the same tick.
   private let stop = Atomic<UInt8>(0)
   /// Number of the last executed command << 8 | its result.

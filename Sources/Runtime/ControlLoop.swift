@@ -88,6 +88,7 @@ package final class ControlLoop {
         if samples.busFailed { inputs.pointee.failedBusJoints |= joints }
         if samples.actuatorFailed { inputs.pointee.actuatorFailed = true }
         inputs.pointee.unhealthyJoints |= samples.unhealthyJoints
+        if samples.servesInertial { inputs.pointee.inertial = samples.inertial }
         for j in 0..<maximumJoints {
           if joints & (1 << UInt16(truncatingIfNeeded: j)) != 0 {
             inputs.pointee.encoders[j] = samples.encoders[j]

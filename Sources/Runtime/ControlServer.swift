@@ -30,6 +30,8 @@ package final class ControlServer: @unchecked Sendable {
     var descriptor: Int32
     var input: [UInt8] = []
     var isWatching = false
+    /// Whether a whole line waits for its answer.
+    var hasLine: Bool { input.contains(UInt8(ascii: "\n")) }
   }
 
   private let path: String
@@ -105,8 +107,10 @@ package final class ControlServer: @unchecked Sendable {
     while !shouldStop.load(ordering: .acquiring) {
       var polled = [pollfd(fd: listener, events: Int16(POLLIN), revents: 0)]
       polled += clients.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
-      _ = poll(&polled, nfds_t(polled.count), Self.watchPeriodMilliseconds)
-      for index in clients.indices.reversed() where polled[index + 1].revents != 0 {
+      let hasWork = clients.contains(where: \.hasLine)
+      _ = poll(&polled, nfds_t(polled.count), hasWork ? 0 : Self.watchPeriodMilliseconds)
+      for index in clients.indices.reversed()
+      where polled[index + 1].revents != 0 || clients[index].hasLine {
         if !serve(&clients[index]) {
           close(clients[index].descriptor)
           clients.remove(at: index)
@@ -139,24 +143,30 @@ package final class ControlServer: @unchecked Sendable {
     clients.append(client)
   }
 
-  /// Reads what a client sent and answers each whole line; false when the client is gone or misbehaves.
+  /// Answers one line of a client; false when the client is gone or misbehaves.
+  ///
+  /// One line a round, and nothing is read before all that was read is answered: a client that asks without end
+  /// delays another's stop by one answer a round, not by its whole queue.
   private func serve(_ client: inout Client) -> Bool {
-    var chunk = [UInt8](repeating: 0, count: Self.largestLineBytes)
-    let n = recv(client.descriptor, &chunk, chunk.count, 0)
-    if n < 0 { return errno == EAGAIN || errno == EINTR }
-    guard n > 0 else { return false }
-    client.input += chunk[..<n]
-    while let end = client.input.firstIndex(of: UInt8(ascii: "\n")) {
-      let line = Array(client.input[..<end])
-      client.input.removeFirst(end + 1)
-      if !line.isEmpty { answer(line, &client) }
+    if !client.hasLine {
+      var chunk = [UInt8](repeating: 0, count: Self.largestLineBytes)
+      let n = recv(client.descriptor, &chunk, chunk.count, 0)
+      if n < 0 { return errno == EAGAIN || errno == EINTR }
+      guard n > 0 else { return false }
+      client.input += chunk[..<n]
     }
-    if client.input.count > Self.largestLineBytes {
-      send(
-        #"{"id":"","result":"refused","reason":"a line has at most \#(Self.largestLineBytes) bytes"}"#,
-        to: client)
-      return false
+    guard let end = client.input.firstIndex(of: UInt8(ascii: "\n")) else {
+      guard client.input.count <= Self.largestLineBytes else {
+        send(
+          #"{"id":"","result":"refused","reason":"a line has at most \#(Self.largestLineBytes) bytes"}"#,
+          to: client)
+        return false
+      }
+      return true
     }
+    let line = Array(client.input[..<end])
+    client.input.removeFirst(end + 1)
+    if !line.isEmpty { answer(line, &client) }
     return true
   }
 

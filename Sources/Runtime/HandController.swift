@@ -14,9 +14,10 @@ package struct TickInputs: BitwiseCopyable, Sendable {
   package var encoders = PerJoint<EncoderSample>(repeating: EncoderSample())
   package var currentsAmperes = PerJoint<Double>(repeating: 0)
   package var forcesNewtons = PerJoint<Double>(repeating: 0)
+  package var inertial = InertialSample()
   /// Bit j set: the bus that serves joint j has failed.
   package var failedBusJoints: UInt16 = 0
-  /// Bit j set: the encoder's magnet is out of place.
+  /// Bit j set: the joint's encoder or current sensor says that it is not to be trusted.
   package var unhealthyJoints: UInt16 = 0
   /// A chip that drives actuators no longer does what it is told.
   package var actuatorFailed = false
@@ -146,6 +147,7 @@ package struct HandController: ~Copyable {
     record.pointee.overruns = inputs.pointee.overruns
     record.pointee.jointCount = UInt8(truncatingIfNeeded: jointCount)
     record.pointee.eStopLineActive = inputs.pointee.eStopLineActive
+    record.pointee.inertial = inputs.pointee.inertial
     overrunWindow.push(Int64(inputs.pointee.skippedDeadlines))
 
     let unready = estimate(inputs, dt: dt, record)
@@ -317,8 +319,7 @@ package struct HandController: ~Copyable {
     let position = joint.pointee.observer.position
     let velocity = joint.pointee.observer.velocity
     if !(position.isFinite && velocity.isFinite && amperes.isFinite) { return latch(.nonFinite, j) }
-    let margin = GuardLimits.positionMarginRadians
-    if position < constants.lower - margin || position > constants.upper + margin { latch(.positionLimit, j) }
+    if isOutOfRange(joint) { latch(.positionLimit, j) }
     if velocity.magnitude > constants.velocityLimit * GuardLimits.velocityFactor { latch(.velocityLimit, j) }
     if (joint.pointee.trajectory.position - position).magnitude > constants.trackingErrorLimit {
       latch(.trackingError, j)
@@ -326,6 +327,14 @@ package struct HandController: ~Copyable {
     joint.pointee.overCurrentTicks =
       amperes.magnitude > constants.currentLimit ? joint.pointee.overCurrentTicks + 1 : 0
     if joint.pointee.overCurrentTicks > GuardLimits.overCurrentTicks { latch(.currentLimit, j) }
+  }
+
+  @_noLocks
+  private func isOutOfRange(_ joint: UnsafePointer<JointState>) -> Bool {
+    let position = joint.pointee.observer.position
+    let margin = GuardLimits.positionMarginRadians
+    return position < joint.pointee.constants.lower - margin
+      || position > joint.pointee.constants.upper + margin
   }
 
   @_noLocks
@@ -387,6 +396,8 @@ package struct HandController: ~Copyable {
       if inputs.pointee.eStopLineActive { return .eStopLineActive }
       guard state == .idle else { return .notIdle }
       guard (unready | inputs.pointee.unhealthyJoints) == 0 else { return .sensorsNotReady }
+      if inputs.pointee.actuatorFailed { return .actuatorsNotReady }
+      for j in 0..<jointCount where isOutOfRange(joints + j) { return .outOfRange }
       uncertifiedWindow.reset()
       overrunWindow.reset()
     }

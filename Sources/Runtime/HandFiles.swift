@@ -1,5 +1,6 @@
 import Glibc
 import HandModel
+import Realtime
 
 /// Why a file could not be read at all.
 package struct UnreadableFile: Error, CustomStringConvertible {

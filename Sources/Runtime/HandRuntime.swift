@@ -1,5 +1,6 @@
 import Devices
 import HandModel
+import LinuxIO
 import PrimalLogic
 import Realtime
 import Simulation
@@ -11,7 +12,8 @@ extension MonotonicClock: TimeSource {}
 package enum StartError: Error, CustomStringConvertible {
   case overloadedBuses([String])
   case devices([DeviceError])
-  case platformNotBuilt(board: String)
+  /// Buses or lines that the board names and this machine does not give.
+  case hardware(board: String, [HardwareError])
   case thread(name: String, RealtimeThreadError)
   case notRealtime([String])
 
@@ -23,8 +25,9 @@ package enum StartError: Error, CustomStringConvertible {
     case .devices(let failures):
       "self-test: \(failures.count) device\(failures.count == 1 ? "" : "s") failed:\n  "
         + failures.map(\.description).joined(separator: "\n  ")
-    case .platformNotBuilt(let board):
-      "board \(board): platform linux is not supported by this version; use a simulated board"
+    case .hardware(let board, let failures):
+      "board \(board): \(failures.count) part\(failures.count == 1 ? "" : "s") not available "
+        + "(motorhand check shows all):\n  " + failures.map(\.description).joined(separator: "\n  ")
     case .thread(let name, let error): "thread \(name) could not be started: \(error)"
     case .notRealtime(let reasons):
       "real-time operation is required but not possible:\n  " + reasons.joined(separator: "\n  ")
@@ -65,14 +68,14 @@ package final class HandRuntime: @unchecked Sendable {
   private let loop: ControlLoop
   private let latest = LatestValue<TickRecord>(TickRecord())
   /// Readers of `latest` share its one reader side.
-  private let latestReader = Mutex<TickRecord>(TickRecord())
+  private let latestReader = SharedState<TickRecord>(TickRecord())
   private let killLine: any DigitalLine
   private let shouldStop = Atomic<Bool>(false)
   private let probe = ProbeMarks()
   private var threads: [RealtimeThread] = []
   package private(set) var threadReports: [ThreadReport] = []
 
-  /// Builds the hand, configures its chips and tests them; nothing moves, no thread runs yet.
+  /// Builds the hand, configures its chips and tests them; nothing moves, neither loop nor bus thread runs yet.
   package init(
     design: HandDesign, seed: UInt64, clock: any TimeSource, port: CommandPort = CommandPort()
   ) throws(StartError) {
@@ -83,10 +86,18 @@ package final class HandRuntime: @unchecked Sendable {
     let board = design.board
     let overloaded = design.plan.overloaded
     guard overloaded.isEmpty else { throw .overloadedBuses(overloaded.map { board.buses[$0].name }) }
-    guard board.platform == .simulated else { throw .platformNotBuilt(board: board.name) }
-    let simulation = SimulatedHand(board: board, calibration: design.calibration, seed: seed, clock: clock)
-    self.simulation = simulation
-    let hardware: any Hardware = simulation
+    let hardware: any Hardware
+    // Virtual time has no machine under it: there a linux board is simulated too.
+    if board.platform == .simulated || clock is VirtualClock {
+      let simulation = SimulatedHand(board: board, calibration: design.calibration, seed: seed, clock: clock)
+      self.simulation = simulation
+      hardware = simulation
+    } else {
+      simulation = nil
+      do throws(HardwareErrors) {
+        hardware = try LinuxHardware(board: board)
+      } catch { throw .hardware(board: board.name, error.errors) }
+    }
     let killLine = hardware.line(board.killLine)
     self.killLine = killLine
     var workers: [BusWorker] = []

@@ -42,8 +42,8 @@ struct JointConstants: BitwiseCopyable {
 
   init(_ p: JointParameters) {
     let c = p.calibration
-    countsPerTurn = encoderCountsPerTurn
-    radiansPerCount = Double(c.encoder.sign) * 2 * .pi / Double(encoderCountsPerTurn)
+    countsPerTurn = c.encoder.countsPerTurn
+    radiansPerCount = Double(c.encoder.sign) * 2 * .pi / Double(countsPerTurn)
     zeroCounts = c.encoder.zeroCounts
     lower = c.limits.lowerRadians
     upper = c.limits.upperRadians
@@ -64,14 +64,12 @@ struct JointConstants: BitwiseCopyable {
     lambda = c.gains.lambdaPerSecond
     km = c.gains.km
     outputLatency = p.outputLatency
-    jumpAllowance = jumpNoiseMultiple * c.noise.encoderRadians + 2 * .pi / Double(encoderCountsPerTurn)
+    jumpAllowance = jumpNoiseMultiple * c.noise.encoderRadians + 2 * .pi / Double(countsPerTurn)
     noiseFloorSquared = noiseFloor(p)
     nominalRate = p.certificate.ratePerSecond
   }
 }
 
-/// A 12-bit magnetic encoder (AS5600).
-let encoderCountsPerTurn = 4096
 /// Standard deviations beyond which a change between samples is no noise: 6σ is one in 10⁹.
 private let jumpNoiseMultiple = 6.0
 /// V below this many standard deviations of the estimate says nothing about decay.

@@ -1,3 +1,4 @@
+import HandModel
 import PrimalLogic
 
 /// One reading of a joint's encoder, or the fact that it failed.
@@ -23,11 +24,15 @@ package struct BusSamples: BitwiseCopyable, Sendable {
   /// Joints (bit j) whose current and force this bus measures.
   package var servesCurrent: UInt16 = 0
   package var servesForce: UInt16 = 0
+  /// The hand's inertial sensor: NaN after a failed reading. Whether this bus has it.
+  package var inertial = InertialSample()
+  package var servesInertial = false
   /// The last transfer failed in a way that concerns the whole bus.
   package var busFailed = false
   /// A PWM chip lost its configuration or no longer takes writes.
   package var actuatorFailed = false
-  /// Bit j set: the magnet of joint j's encoder is missing, too weak or too strong.
+  /// Bit j set: joint j's encoder does not trust its angle, for example because its magnet is missing, too weak
+  /// or too strong; or its current sensor has lost its calibration or its range.
   package var unhealthyJoints: UInt16 = 0
   /// Failed transfers since start.
   package var errors: UInt64 = 0

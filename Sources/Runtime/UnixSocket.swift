@@ -1,4 +1,5 @@
 import Glibc
+import Realtime
 
 /// Why a control socket could not be used.
 package enum SocketError: Error, CustomStringConvertible {
@@ -23,13 +24,6 @@ package enum SocketError: Error, CustomStringConvertible {
     case .timedOut(let path, let seconds): "control socket \(path): no answer within \(seconds) s"
     }
   }
-}
-
-/// An open file descriptor with one owner.
-struct Descriptor: ~Copyable {
-  let value: Int32
-  init(_ value: Int32) { self.value = value }
-  deinit { close(value) }
 }
 
 /// Calls `body` with the address of a unix socket.

@@ -1,4 +1,5 @@
 import Devices
+import Realtime
 import Synchronization
 
 /// A fault that a simulated bus can be told to have. A nil address means every address.
@@ -10,6 +11,10 @@ package enum BusFault: Sendable, Equatable {
   case hang(nanoseconds: Int64)
   /// An adapter error of no known class.
   case busError(I2CAddress?)
+  /// A kernel driver owns the address.
+  case addressClaimed(I2CAddress?)
+  /// Blocks end before all their bytes have come.
+  case shortRead(I2CAddress?)
   /// Data reads as zero without any error, as AS5600 boards were seen to do.
   case readsZero(I2CAddress?)
   /// Data reads with these bits inverted.
@@ -39,7 +44,7 @@ final class InjectedFaults: Sendable {
 
   /// Lets the healthy case cost one load.
   private let count = Atomic(0)
-  private let entries = Mutex<[Entry]>([])
+  private let entries = SharedState<[Entry]>([])
 
   var isEmpty: Bool { count.load(ordering: .acquiring) == 0 }
 
@@ -65,11 +70,21 @@ final class InjectedFaults: Sendable {
       switch fault {
       case .nack(let target) where target == nil || target == address: Failure(kind: .nack)
       case .busError(let target) where target == nil || target == address: Failure(kind: .busError)
+      case .addressClaimed(let target) where target == nil || target == address:
+        Failure(kind: .addressClaimed, nanoseconds: 0)
       case .arbitrationLoss: Failure(kind: .arbitrationLost)
       case .hang(let nanoseconds): Failure(kind: .busFault, nanoseconds: nanoseconds)
       default: nil
       }
     }
+  }
+
+  /// Whether a block from `address` ends early, spending one transfer of the fault that makes it so.
+  func endsEarly(_ address: I2CAddress) -> Bool {
+    if isEmpty { return false }
+    return spendFirst { fault in
+      if case .shortRead(let target) = fault, target == nil || target == address { true } else { nil }
+    } ?? false
   }
 
   /// What a read transfer from `address` does to its bytes, spending one transfer of the fault that does it.

@@ -119,6 +119,10 @@ package final class SimulatedBus: I2CBus, @unchecked Sendable {
   ) throws(I2CError) {
     precondition(1...TransferBits.blockLimit ~= bytes.count, "a block has 1...32 bytes")
     let chip = try beginRead(address, register: register, bits: TransferBits.readBlock(bytes.count))
+    if faults.endsEarly(address) {
+      stop(chip)
+      throw I2CError(.busError, bus: name, address: address)
+    }
     let falsification = faults.falsification(of: address)
     for index in 0..<bytes.count { bytes[index] = falsification.apply(receive(from: chip)) }
     stop(chip)

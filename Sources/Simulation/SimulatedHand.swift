@@ -15,10 +15,12 @@ package final class SimulatedHand: Hardware, @unchecked Sendable {
   /// Active = stop. At rest its button is closed and the line inactive, whatever its bias.
   package let eStopLine: SimulatedLine
   /// Chips in the order of the board's encoders, multiplexers, current sensors and PWM chips.
-  package let encoders: [SimulatedAS5600]
+  package let encoders: [SimulatedChip]
   package let multiplexers: [SimulatedTCA9548A]
-  package let currentSensors: [SimulatedINA226]
+  package let currentSensors: [SimulatedChip]
   package let pwmChips: [SimulatedPCA9685]
+  /// Nil when the board names none.
+  package let imu: SimulatedMPU6050?
 
   private let directionLines: [SimulatedLine]
   private let lines: [LineKey: SimulatedLine]
@@ -59,16 +61,28 @@ package final class SimulatedHand: Hardware, @unchecked Sendable {
     multiplexers = board.multiplexers.map { SimulatedTCA9548A(address: $0.address) }
     encoders = board.encoders.enumerated().map { index, spec in
       let joint = board.joints.firstIndex { $0.encoder == index }.map { joints[$0] }
-      return SimulatedAS5600(address: spec.address) { now in joint?.encoderCounts(at: now) ?? 0 }
+      let counts: @Sendable (Int64) -> UInt16 = { now in joint?.encoderCounts(at: now) ?? 0 }
+      return switch spec.chip {
+      case .as5600, .as5600L: SimulatedAS5600(address: spec.address, angle: counts)
+      case .as5048B: SimulatedAS5048B(address: spec.address, angle: counts)
+      case .mt6701: SimulatedMT6701(address: spec.address, angle: counts)
+      }
     }
     currentSensors = board.currentSensors.enumerated().map { index, spec in
       let jointIndex = board.joints.firstIndex { $0.currentSensor == index }
       let joint = jointIndex.map { joints[$0] }
       let volts = jointIndex.map { calibration.joints[$0].motor.supplyVolts } ?? 0
-      return SimulatedINA226(
-        address: spec.address, shuntOhms: spec.shuntOhms,
-        current: { now in joint?.motorAmperes(at: now) ?? 0 }, busVolts: { _ in volts })
+      let amperes: @Sendable (Int64) -> Double = { now in joint?.motorAmperes(at: now) ?? 0 }
+      return switch spec.chip {
+      case .ina226:
+        SimulatedINA226(
+          address: spec.address, shuntOhms: spec.shuntOhms, current: amperes, busVolts: { _ in volts })
+      case .ina219:
+        SimulatedINA219(
+          address: spec.address, shuntOhms: spec.shuntOhms, current: amperes, busVolts: { _ in volts })
+      }
     }
+    imu = board.imus.first.map { SimulatedMPU6050(address: $0.address) }
     pwmChips = board.pwmChips.map {
       SimulatedPCA9685(address: $0.address, oscillatorHertz: $0.oscillatorHertz)
     }
@@ -84,6 +98,7 @@ package final class SimulatedHand: Hardware, @unchecked Sendable {
       attach(currentSensors[index], bus: spec.bus, port: spec.port)
     }
     attachForceSensors(board)
+    if let imu, let spec = board.imus.first { attach(imu, bus: spec.bus, port: spec.port) }
   }
 
   /// The direction line of a joint; several joints may name the same one.
@@ -115,14 +130,21 @@ package final class SimulatedHand: Hardware, @unchecked Sendable {
         spec.bus == first.bus && spec.port == first.port && spec.address == first.address
       }
       var inputs: [@Sendable (Int64) -> Double] = Array(
-        repeating: { _ in 0 }, count: Int(ADS1115.inputCount))
+        repeating: { _ in 0 }, count: first.chip.inputCount)
       for spec in remaining where isOnSameChip(spec) {
         let joint = joints[spec.joint]
         inputs[Int(spec.input)] = { now in
           joint.forceSensorVolts(at: now, newtonsPerVolt: spec.newtonsPerVolt)
         }
       }
-      attach(SimulatedADS1115(address: first.address, inputs: inputs), bus: first.bus, port: first.port)
+      let chip =
+        switch first.chip {
+        case .ads1115: SimulatedADS1115(address: first.address, inputs: inputs)
+        case .ads7830:
+          SimulatedADS7830(
+            address: first.address, inputs: inputs, externalReferenceVolts: first.externalReferenceVolts)
+        }
+      attach(chip, bus: first.bus, port: first.port)
       remaining.removeAll(where: isOnSameChip)
     }
   }

@@ -1,7 +1,7 @@
 import Devices
 
 /// An INA226 (datasheet SBOS547) over a current and a supply voltage. Alerts are not simulated.
-package final class SimulatedINA226: SimulatedChip {
+package final class SimulatedINA226: WordRegisterChip {
   private enum Register {
     static let configuration: UInt8 = 0x00
     static let shuntVoltage: UInt8 = 0x01
@@ -32,10 +32,6 @@ package final class SimulatedINA226: SimulatedChip {
   private var isReady = false
   /// Start of the conversion that is running; conversions follow each other from here on.
   private var conversionStart: Int64 = 0
-  private var pointer: UInt8 = 0
-  private var position = 0
-  private var highByte: UInt8 = 0
-  private var readValue: UInt16 = 0
 
   /// - Parameters:
   ///   - current: amperes through the shunt at a time.
@@ -50,45 +46,28 @@ package final class SimulatedINA226: SimulatedChip {
     super.init(address: address)
   }
 
-  override func beginWrite(to address: UInt8, at now: Int64) { position = 0 }
-
-  override func beginRead(at now: Int64) {
-    position = 0
-    update(now)
-    readValue = read(pointer)
+  /// What a brown-out leaves: every register as at power-on. The chip's own thread only.
+  package func powerCycle(at now: Int64) {
+    configuration = Self.powerOnConfiguration
+    calibration = 0
+    mask = 0
+    alertLimit = 0
+    conversionStart = now
+    isReady = false
   }
 
-  override func receive(_ byte: UInt8, at now: Int64) -> Bool {
-    switch position {
-    case 0: pointer = byte
-    case 1: highByte = byte
-    case 2: write(UInt16(highByte) << 8 | UInt16(byte), at: now)
-    default: break
-    }
-    position += 1
-    return true
-  }
-
-  override func send(at now: Int64) -> UInt8 {
-    defer { position += 1 }
-    return UInt8(truncatingIfNeeded: position % 2 == 0 ? readValue >> 8 : readValue)
-  }
-
-  private func write(_ value: UInt16, at now: Int64) {
-    switch pointer {
+  override func write(_ register: UInt8, _ value: UInt16, at now: Int64) {
+    switch register {
     case Register.configuration:
       if value & Self.reset != 0 {
-        configuration = Self.powerOnConfiguration
-        calibration = 0
-        mask = 0
-        alertLimit = 0
+        powerCycle(at: now)
       } else {
         // Bits 14...12 are fixed at 100.
         configuration = value & 0x0FFF | 0x4000
+        // A write starts a new conversion (§7.1.1) and clears CVRF (§7.1.7).
+        conversionStart = now
+        isReady = false
       }
-      // A write starts a new conversion (§7.1.1) and clears CVRF (§7.1.7).
-      conversionStart = now
-      isReady = false
     case Register.calibration: calibration = value & 0x7FFF
     case Register.maskEnable: mask = value & 0xFC03
     case Register.alertLimit: alertLimit = value
@@ -96,7 +75,8 @@ package final class SimulatedINA226: SimulatedChip {
     }
   }
 
-  private func read(_ register: UInt8) -> UInt16 {
+  override func read(_ register: UInt8, at now: Int64) -> UInt16 {
+    update(now)
     switch register {
     case Register.configuration: return configuration
     case Register.shuntVoltage: return UInt16(bitPattern: shuntCounts)

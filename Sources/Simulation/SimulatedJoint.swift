@@ -1,6 +1,7 @@
 import Devices
 import Foundation
 import HandModel
+import Realtime
 
 /// A joint with its motor and bridge, seen by chips on several buses, hence by several threads.
 ///
@@ -69,7 +70,7 @@ package final class SimulatedJoint: PWMLoad, Sendable {
     }
   }
 
-  /// One encoder sample: 12-bit counts with noise. Each call is a new sample.
+  /// One encoder sample: counts of the calibration's turn, with noise. Each call is a new sample.
   package func encoderCounts(at now: Int64) -> UInt16 {
     state.withLock { state in
       let number = state.sampleNumber
@@ -186,7 +187,8 @@ package final class SimulatedJoint: PWMLoad, Sendable {
 
   /// The inverse of the calibration's counts-to-radians formula.
   private func counts(_ radians: Double) -> UInt16 {
-    let counts = (Double(encoder.sign) * radians * (Double(AS5600.countsPerTurn) / (2 * .pi))).rounded()
-    return UInt16((encoder.zeroCounts + Int(counts)) & (AS5600.countsPerTurn - 1))
+    let turn = encoder.countsPerTurn
+    let counts = (Double(encoder.sign) * radians * (Double(turn) / (2 * .pi))).rounded()
+    return UInt16((encoder.zeroCounts + Int(counts)) & (turn - 1))
   }
 }

@@ -85,7 +85,7 @@ enum BirthPayload {
 
   /// All channels of the state message, in its order.
   static func channels(of identity: HandIdentity) -> [Channel] {
-    HandChannel.allCases.map(\.channel)
+    HandChannel.all(on: identity.board).map(\.channel)
       + zip(identity.board.joints, identity.calibration.joints).enumerated().flatMap { index, pair in
         JointChannel.allCases.map { $0.channel(joint: index, of: pair.1, named: pair.0.name) }
       }

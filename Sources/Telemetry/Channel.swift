@@ -88,6 +88,24 @@ enum HandChannel: String, CaseIterable {
   case uncertifiedTicks = "uncertified_ticks"
   case command, psi, gamma
   case energyIntegral = "energy_integral"
+  case accelerationX = "acceleration_x"
+  case accelerationY = "acceleration_y"
+  case accelerationZ = "acceleration_z"
+  case rotationX = "rotation_x"
+  case rotationY = "rotation_y"
+  case rotationZ = "rotation_z"
+
+  /// The channels of a hand on this board: the inertial ones only where there is such a sensor.
+  static func all(on board: Board) -> [HandChannel] {
+    allCases.filter { !board.imus.isEmpty || !$0.isInertial }
+  }
+
+  private var isInertial: Bool {
+    switch self {
+    case .accelerationX, .accelerationY, .accelerationZ, .rotationX, .rotationY, .rotationZ: true
+    default: false
+    }
+  }
 
   var channel: Channel {
     switch self {
@@ -103,6 +121,8 @@ enum HandChannel: String, CaseIterable {
     case .psi: Channel(name: rawValue, unit: "N·m", kind: .number)
     case .gamma: Channel(name: rawValue, unit: "rad", kind: .number)
     case .energyIntegral: Channel(name: rawValue, unit: "N·m·rad·s", kind: .number)
+    case .accelerationX, .accelerationY, .accelerationZ: Channel(name: rawValue, unit: "m/s²", kind: .number)
+    case .rotationX, .rotationY, .rotationZ: Channel(name: rawValue, unit: "rad/s", kind: .number)
     }
   }
 
@@ -135,6 +155,12 @@ enum HandChannel: String, CaseIterable {
     case .psi: json.number(record.psi)
     case .gamma: json.number(record.gamma)
     case .energyIntegral: json.number(record.energyIntegral)
+    case .accelerationX: json.micro(record.inertial.accelerationMetresPerSecondSquared.x)
+    case .accelerationY: json.micro(record.inertial.accelerationMetresPerSecondSquared.y)
+    case .accelerationZ: json.micro(record.inertial.accelerationMetresPerSecondSquared.z)
+    case .rotationX: json.micro(record.inertial.rotationRadiansPerSecond.x)
+    case .rotationY: json.micro(record.inertial.rotationRadiansPerSecond.y)
+    case .rotationZ: json.micro(record.inertial.rotationRadiansPerSecond.z)
     }
   }
 }

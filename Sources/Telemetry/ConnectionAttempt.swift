@@ -1,6 +1,6 @@
 import CMosquitto
 import Glibc
-import Synchronization
+import Realtime
 
 /// One attempt to connect, on a thread of its own, because resolver and kernel may block for minutes: the
 /// publisher goes on reading its ring meanwhile, and can stop without waiting.
@@ -18,7 +18,7 @@ final class ConnectionAttempt: Sendable {
     case abandoned
   }
 
-  private let state = Mutex(State.running)
+  private let state = SharedState(State.running)
 
   /// - Parameter connect: makes a connection whose socket stands.
   init(connect: @escaping @Sendable () throws(BrokerError) -> BrokerConnection) {

@@ -12,7 +12,7 @@ package final class Publisher: Sendable {
   private let options: PublisherOptions
   private let ring: Ring<TickRecord>
   private let makeLoop: @Sendable (PublisherShared) -> PublisherLoop
-  private let thread = Mutex<ThreadState>(.notStarted)
+  private let thread = SharedState<ThreadState>(.notStarted)
 
   /// Time for a command handler to return when `stop()` comes while it runs.
   private static let handlerGraceSeconds = 1.0
@@ -137,9 +137,9 @@ final class PublisherShared: Sendable {
   let farewellAcknowledged = Atomic(false)
   /// The thread's work is over; only its return is left.
   let ended = Atomic(false)
-  private let snapshot: Mutex<PublisherStatus>
+  private let snapshot: SharedState<PublisherStatus>
 
-  init(status: PublisherStatus) { snapshot = Mutex(status) }
+  init(status: PublisherStatus) { snapshot = SharedState(status) }
 
   var status: PublisherStatus { snapshot.withLock { $0 } }
   func update(_ status: PublisherStatus) { snapshot.withLock { $0 = status } }

@@ -9,7 +9,7 @@ struct StatePayload {
   private let handKeys: [[UInt8]]
   /// Keys of joint j at `j * JointChannel.allCases.count`.
   private let jointKeys: [[UInt8]]
-  private let handChannels = HandChannel.allCases
+  private let handChannels: [HandChannel]
   private let jointChannels = JointChannel.allCases
   // 14 values of some 25 bytes for each joint and the hand's own.
   private var json = JSONWriter(capacity: 8192)
@@ -17,7 +17,8 @@ struct StatePayload {
   init(identity: HandIdentity) {
     bootID = identity.bootID
     jointNames = identity.board.joints.map(\.name)
-    handKeys = HandChannel.allCases.map { JSONWriter.quotedKey($0.rawValue) }
+    handChannels = HandChannel.all(on: identity.board)
+    handKeys = handChannels.map { JSONWriter.quotedKey($0.rawValue) }
     jointKeys = jointNames.flatMap { name in
       JointChannel.allCases.map { JSONWriter.quotedKey("\(name).\($0.rawValue)") }
     }

@@ -1,25 +1,41 @@
 import ArgumentParser
 import Foundation
 import HandModel
+import LinuxIO
 import Runtime
 
 /// The calibration file that a command uses beside a board.
 struct CalibrationOption: ParsableArguments {
-  @Option(help: "Calibration file; default: nominal-hand.yaml in the folder Calibration beside the board's.")
+  @Option(
+    help: """
+      Calibration file; default: in the folder Calibration beside the board's the one of the board's name, else \
+      the first that fits the board, else nominal-hand.yaml.
+      """)
   var calibration: String?
 
   func path(board: String) -> String {
-    calibration
-      ?? URL(fileURLWithPath: board).deletingLastPathComponent().deletingLastPathComponent()
-      .appendingPathComponent("Calibration/nominal-hand.yaml").path
+    if let calibration { return calibration }
+    let file = URL(fileURLWithPath: board)
+    let folder = file.deletingLastPathComponent().deletingLastPathComponent()
+      .appendingPathComponent("Calibration").path
+    let own = file.lastPathComponent
+    let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
+    if names.contains(own) { return "\(folder)/\(own)" }
+    let fitting = names.first {
+      $0.hasSuffix(".yaml") && (try? HandFiles(board: board, calibration: "\(folder)/\($0)")) != nil
+    }
+    return "\(folder)/\(fitting ?? "nominal-hand.yaml")"
   }
 }
 
 struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Check a board: devices, load of each bus, highest rate, certificate of each joint.",
-    discussion:
-      "Exit codes: 0 fits and is certified; 2 a file is broken; 3 the rate does not fit or a joint has no certificate."
+    discussion: """
+      For platform linux this machine is searched for every bus, chip and line; nothing is written to any chip. \
+      Exit codes: 0 fits, is certified and all there; 2 a file is broken; 3 the rate does not fit or a joint has \
+      no certificate; 4 hardware is missing, busy or may not be used.
+      """
   )
   @Argument(help: "Board file, for example Boards/sim.yaml.") var board: String
   @OptionGroup var calibration: CalibrationOption
@@ -36,21 +52,41 @@ struct Check: ParsableCommand {
       }
       board.control.rateHertz = rateHz
     }
-    let report: BoardReport
+    var report: BoardReport
     do throws(DesignRefusal) {
       report = BoardReport(
         board: board, design: try HandDesign(board: board, calibration: calibration), refusal: nil)
     } catch {
       report = BoardReport(board: board, design: nil, refusal: error.description)
     }
+    if board.platform == .linux { report.machine = MachineReport(board: board) }
     if json {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-      print(String(decoding: try encoder.encode(report), as: UTF8.self))
+      try printJSON(report)
     } else {
-      print(text(report), terminator: "")
+      print(text(report) + (report.machine.map(text) ?? ""), terminator: "")
     }
     guard report.fits && report.refusal == nil else { throw Exit.infeasible }
+    guard report.machine?.isComplete ?? true else { throw Exit.missingHardware }
+  }
+
+  private func text(_ machine: MachineReport) -> String {
+    var lines = ["", "on this machine:"]
+    let names = machine.parts.map(\.part.count).max() ?? 0
+    for part in machine.parts {
+      lines.append(
+        "  \(part.state.rawValue.padding(toLength: 10, withPad: " ", startingAt: 0))  "
+          + "\(part.part.padding(toLength: names, withPad: " ", startingAt: 0))  \(part.place): \(part.found)"
+      )
+      if !part.remedy.isEmpty { lines.append("              → \(part.remedy)") }
+    }
+    let missing = machine.parts.count { $0.state != .found && $0.state != .unseen }
+    lines.append("")
+    lines.append(
+      missing == 0
+        ? "all there; what is unseen is tested when the daemon starts"
+        : "\(missing) of \(machine.parts.count) parts cannot be used; motorhand scan lists what this machine has"
+    )
+    return lines.joined(separator: "\n") + "\n"
   }
 
   private func text(_ report: BoardReport) -> String {

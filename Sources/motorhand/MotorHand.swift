@@ -10,6 +10,8 @@ enum Exit {
   static let brokenFile = ExitCode(2)
   /// The board's rate does not fit, or a joint has no certificate.
   static let infeasible = ExitCode(3)
+  /// Hardware that the board names is missing, busy or may not be used.
+  static let missingHardware = ExitCode(4)
   /// No daemon answers on the socket.
   static let noDaemon = ExitCode(5)
 }
@@ -21,14 +23,21 @@ struct MotorHand: ParsableCommand {
     abstract: "Check boards, look inside and command a running hand, read its recordings.",
     discussion: """
       Exit codes: 0 done; 1 refused or failed; 2 a file is broken or unreadable; 3 the board's rate does not \
-      fit its buses or a joint has no certificate; 5 no daemon answers; 64 wrong arguments.
+      fit its buses or a joint has no certificate; 4 hardware is missing; 5 no daemon answers; 64 wrong arguments.
       """,
     version: motorHandVersion,
     subcommands: [
       Status.self, Watch.self, Arm.self, NullG.self, Disarm.self, PoseCommand.self, Move.self, Stop.self,
       Reset.self,
-      Demo.self, Check.self, Bench.self, Log.self,
+      Demo.self, Check.self, Scan.self, Recover.self, Bench.self, Log.self,
     ])
+}
+
+/// Prints a value as JSON that people can read, keys in alphabetical order.
+func printJSON(_ value: some Encodable) throws {
+  let encoder = JSONEncoder()
+  encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+  print(String(decoding: try encoder.encode(value), as: UTF8.self))
 }
 
 /// Prints an error to standard error.

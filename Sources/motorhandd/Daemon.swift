@@ -15,6 +15,8 @@ struct DaemonOptions {
   var socketPath: String
   /// Nil = record nothing.
   var dataDirectory: String?
+  /// Bytes that recordings may take; nil = no bound.
+  var keepBytes: UInt64?
   /// Nil = publish nothing.
   var broker: PublisherOptions?
   var cpu: Int?
@@ -108,6 +110,7 @@ final class Daemon {
     var fault = FaultCode.none
     var storageFailing = false
     var dropped: UInt64 = 0
+    var expired = 0
     while true {
       if let name = signals.wait(milliseconds: Self.watchMilliseconds) { return name }
       let record = runtime.latestRecord()
@@ -119,7 +122,8 @@ final class Daemon {
         report(
           fault == .none
             ? "fault cleared, state \(record.state.name)"
-            : "\(record.state.name): \(fault.name)\(joint), seen at tick \(record.sequence); outputs off")
+            : "\(record.state.name): \(fault.name)\(joint), seen at tick \(record.sequence); outputs off"
+              + advice(fault, joint: Int(record.faultJoint)))
       }
       guard let status = recorder?.status else { continue }
       // The last error stays in the status after recovery; whether storage fails now is a field of its own.
@@ -135,7 +139,19 @@ final class Daemon {
         report("recorder: \(lost - dropped) ticks dropped, \(lost) since start")
         dropped = lost
       }
+      if status.expiredSegments > expired {
+        report("recorder: \(status.expiredSegments - expired) of the oldest segments deleted to make room")
+        expired = status.expiredSegments
+      }
     }
+  }
+
+  /// What mends a fault that a reset alone may not.
+  private func advice(_ fault: FaultCode, joint: Int) -> String {
+    let board = identity.board
+    guard fault == .busFault, board.platform == .linux, joint < board.joints.count else { return "" }
+    let bus = board.buses[board.encoders[board.joints[joint].encoder].bus].name
+    return "; if bus \(bus) stays so, stop the daemon and run motorhand recover \(options.boardPath) \(bus)"
   }
 
   private func summarise(
@@ -193,7 +209,9 @@ final class Daemon {
 
   private func makeRecorder(_ ring: Ring<TickRecord>) throws -> Recorder? {
     guard let directory = options.dataDirectory else { return nil }
-    return try Recorder(directory: directory, identity: identity, ring: ring)
+    var recording = RecorderOptions()
+    recording.keepBytes = options.keepBytes
+    return try Recorder(directory: directory, identity: identity, ring: ring, options: recording)
   }
 
   private func makePublisher(_ runtime: HandRuntime) throws -> Publisher? {

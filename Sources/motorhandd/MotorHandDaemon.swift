@@ -22,6 +22,11 @@ struct MotorHandDaemon: ParsableCommand {
   @Option(help: "Identifier of the hand: letters, digits, _ and -, at most 64.") var hand = "hand"
   @Option(help: "Control socket.") var socket = defaultSocketPath
   @Option(help: "Directory for recordings.") var data = "/var/lib/motorhand"
+  @Option(
+    help:
+      "Gigabytes that recordings may take; then the oldest segments are deleted, those around a fault last. 0 = keep everything."
+  )
+  var keepGigabytes = 8.0
   @Flag(help: "Record nothing.") var noRecord = false
   @Option(help: "MQTT broker, mqtt://HOST:PORT or mqtts://HOST:PORT; without it nothing is published.")
   var broker: String?
@@ -37,6 +42,9 @@ struct MotorHandDaemon: ParsableCommand {
   @Option(help: "Virtual time only: JSON lines of commands, each with \"at\" in seconds.") var script: String?
 
   func validate() throws {
+    guard keepGigabytes == 0 || (0.1...1e6).contains(keepGigabytes) else {
+      throw ValidationError("--keep-gigabytes must be 0 or 0.1 to 1000000, found \(keepGigabytes)")
+    }
     guard virtual || (seconds == nil && script == nil) else {
       throw ValidationError("--seconds and --script need --virtual; a real hand is commanded by motorhand")
     }
@@ -80,7 +88,9 @@ struct MotorHandDaemon: ParsableCommand {
     }
     return DaemonOptions(
       boardPath: board, calibrationPath: calibration, handID: hand, socketPath: socket,
-      dataDirectory: noRecord ? nil : data, broker: publisher, cpu: cpu, requireRealtime: requireRealtime,
+      dataDirectory: noRecord ? nil : data,
+      keepBytes: keepGigabytes == 0 ? nil : UInt64(keepGigabytes * 1e9), broker: publisher, cpu: cpu,
+      requireRealtime: requireRealtime,
       seed: seed)
   }
 
@@ -88,7 +98,7 @@ struct MotorHandDaemon: ParsableCommand {
     switch error {
     case is ConfigurationErrors, is UnreadableFile: ExitCode(2)
     case is DesignRefusal, StartError.overloadedBuses: ExitCode(3)
-    case StartError.devices, StartError.platformNotBuilt: ExitCode(4)
+    case StartError.devices, StartError.hardware: ExitCode(4)
     case SocketError.alreadyRunning: ExitCode(5)
     case StartError.notRealtime, StartError.thread: ExitCode(6)
     default: ExitCode(1)

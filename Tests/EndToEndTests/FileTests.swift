@@ -52,6 +52,38 @@ extension EndToEnd {
       }
     }
 
+    @Test(
+      "a board for a machine that this is not is checked to the end, ends with 4, and keeps the daemon from starting"
+    )
+    func otherMachine() throws {
+      let board = Repository.root + "/Boards/beaglebone-black.yaml"
+      let check = try bench.motorhand("check", board)
+      #expect(check.status == 4)
+      #expect(check.output.contains("fits; highest rate of this board"))
+      #expect(check.output.contains("kill line") && check.output.contains("→"))
+      let json = try bench.motorhand("check", board, "--json")
+      #expect(json.status == 4 && json.output.contains(#""state" : "missing""#))
+      let daemon = try bench.run(
+        Repository.built("motorhandd"),
+        [
+          "--board", board, "--calibration", Repository.root + "/Calibration/beaglebone-black.yaml",
+          "--socket", bench.path("control.sock"), "--no-record",
+        ])
+      #expect(daemon.status == 4)
+      #expect(daemon.errors.contains("bus hand: ") && daemon.errors.contains("line P9_12: "))
+    }
+
+    @Test("a bus is not recovered that the board has not, nor on a simulated board")
+    func recover() throws {
+      let board = Repository.root + "/Boards/beaglebone-black.yaml"
+      let unknown = try bench.motorhand("recover", board, "palm")
+      #expect(unknown.status == 2 && unknown.errors.contains("no bus palm; there are hand"))
+      let simulated = try bench.motorhand("recover", Repository.board, "thumb")
+      #expect(simulated.status == 1 && simulated.errors.contains("no wires"))
+      let missing = try bench.motorhand("recover", board, "hand")
+      #expect(missing.status == 4 && missing.errors.contains("bus hand: missing"))
+    }
+
     @Test("a file that is missing, unreadable or no text ends the daemon with 2 and its path")
     func missingFile() throws {
       let bytes = bench.path("bytes.yaml")
@@ -108,10 +140,10 @@ extension EndToEnd {
     @Test("a rate beyond the buses ends check and daemon with 3 and the arithmetic of the bus")
     func infeasibleRate() throws {
       // Two PCA9685 on the actuators' bus at 1 MHz, docs/board-file.md: one block of 8 channels is
-      // 308 bits + 20 µs = 328 µs, one of 7 is 292 µs, a mode read back 68 µs: 688 µs of a period of 500 µs.
+      // 308 bits + 20 µs = 328 µs, one of 7 is 292 µs, a mode read back 59 µs: 679 µs of a period of 500 µs.
       let check = try bench.motorhand("check", Repository.board, "--rate-hz", "2000")
       #expect(check.status == 3)
-      for text in ["328.0 µs", "292.0 µs", "688.0 µs of 500.0 µs", "DOES NOT FIT", "at most 1017 Hz"] {
+      for text in ["328.0 µs", "292.0 µs", "679.0 µs of 500.0 µs", "DOES NOT FIT", "at most 1031 Hz"] {
         #expect(check.output.contains(text), "no \(text) in \(check.output)")
       }
       let board = try board(

@@ -54,6 +54,25 @@ struct ShippedFilesTests {
     #expect(board.eStopLine == LineSpec(chip: "", line: "E-STOP", activeLow: true, bias: .pullDown))
   }
 
+  @Test("a bus may name its own wires for recovery, both or neither")
+  func recovery() throws {
+    let bus = "{name: thumb, clock_hz: 1000000, transfer_overhead_us: 20"
+    func board(_ recovery: String) throws -> Board {
+      let text = try ShippedFiles.text("Boards/sim.yaml")
+      return try Board(
+        yaml: text.replacingOccurrences(of: bus, with: "\(bus), recovery: \(recovery)"), file: "sim.yaml")
+    }
+    #expect(try ShippedFiles.board().buses[0].recovery == nil)
+    let lines = try #require(try board("{scl_line: {line: SCL}, sda_line: {line: SDA}}").buses[0].recovery)
+    #expect(lines.clock.line == "SCL" && lines.data.line == "SDA")
+    for (text, key) in [
+      ("{scl_line: {line: SCL}}", "sda_line"), ("{scl_line: {line: A}, sda_line: {line: A}}", "sda_line"),
+    ] {
+      let errors = #expect(throws: ConfigurationErrors.self) { try board(text) }
+      #expect(errors?.description.contains(key) == true)
+    }
+  }
+
   @Test("the nominal hand has the figures of docs/control.md section 2")
   func calibration() throws {
     let calibration = try ShippedFiles.calibration()

@@ -7,7 +7,7 @@ import Testing
 @Suite struct RealtimeThreadTests {
   @Test("a thread reports what the kernel gave it: name cut to 15 bytes, policy, CPU, identifier")
   func report() throws {
-    let name = Mutex("")
+    let name = SharedState("")
     let thread = try RealtimeThread(name: "a-name-of-20-letters", policy: .normal, cpu: 0) {
       let found = SystemFile.readLine("/proc/thread-self/comm")
       name.withLock { $0 = found ?? "" }
@@ -43,7 +43,7 @@ import Testing
       return (1...64 as ClosedRange<Int32>).filter { sigismember(&mask, $0) == 1 }
     }
     let before = blocked()
-    let inside = Mutex<[Int32]>([])
+    let inside = SharedState<[Int32]>([])
     try RealtimeThread(name: "signals", policy: .normal) {
       var mask = sigset_t()
       pthread_sigmask(SIG_SETMASK, nil, &mask)

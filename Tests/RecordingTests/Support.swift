@@ -92,6 +92,9 @@ func randomRecord(sequence: UInt64, joints: Int, using random: inout SeededGener
   record.psi = real(1e3)
   record.gamma = real(1e3)
   record.energyIntegral = real(1e6)
+  record.inertial = InertialSample(
+    accelerationMetresPerSecondSquared: Vector3(x: sometimesNone(real(40)), y: real(40), z: real(40)),
+    rotationRadiansPerSecond: Vector3(x: real(9), y: real(9), z: sometimesNone(real(9))))
   for index in 0..<joints {
     var joint = JointRecord()
     joint.encoderCounts = UInt16.random(in: 0...(.max), using: &random)

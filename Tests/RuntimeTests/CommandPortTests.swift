@@ -11,7 +11,7 @@ struct CommandPortTests {
   /// A loop that executes commands in the manner of a hand in `armed`, until told to end.
   private final class Loop: Sendable {
     let port = CommandPort()
-    let executed = Mutex<[UInt32]>([])
+    let executed = SharedState<[UInt32]>([])
     let shouldStop = Atomic(false)
     let isEStop = Atomic(false)
     /// What senders count, and when they end.

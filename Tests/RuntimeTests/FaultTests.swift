@@ -129,10 +129,11 @@ struct FaultTests {
   func magnet() throws {
     let hand = try armed()
     hand.before(Self.faultTick) {
-      hand.hand.encoders[Self.joint].setMagnet(MagnetHealth(status: 0, automaticGain: 128, magnitude: 0))
+      let encoder = hand.hand.encoders[Self.joint] as? SimulatedAS5600
+      encoder?.setMagnet(MagnetHealth(status: 0, automaticGain: 128, magnitude: 0))
     }
     let tick = try latch(hand, .implausibleSensor, joint: Self.joint, within: 800)
-    // 5 Hz, three encoders on the bus in turn.
+    // 10 Hz, three encoders and three current sensors on the bus in turn.
     #expect((Self.faultTick...Self.faultTick + 600).contains(tick))
   }
 
@@ -211,8 +212,8 @@ struct FaultTests {
       } catch { Issue.record("\(error)") }
     }
     let tick = try latch(hand, .actuatorFault, joint: nil, within: 800)
-    // 5 Hz: the first chip in whose turn it is.
-    #expect((Self.faultTick...Self.faultTick + 200).contains(tick))
+    // 10 Hz: the first chip in whose turn it is.
+    #expect((Self.faultTick...Self.faultTick + 100).contains(tick))
   }
 
   @Test("the e-stop line switches off in the tick that sees it; the motors coast")

@@ -100,22 +100,34 @@ struct GuardTests {
     #expect(bench.record.pointee.fault == .nonFinite && bench.record.pointee.faultJoint == 0)
   }
 
-  @Test("a joint outside its range by more than the margin is a position fault")
-  func positionLimit() {
-    let calibration = TestHand.calibration.joints[0]
-    let counts = { (radians: Double) -> UInt16 in
-      let counts = Double(calibration.encoder.sign) * radians * 4096 / (2 * .pi)
-      return UInt16((calibration.encoder.zeroCounts + Int(counts.rounded()) + 4096) % 4096)
+  /// 1.6 rad and 0.087 of margin.
+  @Test(
+    "a joint outside its range by more than the margin is a position fault, and the hand cannot be armed with it",
+    arguments: [(1.67, true), (1.70, false), (-0.10, false)])
+  func positionLimit(radians: Double, isWithin: Bool) {
+    let encoder = TestHand.calibration.joints[0].encoder
+    let counts = Double(encoder.sign) * radians * 4096 / (2 * .pi)
+    let outside = UInt16((encoder.zeroCounts + Int(counts.rounded()) + 4096) % 4096)
+    let idle = ControllerBench()
+    idle.inputs.pointee.encoders[0].counts = outside
+    idle.becomeIdle()
+    idle.tick(.arm)
+    #expect(idle.result == (isWithin ? .executed : .outOfRange))
+    #expect(idle.record.pointee.state == (isWithin ? .armed : .idle))
+
+    // Carried there count by count, which no filter takes for a jump; NULL-G lets itself be carried.
+    let moved = ControllerBench()
+    moved.becomeIdle()
+    moved.tick(.nullG)
+    let start = Int(moved.inputs.pointee.encoders[0].counts)
+    let way = ((Int(outside) - start + 6144) % 4096) - 2048
+    for step in 1...way.magnitude {
+      let counts = start + Int(step) * way.signum()
+      moved.inputs.pointee.encoders[0].counts = UInt16((counts + 4096) % 4096)
+      moved.tick()
     }
-    // 1.6 rad and 0.087 of margin.
-    for (radians, expected) in [(1.67, FaultCode.none), (1.70, .positionLimit), (-0.10, .positionLimit)] {
-      let bench = ControllerBench()
-      bench.inputs.pointee.encoders[0].counts = counts(radians)
-      bench.becomeIdle()
-      bench.tick(.arm)
-      bench.tick()
-      #expect(bench.record.pointee.fault == expected, "\(radians) rad")
-    }
+    for _ in 0..<100 { moved.tick() }
+    #expect(moved.record.pointee.fault == (isWithin ? .none : .positionLimit))
   }
 
   @Test("an estimate above one and a half times the speed limit is a velocity fault")

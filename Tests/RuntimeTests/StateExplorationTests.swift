@@ -228,7 +228,13 @@ struct StateExplorationTests {
     bench.inputs.pointee.actuatorFailed = false
     bench.tick(.reset)
     #expect(bench.result == .executed && bench.record.pointee.state == .idle)
-    for result in [CommandResult.notIdle, .notArmed, .notLatched, .eStopLineActive, .localEStop] {
+    bench.inputs.pointee.actuatorFailed = true
+    bench.tick(.arm)
+    #expect(bench.result == .actuatorsNotReady && bench.record.pointee.state == .idle)
+    for result in [
+      CommandResult.notIdle, .notArmed, .notLatched, .eStopLineActive, .localEStop, .outOfRange,
+      .actuatorsNotReady,
+    ] {
       #expect(result.refusal?.contains(":") ?? false)
     }
   }

@@ -1,7 +1,7 @@
 import Foundation
-import HandModel
 import Testing
 
+@testable import HandModel
 @testable import Telemetry
 
 @Suite("Payloads")
@@ -30,6 +30,31 @@ struct PayloadTests {
       default: #expect(value is String || value is NSNull)
       }
     }
+  }
+
+  @Test("a hand with an inertial sensor announces and sends its six values, one without does not")
+  func inertial() throws {
+    let plain = Fixtures.identity()
+    #expect(BirthPayload.channels(of: plain).allSatisfy { !$0.name.hasPrefix("acceleration") })
+    var board = Fixtures.board()
+    board.imus = [IMUSpec(name: "palm", chip: .mpu6050, bus: 0, port: nil, address: 0x68)]
+    let identity = HandIdentity(
+      handID: plain.handID, bootID: plain.bootID, board: board, calibration: plain.calibration,
+      boardYAML: plain.boardYAML, calibrationYAML: plain.calibrationYAML, version: plain.version,
+      certificateJSON: plain.certificateJSON)
+    var record = Fixtures.record(1)
+    record.inertial = InertialSample(
+      accelerationMetresPerSecondSquared: Vector3(x: 0.1234567, y: -9.80665, z: .nan),
+      rotationRadiansPerSecond: Vector3(x: 1, y: 0, z: -0.5))
+    var payload = StatePayload(identity: identity)
+    let values = try json(payload.encode(record, clockSynced: true))
+    #expect(values["acceleration_x"] as? Double == 0.123457)
+    #expect(values["acceleration_y"] as? Double == -9.80665)
+    #expect(values["acceleration_z"] is NSNull)
+    #expect(values["rotation_x"] as? Double == 1 && values["rotation_z"] as? Double == -0.5)
+    let units = BirthPayload.channels(of: identity).filter { values[$0.name] != nil }.map(\.unit)
+    #expect(units.count { $0 == "m/s²" } == 3)
+    #expect(values["rotation_y"] as? Double == 0)
   }
 
   @Test("64-bit values travel as strings, seconds exactly, angles in microradians")

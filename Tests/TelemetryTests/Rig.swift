@@ -10,8 +10,8 @@ import Testing
 final class Rig: Sendable {
   /// What the publisher handed to the runtime.
   final class Runtime: Sendable {
-    let commands = Mutex<[CommandEnvelope]>([])
-    let refusal = Mutex<String?>(nil)
+    let commands = SharedState<[CommandEnvelope]>([])
+    let refusal = SharedState<String?>(nil)
 
     func submit(_ envelope: CommandEnvelope) -> CommandReply {
       commands.withLock { $0.append(envelope) }

@@ -1,0 +1,143 @@
+import CGPIO
+import Glibc
+import HandModel
+
+/// A GPIO chip as the kernel shows it, with the names of its lines.
+package struct GPIOChip: Sendable {
+  /// One line of a chip.
+  package struct Line: Sendable, Equatable {
+    /// Empty when the device tree or the driver names it not.
+    package let name: String
+    /// Who holds it, nil if it is free.
+    package let consumer: String?
+  }
+
+  /// The device node; its number changes between kernels.
+  package let node: String
+  /// Such as `pinctrl-rp1`.
+  package let label: String
+  /// Path in the device tree, nil where there is none. Some labels follow the order of probing (gpio-omap).
+  package let deviceTreePath: String?
+  /// By offset.
+  package let lines: [Line]
+
+  /// What a look at all of /dev/gpiochip* gave.
+  package struct Inventory: Sendable {
+    package var chips: [GPIOChip] = []
+    /// Nodes that could not be opened or asked, with their errno.
+    package var failures: [(node: String, errno: Int32)] = []
+  }
+
+  /// Every chip, in the order of the nodes' numbers. Links are left out: Raspberry Pi OS has compatibility
+  /// links from old chip numbers to new ones.
+  package static func all(in tree: SystemTree) -> Inventory {
+    var inventory = Inventory()
+    for entry in tree.numbered("gpiochip", in: tree.dev) {
+      let node = "\(tree.dev)/\(entry.name)"
+      var status = stat()
+      guard lstat(node, &status) == 0, status.st_mode & S_IFMT != S_IFLNK else { continue }
+      do throws(Errno) {
+        let firmware = tree.resolve("\(tree.sysfs)/bus/gpio/devices/\(entry.name)/of_node")
+        inventory.chips.append(try GPIOChip(node: node, firmware: firmware))
+      } catch {
+        inventory.failures.append((node, error.value))
+      }
+    }
+    return inventory
+  }
+
+  init(node: String, label: String, deviceTreePath: String? = nil, lines: [Line]) {
+    self.node = node
+    self.label = label
+    self.deviceTreePath = deviceTreePath
+    self.lines = lines
+  }
+
+  private struct Errno: Error {
+    let value: Int32
+  }
+
+  private init(node: String, firmware: String?) throws(Errno) {
+    guard let chip = cgpio_chip_open(node) else { throw Errno(value: errno) }
+    defer { cgpio_chip_close(chip) }
+    var text = [CChar](repeating: 0, count: Int(cgpio_text_size))
+    let result = cgpio_chip_label(chip, &text)
+    let count = cgpio_chip_line_count(chip)
+    guard result == 0, count >= 0 else { throw Errno(value: -min(result, count)) }
+    let label = text.withUnsafeBytes { Self.string($0) }
+    var lines: [Line] = []
+    for offset in 0..<UInt32(count) {
+      var info = cgpio_line_info()
+      let result = cgpio_chip_line_info(chip, offset, &info)
+      guard result == 0 else { throw Errno(value: -result) }
+      let consumer = withUnsafeBytes(of: info.consumer) { Self.string($0) }
+      lines.append(
+        Line(
+          name: withUnsafeBytes(of: info.name) { Self.string($0) },
+          consumer: info.is_used ? (consumer.isEmpty ? "the kernel" : consumer) : nil))
+    }
+    self.init(
+      node: node, label: label, deviceTreePath: firmware.map(DeviceTree.path), lines: lines)
+  }
+
+  private static func string(_ bytes: UnsafeRawBufferPointer) -> String {
+    String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+  }
+}
+
+/// Where a line of the board file is on this machine.
+package struct GPIOLocation: Sendable {
+  package let node: String
+  package let offset: UInt32
+  /// Who holds it now, nil if it is free.
+  package let consumer: String?
+
+  /// Finds the line: chip by label or end of its device tree path, line by name. A decimal number is an offset where no line has it as name,
+  /// for chips whose lines are not named.
+  package static func find(
+    _ spec: LineSpec, among inventory: GPIOChip.Inventory, in tree: SystemTree
+  ) throws(HardwareError) -> GPIOLocation {
+    let part = "line \(spec.line)"
+    let overlay = "enable it by the configuration lines at the top of the board file, or correct"
+    let chips = inventory.chips.filter {
+      $0.label == spec.chip || DeviceTree.path($0.deviceTreePath, isMeantBy: spec.chip)
+    }
+    guard !chips.isEmpty else {
+      // The chip meant may be one of those that could not be opened.
+      if let failure = inventory.failures.first {
+        throw HardwareError(part: part, path: failure.node, errno: failure.errno, in: tree)
+      }
+      let labels = inventory.chips.map { "\($0.label) with \($0.lines.count) lines" }
+      throw HardwareError(
+        .missing, part: part,
+        found: "no GPIO chip is \(spec.chip); there "
+          + (labels.isEmpty ? "is no /dev/gpiochip*" : "are " + labels.joined(separator: ", ")),
+        remedy: "\(overlay) chip")
+    }
+    var found: [GPIOLocation] = []
+    for chip in chips {
+      for (offset, line) in chip.lines.enumerated() where line.name == spec.line {
+        found.append(GPIOLocation(node: chip.node, offset: UInt32(offset), consumer: line.consumer))
+      }
+    }
+    if found.isEmpty, let offset = Int(spec.line), offset >= 0 {
+      for chip in chips where offset < chip.lines.count {
+        found.append(
+          GPIOLocation(node: chip.node, offset: UInt32(offset), consumer: chip.lines[offset].consumer))
+      }
+    }
+    guard let location = found.first else {
+      throw HardwareError(
+        .missing, part: part, found: "chip \(spec.chip) has no line of this name",
+        remedy: "\(overlay) line (gpioinfo lists the names)")
+    }
+    guard found.count == 1 else {
+      throw HardwareError(
+        .unsuitable, part: part,
+        found: "\(found.count) lines have this name: "
+          + found.map { "\($0.node) offset \($0.offset)" }.joined(separator: ", "),
+        remedy: "name the lines apart in the device tree")
+    }
+    return location
+  }
+}

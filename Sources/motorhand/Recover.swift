@@ -1,0 +1,53 @@
+import ArgumentParser
+import Foundation
+import HandModel
+import LinuxIO
+import Runtime
+
+struct Recover: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Free an I2C bus that hangs: nine clocks and a STOP on its wires, its adapter started anew.",
+    discussion: """
+      Needs root to unbind the adapter's driver, and recovery: {scl_line, sda_line} of the bus in the board \
+      file to clock its wires. Refused while a daemon runs. Exit codes: 0 the bus is free; 1 it is not, or a \
+      daemon runs; 2 the board file is broken or has no such bus; 4 the machine lacks the bus or a line.
+      """)
+  @Argument(help: "Board file, for example Boards/raspberry-pi-4.yaml.") var board: String
+  @Argument(help: "Name of the bus in the board file.") var bus: String
+  @OptionGroup var socket: SocketOptions
+
+  func run() throws {
+    let spec = try busOfBoard()
+    if (try? ControlClient(path: socket.socket)) != nil {
+      complain("a daemon runs on \(socket.socket): stop it first (systemctl stop motorhand)")
+      throw Exit.failure
+    }
+    do throws(HardwareError) {
+      for step in try BusRecovery(spec).run() { print("bus \(bus): \(step)") }
+    } catch {
+      complain(error)
+      throw error.kind == .missing ? Exit.missingHardware : Exit.failure
+    }
+    print("bus \(bus): recovered; motorhand check shows whether its chips answer")
+  }
+
+  private func busOfBoard() throws -> BusSpec {
+    let board: Board
+    do {
+      board = try Board(yaml: try HandFiles.text(self.board), file: self.board)
+    } catch {
+      complain("\(error)")
+      throw Exit.brokenFile
+    }
+    guard let spec = board.buses.first(where: { $0.name == bus }) else {
+      complain(
+        "\(self.board): no bus \(bus); there are \(board.buses.map(\.name).joined(separator: ", "))")
+      throw Exit.brokenFile
+    }
+    guard board.platform == .linux else {
+      complain("\(self.board): a simulated board has no wires to recover")
+      throw Exit.failure
+    }
+    return spec
+  }
+}
