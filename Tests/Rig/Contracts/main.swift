@@ -25,8 +25,13 @@ func run(device: String) throws -> [String] {
   return findings
 }
 
+func complain(_ text: String) {
+  let line = text + "\n"
+  _ = write(STDERR_FILENO, line, line.utf8.count)
+}
+
 guard CommandLine.arguments.count == 2 else {
-  fputs("usage: rig-contracts DEVICE\n", stderr)
+  complain("usage: rig-contracts DEVICE")
   exit(64)
 }
 let findings: [String]
@@ -35,7 +40,7 @@ do {
 } catch {
   findings = ["\(error)"]
 }
-for finding in findings { fputs("\(finding)\n", stderr) }
+findings.forEach(complain)
 if !findings.isEmpty { exit(1) }
 let chips = DeviceContract.all.map(\.chip).joined(separator: " ")
 print("\(DeviceContract.all.count) drivers: \(chips); an absent chip is a nack")
