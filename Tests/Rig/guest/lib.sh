@@ -87,8 +87,10 @@ need-package() {
     fail "the package motorhand is not installed (check package)"
 }
 daemon-settled() { [[ $(systemctl is-active motorhandd.service) != activating ]]; }
+# Starts the daemon if a check before has stopped it.
 need-service() {
   need-package
+  [[ $(systemctl is-active motorhandd.service) != inactive ]] || systemctl start motorhandd.service || true
   await 20 daemon-settled
   daemon-active ||
     fail "motorhandd.service is $(systemctl is-active motorhandd.service), expected active: $(

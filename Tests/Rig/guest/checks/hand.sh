@@ -2,13 +2,17 @@
 
 # What the encoders' registers say, in radians: thumb, index, middle, ring, little.
 plant-angles() {
-  local address
-  for address in 0x40 0x41 0x42 0x43; do registers $address 0xfe 2; done | awk '
-    BEGIN {split("1200 5000 9000 15000", zero); split("-1 1 1 1", sign)}
-    {counts = strtonum($1) * 64 + strtonum($2); bent = ((counts - zero[NR]) * sign[NR] + 32768) % 16384
-     if (bent > 8192) bent -= 16384
-     printf "%.4f ", bent * 6.283185307 / 16384}'
-  registers 0x36 0x0c 2 | awk '{printf "%.4f\n", (strtonum($1) * 256 + strtonum($2) - 700) * 6.283185307 / 4096}'
+  local zeros=(1200 5000 9000 15000) signs=(-1 1 1 1) angles=() joint bytes bent
+  for joint in 0 1 2 3; do
+    read -ra bytes <<<"$(registers "0x4$joint" 0xfe 2)"
+    bent=$((((bytes[0] * 64 + bytes[1] - zeros[joint]) * signs[joint] + 32768) % 16384))
+    angles+=("$bent/16384")
+  done
+  read -ra bytes <<<"$(registers 0x36 0x0c 2)"
+  angles+=("$(((bytes[0] * 256 + bytes[1] - 700 + 4096) % 4096))/4096")
+  # Parts of a turn; more than half of one is less than nothing.
+  printf '%s\n' "${angles[@]}" | awk -F/ '
+    {turns = $1 / $2; if (turns > 0.5) turns -= 1; printf "%s%.4f", NR > 1 ? " " : "", turns * 6.283185307}'
 }
 
 # stands-at DEGREES...: both the daemon and the encoders say so.
@@ -47,7 +51,7 @@ POSES
 check-pulses() {
   need-service
   arm
-  local pose channel pulses bytes prescaler count nanoseconds compared=0
+  local pose channel pulses bytes byte prescaler count nanoseconds compared=0
   prescaler=$(registers $PWM 0xfe 1)
   for pose in power pointing; do
     motorhand pose $pose --seconds 1 >/dev/null || fail "pose $pose was refused"
@@ -56,7 +60,8 @@ check-pulses() {
     pulses=$(registers $PWM 6 20)
     for channel in 0 1 2 3 4; do
       bytes=$(cut -d' ' -f$((4 * channel + 1))-$((4 * channel + 4)) <<<"$pulses")
-      count=$(awk '{print strtonum($3) + 256 * strtonum($4)}' <<<"$bytes")
+      read -ra byte <<<"$bytes"
+      count=$((byte[2] + 256 * byte[3]))
       # 0.6 to 2.4 ms of 20 ms.
       ((count >= 122 && count <= 492)) || fail "channel $channel: $count counts ($bytes) are no servo's pulse"
       # The longest duty that the driver rounds up to this count.

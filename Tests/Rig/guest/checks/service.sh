@@ -66,9 +66,11 @@ check-safe-state() {
   systemctl start motorhandd.service
   echo "kill line 0, five channels full off"
 }
+# Bit 4 of the last of a channel's four bytes: full off.
 outputs-off() {
-  # Bit 4 of the last of a channel's four bytes: full off.
-  registers $PWM 6 20 | awk '{for (i = 4; i <= 20; i += 4) if (int(strtonum($i) / 16) % 2 == 0) exit 1}'
+  local bytes channel
+  read -ra bytes <<<"$(registers $PWM 6 20)"
+  for channel in 0 1 2 3 4; do ((bytes[4 * channel + 3] & 0x10)) || return 1; done
 }
 
 check-kill() {
