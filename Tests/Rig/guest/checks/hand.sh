@@ -12,7 +12,7 @@ plant-angles() {
   angles+=("$(((bytes[0] * 256 + bytes[1] - 700 + 4096) % 4096))/4096")
   # Parts of a turn; more than half of one is less than nothing.
   printf '%s\n' "${angles[@]}" | awk -F/ '
-    {turns = $1 / $2; if (turns > 0.5) turns -= 1; printf "%s%.4f", NR > 1 ? " " : "", turns * 6.283185307}'
+    {turns = $1 / $2; if (turns > 0.5) turns -= 1; printf "%s%.4f", (NR > 1 ? " " : ""), turns * 6.283185307}'
 }
 
 # stands-at DEGREES...: both the daemon and the encoders say so.

@@ -114,6 +114,8 @@ check-upgrade() {
   arm
   local before
   before=$(daemon-pid)
+  # Debian's helper starts only what is enabled.
+  systemctl --quiet enable motorhandd.service 2>/dev/null
   dpkg -i --force-confold /payload/motorhand.deb >/dev/null 2>&1 || fail "dpkg -i over itself failed"
   await 30 daemon-after "$before" || fail "no idle daemon after the upgrade"
   line-is KILL 0 || fail "the upgrade left the kill line live"
