@@ -29,6 +29,7 @@ let package = Package(
     .target(
       name: "Runtime",
       dependencies: ["PrimalLogic", "HandModel", "Devices", "Simulation", "LinuxIO", "Realtime"]),
+    .target(name: "Service", dependencies: ["HandModel"]),
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .target(name: "Recording", dependencies: ["HandModel", "Realtime", "CSQLite"]),
     .systemLibrary(name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
@@ -36,7 +37,7 @@ let package = Package(
     .executableTarget(
       name: "motorhandd",
       dependencies: [
-        "Runtime", "Recording", "Telemetry",
+        "Runtime", "Recording", "Telemetry", "Service",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
@@ -56,6 +57,7 @@ let package = Package(
     .testTarget(name: "LinuxIOTests", dependencies: ["LinuxIO", "DeviceContracts"]),
     .executableTarget(name: "realtime-probe", dependencies: ["Realtime"], path: "Tests/Probe/Program"),
     .testTarget(name: "RealtimeTests", dependencies: ["Realtime", "realtime-probe"]),
+    .testTarget(name: "ServiceTests", dependencies: ["Service"]),
     .testTarget(name: "RuntimeTests", dependencies: ["Runtime"]),
     // Runs the release build of the two programs (docs/realtime.md, "Proof").
     .testTarget(name: "ProofTests"),

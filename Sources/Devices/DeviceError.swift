@@ -12,13 +12,15 @@ package enum DeviceError: Error, Sendable, CustomStringConvertible {
   case conversionPending(DeviceName)
   /// The board asks for something that the chip cannot do.
   case unattainable(DeviceName, setting: String, value: Double, allowed: ClosedRange<Double>)
+  /// A PWM channel that is not on a bus could not be set; its cause is the channel's own error.
+  case output(DeviceName, PWMError)
 
   /// The chip concerned.
   package var device: DeviceName {
     switch self {
     case .transfer(let device, _), .wrongIdentity(let device, _, _, _),
       .readBackMismatch(let device, _, _, _), .conversionPending(let device),
-      .unattainable(let device, _, _, _):
+      .unattainable(let device, _, _, _), .output(let device, _):
       device
     }
   }
@@ -42,6 +44,8 @@ package enum DeviceError: Error, Sendable, CustomStringConvertible {
       "\(device): the conversion is not over"
     case .unattainable(let device, let setting, let value, let allowed):
       "\(device): \(setting) \(value) is outside \(allowed.lowerBound)...\(allowed.upperBound)"
+    case .output(let device, let error):
+      "\(device): \(error)"
     }
   }
 

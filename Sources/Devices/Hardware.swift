@@ -8,4 +8,6 @@ package protocol Hardware: AnyObject {
   func bus(_ index: Int) -> any I2CBus
   /// The line that the board file means by `spec`; the same spec gives the same line.
   func line(_ spec: LineSpec) -> any DigitalLine
+  /// A channel of the chip at this index of `Board.pwmChips`, which is one of the kernel's (`sysfs`).
+  func pwmChannel(chip: Int, channel: Int) -> any PWMChannel
 }

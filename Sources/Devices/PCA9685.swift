@@ -44,6 +44,9 @@ package final class PCA9685 {
   /// The frequency that really results.
   package let frequencyHertz: Double
 
+  /// Name from the board file.
+  package var name: String { port.device.name }
+
   private let port: DevicePort
 
   /// - Parameters:
@@ -81,6 +84,16 @@ package final class PCA9685 {
     try port.writeRegister(Register.mode2.rawValue, Self.totemPole)
     try port.writeRegister(Register.mode1.rawValue, Mode1.autoIncrement)
     return port.bus.timeNanoseconds + Self.wakeNanoseconds
+  }
+
+  /// The duty, in counts, of a pulse in a period: ⌈4096 · pulse / period⌉.
+  ///
+  /// Rounded up as the kernel's driver does (drivers/pwm/pwm-pca9685.c of Linux 6.12), so that a hand puts the
+  /// same numbers into the chip's registers whichever of the two drives it. The period is the wanted one, as
+  /// there: the rounding of PRE_SCALE makes pulses longer or shorter by up to 0.4 % at 50 Hz.
+  package static func counts(pulseNanoseconds: Int64, periodNanoseconds: Int64) -> UInt16 {
+    let pulse = min(max(pulseNanoseconds, 0), periodNanoseconds)
+    return UInt16((Int64(countsPerPeriod) * pulse + periodNanoseconds - 1) / periodNanoseconds)
   }
 
   /// Sets channels `first`, `first` + 1, … to duties of 0...4096 counts, in blocks of eight channels.

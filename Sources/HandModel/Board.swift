@@ -164,15 +164,26 @@ package struct IMUSpec: Sendable, Equatable {
   package var address: UInt8
 }
 
-/// A PCA9685.
+/// A PWM chip: one on an I2C bus, or one of the kernel's.
 package struct PWMChipSpec: Sendable, Equatable {
+  package enum Chip: Sendable, Equatable {
+    /// `oscillatorHertz` is the chip's own as calibrated; 25 MHz nominal.
+    case pca9685(bus: Int, address: UInt8, oscillatorHertz: Double)
+    /// `device` is the end of the chip's device path; empty on simulated boards.
+    case sysfs(device: String)
+  }
   package var name: String
-  package var bus: Int
-  package var address: UInt8
-  /// Wanted PWM frequency, 24...1526 Hz.
+  package var chip: Chip
+  /// Wanted PWM frequency: 24...1526 Hz for a PCA9685, 1 Hz...100 kHz for a chip of the kernel's.
   package var frequencyHertz: Double
-  /// The chip's own oscillator as calibrated; 25 MHz nominal.
-  package var oscillatorHertz: Double
+
+  /// The bus of a chip that sits on one.
+  package var bus: Int? {
+    if case .pca9685(let bus, _, _) = chip { bus } else { nil }
+  }
+
+  /// Wanted time between two pulses.
+  package var periodNanoseconds: Int64 { Int64((1e9 / frequencyHertz).rounded()) }
 }
 
 /// A GPIO line, by identity.
@@ -193,12 +204,64 @@ package struct JointWiring: Sendable, Equatable {
   package var actuator: ActuatorWiring
 }
 
-/// A phase/enable H-bridge: duty cycle on a PWM channel, direction on a line.
-package struct ActuatorWiring: Sendable, Equatable {
-  package var pwmChip: Int
+/// One output of a PWM chip.
+package struct PWMOutput: Sendable, Hashable {
+  /// Index into `Board.pwmChips`.
+  package var chip: Int
   /// 0...15.
   package var channel: Int
-  /// Active = torque towards smaller angles (reverse). The bridge takes the direction over together with the
-  /// next duty.
-  package var directionLine: LineSpec
+
+  package init(chip: Int, channel: Int) {
+    self.chip = chip
+    self.channel = channel
+  }
+}
+
+/// What turns a joint (docs/hardware.md, actuators).
+package enum ActuatorWiring: Sendable, Equatable {
+  /// A DC motor behind an H-bridge, commanded by duty cycle. `faultLine` is the bridge's nFAULT.
+  case motor(Bridge, faultLine: LineSpec?)
+  /// A hobby servo, commanded by the length of its pulses.
+  case servo(PWMOutput)
+
+  package enum Bridge: Sendable, Equatable {
+    /// Duty on one output, direction on a line: active = torque towards smaller angles. The bridge takes the
+    /// direction over together with the next duty.
+    case phaseEnable(PWMOutput, direction: LineSpec)
+    /// Duty on PWM, direction by two lines; IN1 active = torque towards larger angles.
+    case tb6612(PWMOutput, in1: LineSpec, in2: LineSpec)
+    /// Duty on either of two outputs of one chip.
+    case drv8833(in1: PWMOutput, in2: PWMOutput)
+  }
+
+  /// The PWM outputs it uses.
+  package var outputs: [PWMOutput] {
+    switch self {
+    case .servo(let output): [output]
+    case .motor(.phaseEnable(let output, _), _), .motor(.tb6612(let output, _, _), _): [output]
+    case .motor(.drv8833(let in1, let in2), _): [in1, in2]
+    }
+  }
+
+  /// The lines it uses.
+  package var lines: [LineSpec] {
+    switch self {
+    case .servo: []
+    case .motor(.phaseEnable(_, let direction), let fault): [direction] + [fault].compactMap(\.self)
+    case .motor(.tb6612(_, let in1, let in2), let fault): [in1, in2] + [fault].compactMap(\.self)
+    case .motor(.drv8833, let fault): [fault].compactMap(\.self)
+    }
+  }
+
+  /// The PWM chip it hangs on: all outputs of a joint are of one chip.
+  package var pwmChip: Int { outputs[0].chip }
+
+  /// nFAULT, where it is wired.
+  package var faultLine: LineSpec? {
+    if case .motor(_, let line) = self { line } else { nil }
+  }
+
+  package var isServo: Bool {
+    if case .servo = self { true } else { false }
+  }
 }

@@ -81,6 +81,37 @@ struct ChipPlacements {
   }
 }
 
+/// The PWM outputs that joints use, each checked to be used once.
+struct OutputUses {
+  let chips: [PWMChipSpec]
+  private var used: Set<PWMOutput> = []
+
+  init(chips: [PWMChipSpec]) {
+    self.chips = chips
+  }
+
+  /// Reads the channel of `chip` under `key`.
+  mutating func read(_ key: String, _ section: MappingReader, chip: Int?) -> PWMOutput {
+    let channel = section.integer(key, in: Board.FileLimits.channels)
+    let output = PWMOutput(chip: chip ?? 0, channel: channel ?? 0)
+    if let chip, let channel, !used.insert(output).inserted {
+      section.report(
+        key, found: "\(channel) of \(chips[chip].name) again", expected: "a channel no other joint uses")
+    }
+    return output
+  }
+
+  /// Refuses a chip whose pulses come too often or too seldom for a servo.
+  func checkServoFrame(of chip: Int, _ section: MappingReader) {
+    let range = Board.FileLimits.servoHertz
+    guard !range.contains(chips[chip].frequencyHertz) else { return }
+    section.report(
+      "pwm", found: "\(chips[chip].name) at \(chips[chip].frequencyHertz) Hz",
+      expected:
+        "a chip whose frequency_hz a servo takes: \(Int(range.lowerBound)) to \(Int(range.upperBound))")
+  }
+}
+
 /// Every GPIO line of a board, checked for one that would serve two purposes.
 struct LineUses {
   private struct Use {

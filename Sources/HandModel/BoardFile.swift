@@ -45,6 +45,11 @@ extension Board {
     static let pwmHertz = NumberRange.from(24, to: 1526)
     /// PCA9685: oscillators measured on real boards spread this far about 25 MHz (docs/hardware.md).
     static let oscillatorHertz = NumberRange.from(23e6, to: 27e6)
+    /// 100 kHz is the fastest that a bridge here takes (TB6612).
+    static let sysfsHertz = NumberRange.from(1, to: 100_000)
+    /// Frames that servos take: 50 Hz is every servo's, 333 Hz the fastest digital ones' (docs/hardware.md).
+    static let servoHertz = 50.0...333
+    static let channels = 0...15
   }
 
   /// Reads a board from the text of its YAML file. `file` is the name that errors carry.
@@ -78,7 +83,11 @@ private struct BoardFileReader {
   private var multiplexerBuses: [Int?] = []
 
   private enum MultiplexerChip: String, CaseIterable { case tca9548a = "TCA9548A" }
-  private enum PWMChip: String, CaseIterable { case pca9685 = "PCA9685" }
+  private enum PWMChip: String, CaseIterable { case pca9685 = "PCA9685", sysfs }
+  private enum ActuatorKind: String, CaseIterable { case motor, servo }
+  private enum BridgeKind: String, CaseIterable {
+    case phaseEnable = "phase-enable", tb6612 = "TB6612", drv8833 = "DRV8833"
+  }
 
   init(reader: MappingReader) {
     self.reader = reader
@@ -332,7 +341,14 @@ private struct BoardFileReader {
   private mutating func readPWMChips() -> [PWMChipSpec] {
     let readers = reader.list("pwm_chips", count: 1...Board.FileLimits.chips)
     return zip(readers, uniqueNames(of: readers, kind: "PWM chip")).map { reader, name in
-      let _: PWMChip? = reader.choice("chip")
+      defer { reader.finish() }
+      let kind: PWMChip? = reader.choice("chip")
+      if kind == .sysfs {
+        let device = reader.text("device", required: isLinux)
+        let frequency = reader.number("frequency_hz", Board.FileLimits.sysfsHertz)
+        return PWMChipSpec(
+          name: name ?? "", chip: .sysfs(device: device ?? ""), frequencyHertz: frequency ?? 1)
+      }
       let bus = readBus(reader)
       let address = reader.integer("address", in: Board.FileLimits.pwmAddress, hexadecimal: true)
       let frequency = reader.number("frequency_hz", Board.FileLimits.pwmHertz)
@@ -346,11 +362,11 @@ private struct BoardFileReader {
             expected: "a prescale value from 3 to 255 at this oscillator")
         }
       }
-      reader.finish()
       placements.add(.pwm, reader, name: name, bus: bus, address: address)
       return PWMChipSpec(
-        name: name ?? "", bus: bus ?? 0, address: UInt8(address ?? 0), frequencyHertz: frequency ?? 1,
-        oscillatorHertz: oscillator ?? 1)
+        name: name ?? "",
+        chip: .pca9685(bus: bus ?? 0, address: UInt8(address ?? 0), oscillatorHertz: oscillator ?? 1),
+        frequencyHertz: frequency ?? 1)
     }
   }
 
@@ -362,7 +378,7 @@ private struct BoardFileReader {
   ) -> [JointWiring] {
     var usedEncoders: Set<Int> = []
     var usedSensors: Set<Int> = []
-    var usedChannels: Set<[Int]> = []
+    var outputs = OutputUses(chips: pwmChips)
     return zip(readers, names).map { reader, name in
       let encoder = reader.reference("encoder", to: encoders.map(\.name), kind: "an encoder")
       if let encoder, !usedEncoders.insert(encoder).inserted {
@@ -378,25 +394,64 @@ private struct BoardFileReader {
             expected: "a current sensor no other joint uses")
         }
       }
-      let none = LineSpec(chip: "", line: "", activeLow: false, bias: .none)
-      var actuator = ActuatorWiring(pwmChip: 0, channel: 0, directionLine: none)
+      var actuator = ActuatorWiring.servo(PWMOutput(chip: 0, channel: 0))
       if let section = reader.section("actuator") {
-        let chip = section.reference("pwm", to: pwmChips.map(\.name), kind: "a PWM chip")
-        let channel = section.integer("channel", in: 0...15)
-        if let chip, let channel, !usedChannels.insert([chip, channel]).inserted {
-          section.report(
-            "channel", found: "\(channel) of \(pwmChips[chip].name) again",
-            expected: "a channel no other joint uses")
-        }
-        actuator = ActuatorWiring(
-          pwmChip: chip ?? 0, channel: channel ?? 0,
-          directionLine: readLine(
-            section, key: "direction_line", use: "the direction of \(name ?? "a joint")"))
-        section.finish()
+        actuator = readActuator(section, joint: name ?? "a joint", &outputs) ?? actuator
       }
       reader.finish()
       return JointWiring(name: name ?? "", encoder: encoder ?? 0, currentSensor: sensor, actuator: actuator)
     }
+  }
+
+  /// Nil where not even the kind could be read: the other keys then say nothing.
+  private mutating func readActuator(
+    _ section: MappingReader, joint: String, _ outputs: inout OutputUses
+  ) -> ActuatorWiring? {
+    guard let kind: ActuatorKind = section.choice("kind", default: .motor),
+      let bridge: BridgeKind = kind == .servo
+        ? .phaseEnable : section.choice("bridge", default: .phaseEnable)
+    else { return nil }
+    defer { section.finish() }
+    let chip = section.reference("pwm", to: outputs.chips.map(\.name), kind: "a PWM chip")
+    if kind == .servo {
+      let output = outputs.read("channel", section, chip: chip)
+      if let chip { outputs.checkServoFrame(of: chip, section) }
+      return .servo(output)
+    }
+    func line(_ key: String, _ what: String) -> LineSpec {
+      readLine(section, key: key, use: "\(what) of \(joint)")
+    }
+    switch bridge {
+    case .tb6612:
+      let output = outputs.read("channel", section, chip: chip)
+      return .motor(
+        .tb6612(output, in1: line("in1_line", "IN1"), in2: line("in2_line", "IN2")), faultLine: nil)
+    case .drv8833:
+      let in1 = outputs.read("in1_channel", section, chip: chip)
+      let in2 = outputs.read("in2_channel", section, chip: chip)
+      return .motor(.drv8833(in1: in1, in2: in2), faultLine: readFaultLine(section, joint: joint))
+    case .phaseEnable:
+      let output = outputs.read("channel", section, chip: chip)
+      let direction = line("direction_line", "the direction")
+      return .motor(
+        .phaseEnable(output, direction: direction), faultLine: readFaultLine(section, joint: joint))
+    }
+  }
+
+  /// nFAULT: an open drain that pulls low for a fault, hence active low against a pull-up.
+  private mutating func readFaultLine(_ section: MappingReader, joint: String) -> LineSpec? {
+    guard section.has("fault_line") else { return nil }
+    let spec = readLine(section, key: "fault_line", use: "nFAULT of \(joint)")
+    if !spec.activeLow {
+      section.section("fault_line")?.report(
+        "active_low", found: "false", expected: "true: the bridge pulls nFAULT low for a fault")
+    }
+    if spec.bias == .pullDown {
+      section.section("fault_line")?.report(
+        "bias", found: "pull-down",
+        expected: "pull-up, or none with a resistor on the board: nFAULT is an open drain")
+    }
+    return spec
   }
 
   /// Reads a line. `restsActive` is what an unconnected wire must read as, where that matters: a kill line at

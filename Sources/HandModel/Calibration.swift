@@ -16,10 +16,29 @@ package struct JointCalibration: Sendable, Equatable {
   package var name: String
   package var encoder: EncoderCalibration
   package var limits: JointLimits
+  /// Of the kind that the board file wires.
+  package var drive: DriveCalibration
+  /// Standard deviation of one encoder sample, quantisation included.
+  package var encoderNoiseRadians: Double
+  package var gains: GainSet
+}
+
+/// What moves a joint, as measured.
+package enum DriveCalibration: Sendable, Equatable {
+  case motor(MotorDrive)
+  case servo(ServoParameters)
+}
+
+/// A joint with a DC motor.
+package struct MotorDrive: Sendable, Equatable {
   package var plant: PlantParameters
   package var motor: MotorParameters
-  package var noise: NoiseFigures
-  package var gains: GainSet
+  /// Largest torque the law may ask for.
+  package var torqueLimitNewtonMetres: Double
+  /// Largest change of torque in a second.
+  package var torqueRateNewtonMetresPerSecond: Double
+  /// Standard deviation of the torque the model does not explain, per tick.
+  package var torqueNoiseNewtonMetres: Double
 }
 
 /// Counts to radians: q = sign · (counts − zero, wrapped to ± half a turn) · 2π / countsPerTurn.
@@ -36,9 +55,7 @@ package struct JointLimits: Sendable, Equatable {
   package var upperRadians: Double
   package var radiansPerSecond: Double
   package var radiansPerSecondSquared: Double
-  package var torqueNewtonMetres: Double
-  /// Largest change of torque in a second.
-  package var torqueRateNewtonMetresPerSecond: Double
+  /// Infinite for a servo without a current sensor.
   package var currentAmperes: Double
   /// Largest |set-point − position| before a tracking fault.
   package var trackingErrorRadians: Double
@@ -63,14 +80,37 @@ package struct MotorParameters: Sendable, Equatable {
   package var deadBandDuty: Double
 }
 
-package struct NoiseFigures: Sendable, Equatable {
-  /// Standard deviation of one encoder sample, quantisation included.
-  package var encoderRadians: Double
-  /// Standard deviation of the torque the model does not explain, per tick.
-  package var torqueNewtonMetres: Double
+/// A joint with a servo: q'' + 2ζω q' + ω² q = ω² c, c by the length of the pulse
+/// (docs/control.md, "The plant").
+package struct ServoParameters: Sendable, Equatable {
+  /// Pulse at angle 0.
+  package var zeroMicroseconds: Double
+  /// Pulse length a radian; negative where longer pulses turn towards smaller angles.
+  package var microsecondsPerRadian: Double
+  /// Pulses the servo must never see are shorter or longer than these.
+  package var minimumMicroseconds: Double
+  package var maximumMicroseconds: Double
+  /// ω of the servo's own loop.
+  package var bandwidthRadiansPerSecond: Double
+  /// ζ of the servo's own loop.
+  package var dampingRatio: Double
+  /// From the start of a pulse to the beginning of the motion it asks for.
+  package var delaySeconds: Double
+  /// Largest change of the commanded angle in a second.
+  package var angleRateRadiansPerSecond: Double
+  /// Largest distance that the law may put between set-point and commanded angle.
+  package var correctionRadians: Double
+  /// Standard deviation of the command the model does not explain, per tick.
+  package var commandNoiseRadians: Double
+
+  /// The pulse of a commanded angle, within the pulses the servo may see.
+  package func pulseMicroseconds(radians: Double) -> Double {
+    min(
+      max(zeroMicroseconds + microsecondsPerRadian * radians, minimumMicroseconds), maximumMicroseconds)
+  }
 }
 
-/// Gains of the law, docs/control.md section 2.
+/// Gains of the law (docs/control.md), per N m of torque for a motor, per radian of correction for a servo.
 package struct GainSet: Sendable, Equatable {
   package var kp: Double
   package var kd: Double

@@ -25,6 +25,18 @@ extension Calibration {
     static let gain = NumberRange.from(0, to: 10_000)
     /// The fading rate must be positive, else the memory never fades (docs/control.md, section 2).
     static let lambda = NumberRange.positive(upTo: 100)
+    /// Pulses of hobby servos lie between 0.4 and 2.6 ms; twice that catches a slip of unit.
+    static let pulse = NumberRange.from(100, to: 5000)
+    static let pulseSlope = NumberRange.from(-5000, to: 5000)
+    /// A turn in 314 us: coarser than any servo.
+    static let smallestPulseSlope = 50.0
+    static let bandwidth = NumberRange.positive(upTo: 1000)
+    static let dampingRatio = NumberRange.from(0.05, to: 10)
+    /// Longer ones no certificate covers at any rate that controls a finger.
+    static let delay = NumberRange.from(0, to: 0.2)
+    static let correction = NumberRange.positive(upTo: 1)
+    static let commandNoise = NumberRange.positive(upTo: 0.5)
+    static let servoGain = NumberRange.from(0, to: 100)
     static let poses = 64
   }
 
@@ -85,13 +97,54 @@ private struct CalibrationFileReader {
 
   /// Reads one joint, or the defaults alone where `index` is nil.
   private func readJoint(_ reader: MappingReader, index: Int?, name: String) -> JointCalibration {
-    let joint = JointCalibration(
-      name: name, encoder: readEncoder(reader, index: index), limits: readLimits(reader),
-      plant: readPlant(reader),
-      motor: readMotor(reader), noise: readNoise(reader), gains: readGains(reader))
+    // `defaults` may serve joints of both kinds; what it has of either is read.
+    let isServo = index.map { board.joints[$0].actuator.isServo } ?? reader.keys.contains("servo")
+    let isMotor = index.map { !board.joints[$0].actuator.isServo } ?? true
+    let encoder = readEncoder(reader, index: index)
+    let hasSensor = index.map { board.joints[$0].currentSensor != nil } ?? false
+    let limits = reader.section("limits")
+    let noise = reader.section("noise")
+    var joint = JointCalibration(
+      name: name, encoder: encoder,
+      limits: readLimits(limits, needsCurrent: isMotor || hasSensor),
+      drive: .motor(Self.noMotor), encoderNoiseRadians: number(noise, "encoder_rad", Limits.encoderNoise),
+      gains: GainSet(kp: .nan, kd: .nan, km: .nan, lambdaPerSecond: .nan, backCalculation: .nan))
+    if isServo {
+      joint.drive = .servo(readServo(reader))
+      joint.gains = readServoGains(reader)
+    }
+    if isMotor {
+      joint.drive = .motor(readMotorDrive(reader, limits: limits, noise: noise))
+      joint.gains = readGains(reader)
+    }
+    if !isServo {
+      let expected = "no such section: the board wires this joint to a motor"
+      reader.pass(over: "servo", "servo_gains", expecting: expected)
+    } else if !isMotor {
+      let expected = "servo and servo_gains: the board wires this joint to a servo"
+      reader.pass(over: "plant", "motor", "gains", expecting: expected)
+      limits?.pass(over: "torque_N_m", "torque_rate_N_m_per_s", expecting: "servo.correction_rad")
+      noise?.pass(over: "torque_N_m", expecting: "servo.command_noise_rad")
+    }
+    limits?.finish()
+    noise?.finish()
     reader.finish()
     if let index { check(joint, index: index, reader) }
     return joint
+  }
+
+  /// Stands in for a drive that is not read yet.
+  private static let noMotor = MotorDrive(
+    plant: PlantParameters(
+      inertiaKilogramSquareMetres: .nan, dampingNewtonMetreSeconds: .nan, coulombNewtonMetres: .nan,
+      gravityNewtonMetres: .nan),
+    motor: MotorParameters(
+      torqueConstantNewtonMetresPerAmpere: .nan, backEMFVoltSecondsPerRadian: .nan, resistanceOhms: .nan,
+      supplyVolts: .nan, deadBandDuty: .nan), torqueLimitNewtonMetres: .nan,
+    torqueRateNewtonMetresPerSecond: .nan, torqueNoiseNewtonMetres: .nan)
+
+  private func number(_ section: MappingReader?, _ key: String, _ range: NumberRange) -> Double {
+    section?.number(key, range) ?? .nan
   }
 
   /// The counts of a turn are those of the joint's chip; for the defaults alone, the largest of the board's.
@@ -109,60 +162,91 @@ private struct CalibrationFileReader {
     return encoder
   }
 
-  private func readLimits(_ joint: MappingReader) -> JointLimits {
-    let section = joint.section("limits")
-    defer { section?.finish() }
-    func value(_ key: String, _ range: NumberRange) -> Double { section?.number(key, range) ?? .nan }
+  private func readLimits(_ section: MappingReader?, needsCurrent: Bool) -> JointLimits {
+    // Without a sensor there is nothing to compare: the limit of a servo's current may be left out then.
+    let hasCurrent = needsCurrent || section?.has("current_A") ?? false
     return JointLimits(
-      lowerRadians: value("lower_rad", Limits.angle), upperRadians: value("upper_rad", Limits.angle),
-      radiansPerSecond: value("velocity_rad_per_s", Limits.velocity),
-      radiansPerSecondSquared: value("acceleration_rad_per_s2", Limits.acceleration),
-      torqueNewtonMetres: value("torque_N_m", Limits.torque),
-      torqueRateNewtonMetresPerSecond: value("torque_rate_N_m_per_s", Limits.torqueRate),
-      currentAmperes: value("current_A", Limits.current),
-      trackingErrorRadians: value("tracking_error_rad", Limits.trackingError))
+      lowerRadians: number(section, "lower_rad", Limits.angle),
+      upperRadians: number(section, "upper_rad", Limits.angle),
+      radiansPerSecond: number(section, "velocity_rad_per_s", Limits.velocity),
+      radiansPerSecondSquared: number(section, "acceleration_rad_per_s2", Limits.acceleration),
+      currentAmperes: hasCurrent ? number(section, "current_A", Limits.current) : .infinity,
+      trackingErrorRadians: number(section, "tracking_error_rad", Limits.trackingError))
+  }
+
+  private func readMotorDrive(
+    _ joint: MappingReader, limits: MappingReader?, noise: MappingReader?
+  ) -> MotorDrive {
+    MotorDrive(
+      plant: readPlant(joint), motor: readMotor(joint),
+      torqueLimitNewtonMetres: number(limits, "torque_N_m", Limits.torque),
+      torqueRateNewtonMetresPerSecond: number(limits, "torque_rate_N_m_per_s", Limits.torqueRate),
+      torqueNoiseNewtonMetres: number(noise, "torque_N_m", Limits.torqueNoise))
   }
 
   private func readPlant(_ joint: MappingReader) -> PlantParameters {
     let section = joint.section("plant")
     defer { section?.finish() }
-    func value(_ key: String, _ range: NumberRange) -> Double { section?.number(key, range) ?? .nan }
     return PlantParameters(
-      inertiaKilogramSquareMetres: value("inertia_kg_m2", Limits.inertia),
-      dampingNewtonMetreSeconds: value("damping_N_m_s", Limits.damping),
-      coulombNewtonMetres: value("coulomb_N_m", Limits.load),
-      gravityNewtonMetres: value("gravity_N_m", Limits.load))
+      inertiaKilogramSquareMetres: number(section, "inertia_kg_m2", Limits.inertia),
+      dampingNewtonMetreSeconds: number(section, "damping_N_m_s", Limits.damping),
+      coulombNewtonMetres: number(section, "coulomb_N_m", Limits.load),
+      gravityNewtonMetres: number(section, "gravity_N_m", Limits.load))
   }
 
   private func readMotor(_ joint: MappingReader) -> MotorParameters {
     let section = joint.section("motor")
     defer { section?.finish() }
-    func value(_ key: String, _ range: NumberRange) -> Double { section?.number(key, range) ?? .nan }
     return MotorParameters(
-      torqueConstantNewtonMetresPerAmpere: value("torque_constant_N_m_per_A", Limits.torqueConstant),
-      backEMFVoltSecondsPerRadian: value("back_emf_V_s_per_rad", Limits.backEMF),
-      resistanceOhms: value("resistance_ohms", Limits.resistance),
-      supplyVolts: value("supply_V", Limits.supply),
-      deadBandDuty: value("dead_band_duty", Limits.deadBand))
-  }
-
-  private func readNoise(_ joint: MappingReader) -> NoiseFigures {
-    let section = joint.section("noise")
-    defer { section?.finish() }
-    func value(_ key: String, _ range: NumberRange) -> Double { section?.number(key, range) ?? .nan }
-    return NoiseFigures(
-      encoderRadians: value("encoder_rad", Limits.encoderNoise),
-      torqueNewtonMetres: value("torque_N_m", Limits.torqueNoise))
+      torqueConstantNewtonMetresPerAmpere: number(
+        section, "torque_constant_N_m_per_A", Limits.torqueConstant),
+      backEMFVoltSecondsPerRadian: number(section, "back_emf_V_s_per_rad", Limits.backEMF),
+      resistanceOhms: number(section, "resistance_ohms", Limits.resistance),
+      supplyVolts: number(section, "supply_V", Limits.supply),
+      deadBandDuty: number(section, "dead_band_duty", Limits.deadBand))
   }
 
   private func readGains(_ joint: MappingReader) -> GainSet {
     let section = joint.section("gains")
     defer { section?.finish() }
-    func value(_ key: String, _ range: NumberRange) -> Double { section?.number(key, range) ?? .nan }
     return GainSet(
-      kp: value("kp_N_m_per_rad", Limits.stiffness), kd: value("kd_N_m_s_per_rad", Limits.gain),
-      km: value("km_N_m_per_rad_s", Limits.gain), lambdaPerSecond: value("lambda_per_s", Limits.lambda),
-      backCalculation: value("back_calculation_rad_s_per_N_m", Limits.gain))
+      kp: number(section, "kp_N_m_per_rad", Limits.stiffness),
+      kd: number(section, "kd_N_m_s_per_rad", Limits.gain),
+      km: number(section, "km_N_m_per_rad_s", Limits.gain),
+      lambdaPerSecond: number(section, "lambda_per_s", Limits.lambda),
+      backCalculation: number(section, "back_calculation_rad_s_per_N_m", Limits.gain))
+  }
+
+  private func readServo(_ joint: MappingReader) -> ServoParameters {
+    let section = joint.section("servo")
+    defer { section?.finish() }
+    let servo = ServoParameters(
+      zeroMicroseconds: number(section, "zero_us", Limits.pulse),
+      microsecondsPerRadian: number(section, "us_per_rad", Limits.pulseSlope),
+      minimumMicroseconds: number(section, "minimum_us", Limits.pulse),
+      maximumMicroseconds: number(section, "maximum_us", Limits.pulse),
+      bandwidthRadiansPerSecond: number(section, "bandwidth_rad_per_s", Limits.bandwidth),
+      dampingRatio: number(section, "damping_ratio", Limits.dampingRatio),
+      delaySeconds: number(section, "delay_s", Limits.delay),
+      angleRateRadiansPerSecond: number(section, "angle_rate_rad_per_s", Limits.velocity),
+      correctionRadians: number(section, "correction_rad", Limits.correction),
+      commandNoiseRadians: number(section, "command_noise_rad", Limits.commandNoise))
+    if servo.microsecondsPerRadian.magnitude < Limits.smallestPulseSlope {
+      section?.report(
+        "us_per_rad", found: "\(servo.microsecondsPerRadian)",
+        expected: "at least \(Limits.smallestPulseSlope) either way: one that tells angles apart")
+    }
+    return servo
+  }
+
+  private func readServoGains(_ joint: MappingReader) -> GainSet {
+    let section = joint.section("servo_gains")
+    defer { section?.finish() }
+    return GainSet(
+      kp: number(section, "kp", Limits.servoGain), kd: number(section, "kd_s", Limits.servoGain),
+      km: number(section, "km_per_s", Limits.servoGain),
+      lambdaPerSecond: number(section, "lambda_per_s", Limits.lambda),
+      backCalculation: number(section, "back_calculation_s", Limits.servoGain))
   }
 
   // MARK: Checks between values
@@ -176,20 +260,31 @@ private struct CalibrationFileReader {
         "upper_rad", found: "\(limits.upperRadians) for \(joint.name)",
         expected: "more than lower_rad (\(limits.lowerRadians))")
     }
-    let load = joint.plant.coulombNewtonMetres + joint.plant.gravityNewtonMetres
-    if load >= limits.torqueNewtonMetres {
-      reader.section("limits")?.report(
-        "torque_N_m", found: "\(limits.torqueNewtonMetres) for \(joint.name)",
-        expected: "more than friction and gravity together (\(load) N m)")
+    if let sensor = board.joints[index].currentSensor {
+      let maximum = board.currentSensors[sensor].maximumAmperes
+      if limits.currentAmperes >= maximum {
+        reader.section("limits")?.report(
+          "current_A", found: "\(limits.currentAmperes) for \(joint.name)",
+          expected: "less than its current sensor can measure (\(maximum) A)")
+      }
     }
-    checkElectrical(joint, index: index, reader)
+    switch joint.drive {
+    case .motor(let drive): check(drive, of: joint, reader)
+    case .servo(let servo): check(servo, of: joint, chip: board.joints[index].actuator.pwmChip, reader)
+    }
   }
 
   /// The certificate knows one saturation, the torque limit: the supply and the current limit must lie beyond.
-  private func checkElectrical(_ joint: JointCalibration, index: Int, _ reader: MappingReader) {
+  private func check(_ drive: MotorDrive, of joint: JointCalibration, _ reader: MappingReader) {
+    let load = drive.plant.coulombNewtonMetres + drive.plant.gravityNewtonMetres
+    if load >= drive.torqueLimitNewtonMetres {
+      reader.section("limits")?.report(
+        "torque_N_m", found: "\(drive.torqueLimitNewtonMetres) for \(joint.name)",
+        expected: "more than friction and gravity together (\(load) N m)")
+    }
     let limits = joint.limits
-    let motor = joint.motor
-    let amperes = limits.torqueNewtonMetres / motor.torqueConstantNewtonMetresPerAmpere
+    let motor = drive.motor
+    let amperes = drive.torqueLimitNewtonMetres / motor.torqueConstantNewtonMetresPerAmpere
     if limits.currentAmperes < amperes {
       reader.section("limits")?.report(
         "current_A", found: "\(limits.currentAmperes) for \(joint.name)",
@@ -201,13 +296,41 @@ private struct CalibrationFileReader {
         "supply_V", found: "\(motor.supplyVolts) for \(joint.name)",
         expected: "at least \(volts) V for the torque limit at the velocity limit")
     }
-    if let sensor = board.joints[index].currentSensor {
-      let maximum = board.currentSensors[sensor].maximumAmperes
-      if limits.currentAmperes >= maximum {
-        reader.section("limits")?.report(
-          "current_A", found: "\(limits.currentAmperes) for \(joint.name)",
-          expected: "less than its current sensor can measure (\(maximum) A)")
-      }
+  }
+
+  /// Likewise the correction limit: every command within it must have a pulse that the servo may see.
+  private func check(
+    _ servo: ServoParameters, of joint: JointCalibration, chip: Int, _ reader: MappingReader
+  ) {
+    func refuse(_ key: String, _ found: Double, _ expected: String) {
+      reader.section("servo")?.report(key, found: "\(found) for \(joint.name)", expected: expected)
+    }
+    let frame = 1e6 / board.pwmChips[chip].frequencyHertz
+    if servo.maximumMicroseconds >= frame {
+      refuse(
+        "maximum_us", servo.maximumMicroseconds,
+        "less than the frame of \(board.pwmChips[chip].name) (\(frame) us)")
+    }
+    let reach = servo.correctionRadians
+    let ends = [joint.limits.lowerRadians - reach, joint.limits.upperRadians + reach].map {
+      servo.zeroMicroseconds + servo.microsecondsPerRadian * $0
+    }
+    let shortest = min(ends[0], ends[1])
+    let longest = max(ends[0], ends[1])
+    if servo.minimumMicroseconds > shortest {
+      refuse(
+        "minimum_us", servo.minimumMicroseconds,
+        "at most \(shortest) us, the shortest pulse of its range with the correction")
+    }
+    if servo.maximumMicroseconds < longest {
+      refuse(
+        "maximum_us", servo.maximumMicroseconds,
+        "at least \(longest) us, the longest pulse of its range with the correction")
+    }
+    if servo.angleRateRadiansPerSecond <= joint.limits.radiansPerSecond {
+      refuse(
+        "angle_rate_rad_per_s", servo.angleRateRadiansPerSecond,
+        "more than limits.velocity_rad_per_s (\(joint.limits.radiansPerSecond))")
     }
   }
 

@@ -45,6 +45,7 @@ final class MappingReader {
   /// Whether a missing key is no error: so it is for `defaults` read by itself.
   private let isPartial: Bool
   private var knownKeys: [String] = []
+  private var foreignKeys: [String] = []
 
   private init(
     layers: [Layer], mark: YAMLMark, path: String, isPartial: Bool, _ diagnostics: ConfigurationDiagnostics
@@ -325,10 +326,23 @@ final class MappingReader {
       at: items[index].mark, keyPath: "\(path)[\(index)]", found: found, expected: expected)
   }
 
+  /// Passes over keys that belong to another kind of entry: a lower layer serves entries of all kinds, but
+  /// in the mapping itself such a key is an error, which says what is expected instead.
+  func pass(over keys: String..., expecting expected: String) {
+    foreignKeys += keys
+    for layer in layers where layer.path == path {
+      for entry in layer.entries where keys.contains(entry.key) {
+        diagnostics.report(
+          at: entry.keyMark, keyPath: Self.join(path, entry.key), found: "a key of another kind of joint",
+          expected: expected)
+      }
+    }
+  }
+
   /// Reports every key that was never asked for. Call when all keys have been read.
   func finish(kindOfKey kind: String = "key") {
     for layer in layers {
-      for entry in layer.entries where !knownKeys.contains(entry.key) {
+      for entry in layer.entries where !knownKeys.contains(entry.key) && !foreignKeys.contains(entry.key) {
         diagnostics.report(
           at: entry.keyMark, keyPath: Self.join(layer.path, entry.key), found: "an unknown \(kind)",
           expected: "one of \(knownKeys.joined(separator: ", "))",

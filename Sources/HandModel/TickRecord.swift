@@ -22,9 +22,9 @@ package struct JointRecord: BitwiseCopyable, Sendable {
   package var nominalRadians: Double = 0
   /// Fading memory m.
   package var memoryRadianSeconds: Double = 0
-  /// Torque the law asked for, before limits.
+  /// Torque the law asked for, before limits; of a servo the correction of its angle, rad.
   package var demandNewtonMetres: Double = 0
-  /// Torque commanded after limits.
+  /// Torque commanded after limits; of a servo the correction, rad.
   package var torqueNewtonMetres: Double = 0
   package var currentAmperes: Double = 0
   /// Contact force at this joint's fingertip sensor; zero where there is none.

@@ -34,6 +34,7 @@ package struct MachineReport: Codable, Sendable {
     for (index, spec) in board.buses.enumerated() { addBus(index, spec, board, in: tree) }
     let inventory = GPIOChip.all(in: tree)
     for use in board.lineUses { addLine(use.spec, use.purpose, among: inventory, in: tree) }
+    for spec in board.pwmChips { addPWMChip(spec, board, in: tree) }
     for bus in board.buses {
       guard let lines = bus.recovery else { continue }
       for (line, wire) in [(lines.clock, "SCL"), (lines.data, "SDA")] {
@@ -135,6 +136,26 @@ package struct MachineReport: Codable, Sendable {
     }
   }
 
+  private mutating func addPWMChip(_ spec: PWMChipSpec, _ board: Board, in tree: SystemTree) {
+    guard case .sysfs(let device) = spec.chip else { return }
+    let part = "PWM chip \(spec.name)"
+    do throws(HardwareError) {
+      let chip = try PWMChip.find(device, part: part, in: tree)
+      let outputs = board.kernelOutputs.filter { board.pwmChips[$0.chip] == spec }
+      if let beyond = outputs.first(where: { $0.channel >= chip.channelCount }) {
+        throw HardwareError(
+          .missing, part: part, found: "no channel \(beyond.channel), only 0 to \(chip.channelCount - 1)",
+          remedy: "correct channel")
+      }
+      parts.append(
+        Part(
+          part: part, place: device, state: .found,
+          found: "\(chip.devicePath), \(chip.channelCount) channels", remedy: ""))
+    } catch {
+      add(part, device, error)
+    }
+  }
+
   private mutating func add(_ part: String, _ place: String, _ error: HardwareError) {
     let state: State =
       switch error.kind {
@@ -176,7 +197,9 @@ extension Board {
       add(spec.chip.rawValue, spec.name, spec.address, spec.port)
     }
     for spec in imus where spec.bus == bus { add(spec.chip.rawValue, spec.name, spec.address, spec.port) }
-    for spec in pwmChips where spec.bus == bus { add("PCA9685", spec.name, spec.address) }
+    for spec in pwmChips {
+      if case .pca9685(bus, let address, _) = spec.chip { add("PCA9685", spec.name, address) }
+    }
     return chips
   }
 }

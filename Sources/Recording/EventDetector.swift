@@ -14,6 +14,8 @@ struct EventDetector {
   private var state = HandState.starting
   private var fault = FaultCode.none
   private var lastSequence: UInt64 = 0
+  private var lastWall: Int64 = 0
+  private var outputsEnabled = false
   private var commands = MergedCounter(kind: .command, noun: "executed command")
   private var overruns = MergedCounter(kind: .overrun, noun: "skipped deadlines")
 
@@ -48,6 +50,8 @@ struct EventDetector {
       report(gap(from: lastSequence, missing: sequence - lastSequence - 1, to: sequence, wall))
     }
     lastSequence = sequence
+    lastWall = wall
+    outputsEnabled = record.outputsEnabled
     if record.state != state {
       report(
         RecordedEvent(
@@ -66,10 +70,15 @@ struct EventDetector {
     overruns.observe(record.overruns, record, report)
   }
 
-  /// Reports what is still being merged.
+  /// Reports what is still being merged, and the end itself.
   mutating func finish(_ report: (RecordedEvent) -> Void) {
     commands.close(report)
     overruns.close(report)
+    guard started else { return }
+    report(
+      RecordedEvent(
+        sequence: lastSequence, wallNanoseconds: lastWall, kind: .stopped, to: state.name,
+        text: "stopped in order in state \(state.name), outputs \(outputsEnabled ? "live" : "off")"))
   }
 
   private func gap(from: UInt64?, missing: UInt64, to: UInt64, _ wall: Int64) -> RecordedEvent {

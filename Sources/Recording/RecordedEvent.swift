@@ -25,6 +25,8 @@ package struct RecordedEvent: Sendable, Equatable {
     case disorder
     /// Events themselves were dropped, as many as the text says, while their file could not be written.
     case eventsLost = "events-lost"
+    /// The hand stopped in order: its last tick and state. Missing after a crash.
+    case stopped
     /// The recorder stopped: what it recorded and dropped.
     case summary
   }

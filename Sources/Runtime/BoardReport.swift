@@ -37,6 +37,8 @@ package struct BoardReport: Codable, Sendable {
   package var largestLoad: Double
   package var highestRateHertz: Double
   package var buses: [Bus]
+  /// PWM chips of the kernel's, which cost no bus anything.
+  package var kernelPWMChips: [String]
   /// Empty when `refusal` says why.
   package var joints: [Joint]
   package var refusal: String?
@@ -68,6 +70,10 @@ package struct BoardReport: Codable, Sendable {
         highestRateHertz: cycle == 0 ? 0 : BusPlan.largestLoad * 1e9 / Double(cycle),
         fits: plan.load(index) <= BusPlan.largestLoad)
     }
+    kernelPWMChips = board.pwmChips.compactMap { spec in
+      guard case .sysfs(let device) = spec.chip else { return nil }
+      return "\(spec.name), \(spec.frequencyHertz) Hz\(device.isEmpty ? "" : ", \(device)")"
+    }
     fits = buses.allSatisfy(\.fits)
     joints = (design?.joints ?? []).map { joint in
       Joint(
@@ -96,6 +102,9 @@ package struct BoardReport: Codable, Sendable {
         place($0.chip.rawValue, $0.name, $0.address, $0.port)
       }
       + board.imus.filter { $0.bus == bus }.map { place($0.chip.rawValue, $0.name, $0.address, $0.port) }
-      + board.pwmChips.filter { $0.bus == bus }.map { place("PCA9685", $0.name, $0.address, nil) }
+      + board.pwmChips.compactMap { spec in
+        guard case .pca9685(bus, let address, _) = spec.chip else { return nil }
+        return place("PCA9685", spec.name, address, nil)
+      }
   }
 }

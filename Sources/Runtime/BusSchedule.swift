@@ -103,8 +103,9 @@ package struct BusPlan: Sendable, Equatable {
       schedules[board.currentSensors[sensor].bus].slow.append(.currentHealth(sensor: sensor))
     }
     for (chip, spec) in board.pwmChips.enumerated() {
-      schedules[spec.bus].slow.append(.pwmHealth(chip: chip))
-      schedules[spec.bus].pwm += Self.pwmSlots(chip: chip, board)
+      guard let bus = spec.bus else { continue }
+      schedules[bus].slow.append(.pwmHealth(chip: chip))
+      schedules[bus].pwm += Self.pwmSlots(chip: chip, board)
     }
     for bus in schedules.indices {
       schedules[bus].encoders.sort { Self.order($0.port) < Self.order($1.port) }
@@ -118,8 +119,10 @@ package struct BusPlan: Sendable, Equatable {
 
   private static func pwmSlots(chip: Int, _ board: Board) -> [BusSchedule.PWMSlot] {
     var jointOfChannel = [Int?](repeating: nil, count: 16)
-    for (joint, wiring) in board.joints.enumerated() where wiring.actuator.pwmChip == chip {
-      jointOfChannel[wiring.actuator.channel] = joint
+    for (joint, wiring) in board.joints.enumerated() {
+      for output in wiring.actuator.outputs where output.chip == chip {
+        jointOfChannel[output.channel] = joint
+      }
     }
     guard let first = jointOfChannel.firstIndex(where: { $0 != nil }),
       let last = jointOfChannel.lastIndex(where: { $0 != nil })

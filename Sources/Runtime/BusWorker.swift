@@ -3,7 +3,7 @@ import HandModel
 import PrimalLogic
 import Realtime
 
-/// One bus at work: owns the drivers of its chips, samples them by the schedule, writes the actuators.
+/// One bus at work: owns the drivers of its chips, samples them by the schedule, lets its actuators be written.
 ///
 /// Used by one thread only. A dead chip makes its joint's samples old, a dead bus all of them; neither ever
 /// reaches the loop but as age and flags.
@@ -14,8 +14,8 @@ package final class BusWorker: @unchecked Sendable {
   package let bus: any I2CBus
   /// To the loop.
   package let samples = LatestValue<BusSamples>(BusSamples())
-  /// From the loop.
-  package let commands = LatestValue<ActuatorCommand>(ActuatorCommand())
+  /// The actuators on this bus, if there are any.
+  package let actuators: ActuatorWorker?
 
   private struct Encoder {
     var driver: AngleEncoder
@@ -34,7 +34,8 @@ package final class BusWorker: @unchecked Sendable {
     case encoder(AngleEncoder, joint: Int)
     case current(CurrentSensor, joint: Int)
     case inertial(MPU6050)
-    case pwm(PCA9685)
+    /// Index into the chips of `actuators`.
+    case pwm(Int)
   }
   private struct HealthCheck {
     var chip: Health
@@ -44,20 +45,9 @@ package final class BusWorker: @unchecked Sendable {
     var reading: SlowReading
     var multiplexer: (index: Int, channel: UInt8)?
   }
-  private struct PWM {
-    var driver: PCA9685
-    var slot: BusSchedule.PWMSlot
-  }
 
   /// Health is read at 10 Hz in turn: magnets move and chips brown out in seconds, not in ticks.
   private static let healthHertz = 10
-  /// Above this duty the direction of a bridge is not reversed at once: it coasts for a cycle first, so
-  /// that motor current dies away before the bridge turns round.
-  private static let largestReversalDuty = 0.1
-  /// Cycles without a newer command after which the actuators are switched off: the loop is dead or stuck.
-  private static let largestCommandAgeCycles = 5
-  /// Failed writes in a row that make the actuators a fault.
-  private static let largestWriteFailures = 3
 
   private var encoders: [Encoder] = []
   private var slow: [Slow] = []
@@ -66,29 +56,20 @@ package final class BusWorker: @unchecked Sendable {
   private var unhealthyEncoders: UInt16 = 0
   private var unhealthyCurrents: UInt16 = 0
   private var isInertialAwake = true
-  private var pwm: [PWM] = []
-  private var pwmChips: [PCA9685] = []
   private let selector: MultiplexerSelector
-  private let directionLines: [(any DigitalLine)?]
   private var current = BusSamples()
   private var slowTurn = 0
   private var healthTurn = 0
   private var cycle = 0
   private let healthCycles: Int
-  private var command = ActuatorCommand()
-  private var commandAge = 0
-  private var appliedDuty = PerJoint<Double>(repeating: 0)
-  private var isDriving = false
-  private var writeFailures = 0
-  private var counts = InlineArray<8, UInt16>(repeating: 0)
 
-  /// - Parameter directionLines: one a joint, nil for joints whose actuator is on another bus.
+  /// - Parameter hardware: opened, with the lines that the bus's actuators need.
   package init(
-    schedule: BusSchedule, board: Board, bus: any I2CBus, directionLines: [(any DigitalLine)?]
+    schedule: BusSchedule, board: Board, bus: any I2CBus, hardware: any Hardware
   ) throws(DeviceError) {
     self.schedule = schedule
     self.bus = bus
-    self.directionLines = directionLines
+    actuators = try ActuatorWorker(schedule: schedule, board: board, bus: bus, hardware: hardware)
     // At the slowest rates every other cycle still goes to the readings.
     healthCycles = max(board.control.rateHertz / Self.healthHertz, 2)
     var localIndex: [Int: Int] = [:]
@@ -141,14 +122,6 @@ package final class BusWorker: @unchecked Sendable {
       case .encoderHealth, .currentHealth, .inertialHealth, .pwmHealth: break
       }
     }
-    for slot in schedule.pwm {
-      let spec = board.pwmChips[slot.chip]
-      let driver = try PCA9685(
-        name: spec.name, bus: bus, address: spec.address, oscillatorHertz: spec.oscillatorHertz,
-        frequencyHertz: spec.frequencyHertz)
-      pwm.append(PWM(driver: driver, slot: slot))
-      if slot.chip != pwm.dropLast().last?.slot.chip { pwmChips.append(driver) }
-    }
     for encoder in encoders where encoder.driver.reportsHealth {
       health.append(
         HealthCheck(chip: .encoder(encoder.driver, joint: encoder.joint), multiplexer: encoder.multiplexer))
@@ -162,10 +135,10 @@ package final class BusWorker: @unchecked Sendable {
       case .force, .immediateForce: break
       }
     }
-    for chip in pwmChips { health.append(HealthCheck(chip: .pwm(chip))) }
+    for chip in actuators?.chips.indices ?? 0..<0 { health.append(HealthCheck(chip: .pwm(chip))) }
   }
 
-  package var drivesActuators: Bool { !pwm.isEmpty }
+  package var drivesActuators: Bool { actuators != nil }
 
   // MARK: - Start
 
@@ -176,9 +149,7 @@ package final class BusWorker: @unchecked Sendable {
       do throws(DeviceError) { try body() } catch { failures.append(error) }
     }
     var readyAt = clock.now()
-    for chip in pwmChips {
-      attempt { () throws(DeviceError) in readyAt = max(readyAt, try chip.configure()) }
-    }
+    if let actuators { failures += actuators.configure(readyAt: &readyAt) }
     for encoder in encoders {
       attempt { () throws(DeviceError) in
         try select(encoder.multiplexer)
@@ -305,10 +276,9 @@ package final class BusWorker: @unchecked Sendable {
         noteCurrent(of: joint, isUsable: try driver.readIsUsable())
       case .inertial(let driver):
         isInertialAwake = try driver.readIsUsable()
-      case .pwm(let driver): try driver.checkHealth()
+      case .pwm(let chip): try actuators?.checkHealth(chip)
       }
     } catch {
-      if case .readBackMismatch = error { current.actuatorFailed = true }
       note(error)
     }
   }
@@ -327,54 +297,17 @@ package final class BusWorker: @unchecked Sendable {
 
   // MARK: - Actuating
 
-  /// The actuating part of one cycle: writes the newest command, or off when there is none.
+  /// The actuating part of one cycle.
   package func actuate() {
-    commandAge = commands.take(into: &command) ? 0 : commandAge + 1
-    guard command.enabled && commandAge <= Self.largestCommandAgeCycles else {
-      if isDriving { switchOff() }
-      return
-    }
-    isDriving = true
-    do throws(DeviceError) {
-      for index in pwm.indices { try write(index) }
-      writeFailures = 0
-    } catch {
-      writeFailures += 1
-      if writeFailures >= Self.largestWriteFailures { current.actuatorFailed = true }
-      note(error)
-    }
+    guard let actuators else { return }
+    do throws(DeviceError) { try actuators.actuate() } catch { note(error) }
     bus.settle()
-  }
-
-  private func write(_ index: Int) throws(DeviceError) {
-    let slot = pwm[index].slot
-    for channel in 0..<slot.channelCount {
-      guard let joint = slot.joints[channel] else {
-        counts[channel] = 0
-        continue
-      }
-      var duty = command.duty[joint]
-      let applied = appliedDuty[joint]
-      let reverses = (duty < 0) != (applied < 0) && duty != 0
-      if reverses && applied.magnitude > Self.largestReversalDuty {
-        duty = 0
-      } else if duty != 0 {
-        directionLines[joint]?.setActive(duty < 0)
-      }
-      appliedDuty[joint] = duty
-      counts[channel] = UInt16(min(duty.magnitude, 1) * Double(PCA9685.countsPerPeriod) + 0.5)
-    }
-    try pwm[index].driver.setDuty(
-      first: slot.firstChannel, counts: counts.span.extracting(0..<slot.channelCount))
   }
 
   /// All actuators of this bus off; also the last thing that a stopping daemon does.
   package func switchOff() {
-    isDriving = false
-    appliedDuty = PerJoint<Double>(repeating: 0)
-    for chip in pwmChips {
-      do throws(DeviceError) { try chip.allOff() } catch { note(error) }
-    }
+    guard let actuators else { return }
+    do throws(DeviceError) { try actuators.switchOff() } catch { note(error) }
     bus.settle()
   }
 }

@@ -12,6 +12,8 @@ package final class ControlLoop {
   private let record: UnsafeMutablePointer<TickRecord>
   private let actuators: UnsafeMutablePointer<ActuatorCommand>
   private let buses: [BusWorker]
+  /// All that drive actuators, on buses or not.
+  private let actuatorWorkers: [ActuatorWorker]
   /// Joints (bit j) that each bus serves.
   private let jointsOfBus: [UInt16]
   private let killLine: any DigitalLine
@@ -22,17 +24,19 @@ package final class ControlLoop {
   private let latest: LatestValue<TickRecord>
   private let wakeUps: LatencyHistogram
   private let computes: LatencyHistogram
+  private let blackBox: BlackBox?
   private let wallOffset: Int64
   private var outputsEnabled = false
 
   init(
-    controller: consuming HandController, buses: [BusWorker], killLine: any DigitalLine,
-    eStopLine: any DigitalLine, port: CommandPort, recorderRing: Ring<TickRecord>,
+    controller: consuming HandController, buses: [BusWorker], actuatorWorkers: [ActuatorWorker],
+    killLine: any DigitalLine, eStopLine: any DigitalLine, port: CommandPort, recorderRing: Ring<TickRecord>,
     publisherRing: Ring<TickRecord>, latest: LatestValue<TickRecord>, wakeUps: LatencyHistogram,
-    computes: LatencyHistogram, wallOffsetNanoseconds: Int64
+    computes: LatencyHistogram, blackBox: BlackBox?, wallOffsetNanoseconds: Int64
   ) {
     self.controller = controller
     self.buses = buses
+    self.actuatorWorkers = actuatorWorkers
     self.killLine = killLine
     self.eStopLine = eStopLine
     self.port = port
@@ -41,6 +45,7 @@ package final class ControlLoop {
     self.latest = latest
     self.wakeUps = wakeUps
     self.computes = computes
+    self.blackBox = blackBox
     wallOffset = wallOffsetNanoseconds
     jointsOfBus = buses.map { worker in
       worker.schedule.encoders.reduce(0) { $0 | 1 << UInt16($1.joint) }
@@ -60,8 +65,11 @@ package final class ControlLoop {
   }
 
   /// Runs the tick of `deadline`, which woke at `now`.
-  /// - Parameter finished: read after the tick, for its compute time; the same clock as `now`.
-  func tick(deadline: Int64, now: Int64, skipped: UInt64, finished: () -> Int64) {
+  /// - Parameters:
+  ///   - isLast: the hand stops with this tick: its outputs are off from here on, whatever is commanded.
+  ///   - finished: read after the tick, for its compute time; the same clock as `now`.
+  func tick(deadline: Int64, now: Int64, skipped: UInt64, isLast: Bool = false, finished: () -> Int64) {
+    inputs.pointee.isLast = isLast
     inputs.pointee.nowNanoseconds = now
     inputs.pointee.deadlineNanoseconds = deadline
     inputs.pointee.wallNanoseconds = now &+ wallOffset
@@ -82,11 +90,17 @@ package final class ControlLoop {
     inputs.pointee.failedBusJoints = 0
     inputs.pointee.unhealthyJoints = 0
     inputs.pointee.actuatorFailed = false
+    inputs.pointee.failedActuatorJoints = 0
+    for index in actuatorWorkers.indices {
+      actuatorWorkers[index].status.withNewest { status, _ in
+        if status.chipFailed { inputs.pointee.actuatorFailed = true }
+        inputs.pointee.failedActuatorJoints |= status.failedJoints
+      }
+    }
     for index in buses.indices {
       let joints = jointsOfBus[index]
       buses[index].samples.withNewest { samples, _ in
         if samples.busFailed { inputs.pointee.failedBusJoints |= joints }
-        if samples.actuatorFailed { inputs.pointee.actuatorFailed = true }
         inputs.pointee.unhealthyJoints |= samples.unhealthyJoints
         if samples.servesInertial { inputs.pointee.inertial = samples.inertial }
         for j in 0..<maximumJoints {
@@ -110,13 +124,12 @@ package final class ControlLoop {
     // The kill line goes first when outputs end, and last when they begin.
     let enabled = actuators.pointee.enabled
     if !enabled && outputsEnabled { killLine.setActive(false) }
-    for index in buses.indices where buses[index].drivesActuators {
-      buses[index].commands.write(actuators.pointee)
-    }
+    for index in actuatorWorkers.indices { actuatorWorkers[index].commands.write(actuators.pointee) }
     if enabled && !outputsEnabled { killLine.setActive(true) }
     outputsEnabled = enabled
     port.report(
       commandNumber: record.pointee.commandNumber, result: controller.lastResult, state: record.pointee.state)
+    blackBox?.append(record)
     recorderRing.push(record.pointee)
     publisherRing.push(record.pointee)
     latest.write(record.pointee)
@@ -127,6 +140,6 @@ package final class ControlLoop {
     killLine.setActive(false)
     outputsEnabled = false
     actuators.pointee = ActuatorCommand()
-    for worker in buses where worker.drivesActuators { worker.commands.write(actuators.pointee) }
+    for worker in actuatorWorkers { worker.commands.write(actuators.pointee) }
   }
 }

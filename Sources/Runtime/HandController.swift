@@ -21,10 +21,14 @@ package struct TickInputs: BitwiseCopyable, Sendable {
   package var unhealthyJoints: UInt16 = 0
   /// A chip that drives actuators no longer does what it is told.
   package var actuatorFailed = false
+  /// Bit j set: the bridge of joint j reports a fault of its own.
+  package var failedActuatorJoints: UInt16 = 0
   package var eStopLineActive = false
   /// Set by an e-stop command; survives whatever the mailbox holds.
   package var stopRequested = false
   package var stopSource: CommandSource = .socket
+  /// The loop ends with this tick: a hand that is driven becomes idle, a latched cause stays.
+  package var isLast = false
   /// The newest command; handled once, by its number.
   package var command = TickCommand()
   /// The newest streamed set-point; handled once, by its number.
@@ -154,6 +158,7 @@ package struct HandController: ~Copyable {
     advanceStartUp(unready: unready, now: now)
     watchInputs(inputs, unready: unready, now: now)
     obey(inputs, unready: unready, now: now)
+    if inputs.pointee.isLast { retire() }
     control(inputs, dt: dt, record, actuators)
     finish(record, actuators)
     sequence &+= 1
@@ -183,12 +188,10 @@ package struct HandController: ~Copyable {
       let sample = samples[j]
       let age = now &- sample.timeNanoseconds
       let hold = ZeroOrderHold(
-        inertia: constants.inertia, damping: constants.damping, stiffness: 0, dt: dt)
+        inertia: constants.inertia, damping: constants.damping, stiffness: constants.stiffness, dt: dt)
       joint.pointee.hold = hold
-      // The plant still felt the torque of the tick before last for the output's latency.
-      let applied =
-        constants.outputLatency * joint.pointee.previousTorque
-        + (1 - constants.outputLatency) * joint.pointee.torque
+      // The plant still felt what earlier ticks decided for the output's latency.
+      let applied = joint.pointee.actingInput()
       let load =
         constants.gravity * sine(joint.pointee.observer.position)
         + constants.coulomb * JointState.smoothSign(joint.pointee.observer.velocity)
@@ -286,6 +289,14 @@ package struct HandController: ~Copyable {
     for j in 0..<jointCount { (joints + j).pointee.release() }
   }
 
+  /// A hand whose loop ends is no longer driven; what it latched stays to be seen.
+  @_noLocks
+  private mutating func retire() {
+    guard state.outputsLive else { return }
+    state = .idle
+    letGo()
+  }
+
   /// Faults that the inputs show whatever is commanded.
   @_noLocks
   private mutating func watchInputs(_ inputs: UnsafePointer<TickInputs>, unready: UInt16, now: Int64) {
@@ -304,6 +315,8 @@ package struct HandController: ~Copyable {
     }
     let unhealthy = inputs.pointee.unhealthyJoints
     if unhealthy != 0 { latch(.implausibleSensor, unhealthy.trailingZeroBitCount) }
+    let failedActuators = inputs.pointee.failedActuatorJoints
+    if failedActuators != 0 { latch(.actuatorFault, failedActuators.trailingZeroBitCount) }
     if inputs.pointee.actuatorFailed { latch(.actuatorFault, 255) }
     if overrunWindow.sum > Int64(settings.overrunBudgetTicks) { latch(.deadlineMisses, 255) }
     if isStreaming && now &- lastStreamNanoseconds > settings.commandTimeoutNanoseconds {
@@ -424,7 +437,10 @@ package struct HandController: ~Copyable {
     if state == .eStop && !(fault == .eStopRemote) && inputs.pointee.command.source == .mqtt {
       return .localEStop
     }
-    guard (unready | inputs.pointee.unhealthyJoints) == 0 && !inputs.pointee.actuatorFailed else {
+    guard
+      (unready | inputs.pointee.unhealthyJoints) == 0 && !inputs.pointee.actuatorFailed
+        && inputs.pointee.failedActuatorJoints == 0
+    else {
       return .causePresent
     }
     state = .idle
@@ -466,10 +482,12 @@ package struct HandController: ~Copyable {
     var gamma = 0.0
     for j in 0..<jointCount {
       let joint = joints + j
-      joint.pointee.previousTorque = joint.pointee.torque
+      joint.pointee.ageInputs()
+      actuators.pointee.duty[j] = 0
+      actuators.pointee.pulseNanoseconds[j] = 0
       guard live else {
+        joint.pointee.restInputs()
         idle(j, jointRecords(record) + j)
-        actuators.pointee.duty[j] = 0
         continue
       }
       if mode == .nullG {
@@ -477,8 +495,12 @@ package struct HandController: ~Copyable {
       } else {
         drive(j, dt: dt, jointRecords(record) + j)
       }
-      actuators.pointee.duty[j] = joint.pointee.duty(
-        torque: joint.pointee.torque, velocity: joint.pointee.observer.velocity)
+      if !joint.pointee.constants.isServo {
+        actuators.pointee.duty[j] = joint.pointee.duty(
+          torque: joint.pointee.input, velocity: joint.pointee.observer.velocity)
+      } else if !(mode == .nullG) {
+        actuators.pointee.pulseNanoseconds[j] = joint.pointee.pulseNanoseconds()
+      }
       worst.take(
         joint: j, jointRecords(record) + j, logarithm: joint.pointee.logarithm,
         windowSum: (windows + j).pointee.sum)
@@ -524,6 +546,7 @@ package struct HandController: ~Copyable {
   }
 
   /// NULL-G: the load's torque and nothing else; there is no feedback that a certificate could speak of.
+  /// A servo gets no pulses.
   @_noLocks
   private func float(_ j: Int, _ out: UnsafeMutablePointer<JointRecord>) {
     let joint = joints + j
@@ -532,6 +555,7 @@ package struct HandController: ~Copyable {
     joint.pointee.engage()
     joint.pointee.error = 0
     joint.pointee.torque = joint.pointee.law.saturate(load)
+    if !joint.pointee.constants.isServo { joint.pointee.input = joint.pointee.torque }
     idle(j, out)
     out.pointee.demandNewtonMetres = load
     out.pointee.torqueNewtonMetres = joint.pointee.torque
@@ -569,9 +593,13 @@ package struct HandController: ~Copyable {
     var torque = joint.pointee.law.saturate(demand)
     var flags = out.pointee.flags
     if torque != demand { flags |= JointFlags.torqueLimited }
-    let change = constants.torqueRate * dt
-    if (torque - joint.pointee.torque).magnitude > change {
-      torque = joint.pointee.torque + (torque > joint.pointee.torque ? change : -change)
+    // A servo is told the set-point and what the law adds to it.
+    let base = constants.isServo ? setpoint : 0
+    var input = base + torque
+    let change = constants.inputRate * dt
+    if (input - joint.pointee.input).magnitude > change {
+      input = joint.pointee.input + (input > joint.pointee.input ? change : -change)
+      torque = input - base
       flags |= JointFlags.rateLimited
     }
     let margin = GuardLimits.endStopMarginRadians
@@ -586,6 +614,7 @@ package struct HandController: ~Copyable {
     joint.pointee.error = error
     joint.pointee.demand = demand
     joint.pointee.torque = torque
+    joint.pointee.input = input
     _ = joint.pointee.pending.push(torque - load)
 
     out.pointee.flags = flags
@@ -655,7 +684,12 @@ package struct HandController: ~Copyable {
     let live = state.outputsLive
     actuators.pointee.sequence = sequence
     actuators.pointee.enabled = live
-    if !live { for j in 0..<jointCount { actuators.pointee.duty[j] = 0 } }
+    if !live {
+      for j in 0..<jointCount {
+        actuators.pointee.duty[j] = 0
+        actuators.pointee.pulseNanoseconds[j] = 0
+      }
+    }
     record.pointee.state = state
     record.pointee.mode = mode
     record.pointee.fault = fault

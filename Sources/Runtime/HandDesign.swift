@@ -2,12 +2,31 @@ import HandModel
 import PrimalLogic
 
 /// Why a board and a calibration give no hand that may be armed.
-package struct DesignRefusal: Error, Sendable, CustomStringConvertible {
+package struct DesignRefusal: Error, Equatable, CustomStringConvertible {
+  package enum Cause: Error, Equatable {
+    /// No certificate was found for the joint's loop.
+    case certificate(CertificateRefusal)
+    /// The servo is told less often than the law decides: some decisions would never reach it.
+    case slowFrame(chip: String, frameHertz: Double, rateHertz: Int)
+    /// What a tick decides acts later than any certificate covers.
+    case lateOutput(seconds: Double, largestSeconds: Double)
+  }
   package var joint: String
-  package var cause: CertificateRefusal
+  package var cause: Cause
 
   package var description: String {
-    "joint \(joint): no certificate, so the hand must not be armed: \(Self.text(cause))"
+    let text =
+      switch cause {
+      case .certificate(let refusal): Self.text(refusal)
+      case .slowFrame(let chip, let frame, let rate):
+        "PWM chip \(chip) sends \(frame) pulses a second, fewer than the \(rate) ticks that command them; "
+          + "raise its frequency_hz if the servo allows, or lower control.rate_hz to at most \(Int(frame))"
+      case .lateOutput(let seconds, let largest):
+        "a command acts \(seconds * 1000) ms after its tick (bus, servo frame and the servo's delay), later "
+          + "than the \(maximumDelayTicks) ticks (\(largest * 1000) ms) that a certificate covers; lower "
+          + "control.rate_hz or raise the chip's frequency_hz"
+      }
+    return "joint \(joint): no certificate, so the hand must not be armed: \(text)"
   }
 
   private static func text(_ cause: CertificateRefusal) -> String {
@@ -16,7 +35,7 @@ package struct DesignRefusal: Error, Sendable, CustomStringConvertible {
       "\(field) of its model is not finite or out of range; correct the calibration"
     case .invalidRange: "the range of dt does not contain the period"
     case .unstable(let radius, let window):
-      "the loop is unstable at this rate (spectral radius \(radius) a tick); km_N_m_per_rad_s must lie within "
+      "the loop is unstable at this rate (spectral radius \(radius) a tick); the memory gain must lie within "
         + "\(window.lower) to \(window.upper), and a higher rate_hz or lower gains help"
     case .searchFailed(let contraction):
       "the loop does not contract at this rate (best L found \(contraction)); raise rate_hz or lower the gains"
@@ -47,8 +66,13 @@ package struct HandDesign: Sendable {
     var found: [(model: LoopModel, certificate: Certificate)] = []
     var joints: [JointParameters] = []
     for (index, joint) in calibration.joints.enumerated() {
-      let latency = Self.outputLatency(of: index, board: board, plan: plan)
-      let model = Self.loopModel(joint, board: board, latency: latency)
+      let timing: OutputTiming
+      do throws(DesignRefusal.Cause) {
+        timing = try OutputTiming(of: index, joint, board: board, plan: plan)
+      } catch {
+        throw DesignRefusal(joint: joint.name, cause: error)
+      }
+      let model = Self.loopModel(joint, board: board, delayTicks: timing.delayTicks)
       var certificate = found.first { $0.model == model }?.certificate
       if certificate == nil {
         do throws(CertificateRefusal) {
@@ -56,7 +80,7 @@ package struct HandDesign: Sendable {
           found.append((model, new))
           certificate = new
         } catch {
-          throw DesignRefusal(joint: joint.name, cause: error)
+          throw DesignRefusal(joint: joint.name, cause: .certificate(error))
         }
       }
       guard let certificate else { preconditionFailure("a joint has a certificate or is refused") }
@@ -64,34 +88,32 @@ package struct HandDesign: Sendable {
         JointParameters(
           calibration: joint, model: model, certificate: certificate,
           observerGains: Observer.design(
-            inertia: model.inertia, damping: model.damping, stiffness: 0, dt: model.period,
-            measurementDeviation: joint.noise.encoderRadians, torqueDeviation: joint.noise.torqueNewtonMetres),
-          outputLatency: latency))
+            inertia: model.inertia, damping: model.damping, stiffness: model.stiffness, dt: model.period,
+            measurementDeviation: joint.encoderNoiseRadians, torqueDeviation: joint.drive.inputNoise),
+          outputLatency: timing.meanPeriods))
     }
     self.joints = joints
   }
 
-  /// From deadline to the end of the block that carries the joint's duty, as a share of the period, at most 1.
-  private static func outputLatency(of joint: Int, board: Board, plan: BusPlan) -> Double {
-    let wiring = board.joints[joint].actuator
-    let bus = board.pwmChips[wiring.pwmChip].bus
-    var end = actuatingPhase * Double(plan.periodNanoseconds)
-    for slot in plan.schedules[bus].pwm {
-      let spec = board.buses[bus]
-      let bits = TransferBits.writeBlock(4 * slot.channelCount)
-      end += Double(bits) * 1e9 / Double(spec.clockHertz) + Double(spec.transferOverheadNanoseconds)
-      if slot.chip == wiring.pwmChip && slot.joints.contains(joint) { break }
+  /// The nominal closed loop.
+  private static func loopModel(_ joint: JointCalibration, board: Board, delayTicks: Int) -> LoopModel {
+    let gains = joint.gains
+    let period = Double(board.control.periodNanoseconds) * 1e-9
+    switch joint.drive {
+    case .motor(let drive):
+      return LoopModel(
+        inertia: drive.plant.inertiaKilogramSquareMetres, damping: drive.plant.dampingNewtonMetreSeconds,
+        kp: gains.kp, kd: gains.kd, km: gains.km, lambda: gains.lambdaPerSecond,
+        backCalculation: gains.backCalculation, torqueLimit: drive.torqueLimitNewtonMetres, period: period,
+        delayTicks: delayTicks)
+    case .servo(let servo):
+      // q'' + 2ζω q' + ω² q = ω² c, divided by ω² (docs/control.md, "The plant").
+      let omega = servo.bandwidthRadiansPerSecond
+      return LoopModel(
+        inertia: 1 / (omega * omega), damping: 2 * servo.dampingRatio / omega, stiffness: 1, kp: gains.kp,
+        kd: gains.kd, km: gains.km, lambda: gains.lambdaPerSecond, backCalculation: gains.backCalculation,
+        torqueLimit: servo.correctionRadians, period: period, delayTicks: delayTicks)
     }
-    return min(end / Double(plan.periodNanoseconds), 1)
-  }
-
-  /// The nominal closed loop. The output's latency counts as whole ticks, rounded up: later is worse.
-  private static func loopModel(_ joint: JointCalibration, board: Board, latency: Double) -> LoopModel {
-    LoopModel(
-      inertia: joint.plant.inertiaKilogramSquareMetres, damping: joint.plant.dampingNewtonMetreSeconds,
-      kp: joint.gains.kp, kd: joint.gains.kd, km: joint.gains.km, lambda: joint.gains.lambdaPerSecond,
-      backCalculation: joint.gains.backCalculation, torqueLimit: joint.limits.torqueNewtonMetres,
-      period: Double(board.control.periodNanoseconds) * 1e-9, delayTicks: latency > 0 ? 1 : 0)
   }
 
   /// The certificates as JSON, for recordings and `motorhand check`.
@@ -106,5 +128,15 @@ package struct HandDesign: Sendable {
         + "\"unsaturatedLevel\":\(certificate.unsaturatedLevel)}"
     }
     return "[" + entries.joined(separator: ",") + "]"
+  }
+}
+
+extension DriveCalibration {
+  /// Standard deviation of the plant's input that the model does not explain, per tick: N m, servo rad.
+  fileprivate var inputNoise: Double {
+    switch self {
+    case .motor(let drive): drive.torqueNoiseNewtonMetres
+    case .servo(let servo): servo.commandNoiseRadians
+    }
   }
 }

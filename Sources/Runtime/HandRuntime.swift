@@ -16,6 +16,8 @@ package enum StartError: Error, CustomStringConvertible {
   case hardware(board: String, [HardwareError])
   case thread(name: String, RealtimeThreadError)
   case notRealtime([String])
+  /// The hand's own self-test, over the first ticks, failed; the joint it names, if any.
+  case selfTest(joint: String?)
 
   package var description: String {
     switch self {
@@ -31,6 +33,9 @@ package enum StartError: Error, CustomStringConvertible {
     case .thread(let name, let error): "thread \(name) could not be started: \(error)"
     case .notRealtime(let reasons):
       "real-time operation is required but not possible:\n  " + reasons.joined(separator: "\n  ")
+    case .selfTest(let joint):
+      "self-test: " + (joint.map { "joint \($0)" } ?? "the hand")
+        + " gave no fresh samples; motorhand check shows what is wired to which bus"
     }
   }
 }
@@ -65,6 +70,8 @@ package final class HandRuntime: @unchecked Sendable {
 
   private let clock: any TimeSource
   private let workers: [BusWorker]
+  /// Drives the actuators on the kernel's PWM chips; nil where the board has none.
+  private let localActuators: ActuatorWorker?
   private let loop: ControlLoop
   private let latest = LatestValue<TickRecord>(TickRecord())
   /// Readers of `latest` share its one reader side.
@@ -76,8 +83,10 @@ package final class HandRuntime: @unchecked Sendable {
   package private(set) var threadReports: [ThreadReport] = []
 
   /// Builds the hand, configures its chips and tests them; nothing moves, neither loop nor bus thread runs yet.
+  /// - Parameter blackBox: gets every tick too.
   package init(
-    design: HandDesign, seed: UInt64, clock: any TimeSource, port: CommandPort = CommandPort()
+    design: HandDesign, seed: UInt64, clock: any TimeSource, port: CommandPort = CommandPort(),
+    blackBox: BlackBox? = nil
   ) throws(StartError) {
     self.design = design
     self.port = port
@@ -103,26 +112,27 @@ package final class HandRuntime: @unchecked Sendable {
     var workers: [BusWorker] = []
     var failures: [DeviceError] = []
     for schedule in design.plan.schedules {
-      let lines = board.joints.indices.map { joint -> (any DigitalLine)? in
-        board.pwmChips[board.joints[joint].actuator.pwmChip].bus == schedule.bus
-          ? hardware.line(board.joints[joint].actuator.directionLine) : nil
-      }
       do throws(DeviceError) {
         let worker = try BusWorker(
-          schedule: schedule, board: board, bus: hardware.bus(schedule.bus), directionLines: lines)
+          schedule: schedule, board: board, bus: hardware.bus(schedule.bus), hardware: hardware)
         failures += worker.configure(clock: clock)
         workers.append(worker)
       } catch {
         failures.append(error)
       }
     }
+    let localActuators = ActuatorWorker(local: board, hardware: hardware)
+    var readyAt = clock.now()
+    if let localActuators { failures += localActuators.configure(readyAt: &readyAt) }
     guard failures.isEmpty else { throw .devices(failures) }
     self.workers = workers
+    self.localActuators = localActuators
     loop = ControlLoop(
       controller: HandController(settings: board.control, parameters: design.joints), buses: workers,
+      actuatorWorkers: workers.compactMap(\.actuators) + [localActuators].compactMap(\.self),
       killLine: killLine, eStopLine: hardware.line(board.eStopLine), port: port, recorderRing: recorderRing,
       publisherRing: publisherRing, latest: latest, wakeUps: wakeUps, computes: computes,
-      wallOffsetNanoseconds: MonotonicClock().wallNow() - clock.now())
+      blackBox: blackBox, wallOffsetNanoseconds: MonotonicClock().wallNow() - clock.now())
   }
 
   /// The newest record. For any thread but the loop's.
@@ -150,6 +160,11 @@ package final class HandRuntime: @unchecked Sendable {
         serve(worker, epoch: epoch)
       }
     }
+    if let localActuators {
+      try spawn("pwm", priority: Self.busPriority, cpu: nil, missing) { [self] in
+        serve(localActuators, epoch: epoch)
+      }
+    }
     try spawn("loop", priority: Self.loopPriority, cpu: cpu, missing) { [self] in run(epoch: epoch) }
   }
 
@@ -174,11 +189,14 @@ package final class HandRuntime: @unchecked Sendable {
     var cadence = LoopCadence(periodNanoseconds: design.plan.periodNanoseconds, start: epoch)
     var skipped: UInt64 = 0
     probe.begin()
-    while !shouldStop.load(ordering: .acquiring) {
+    while true {
       let deadline = cadence.deadlineNanoseconds
       clock.sleep(until: deadline)
+      // Seen after the sleep: outputs end within a period, and the last tick shows in the recording that they did.
+      let isLast = shouldStop.load(ordering: .acquiring)
       let now = clock.now()
-      loop.tick(deadline: deadline, now: now, skipped: skipped) { clock.now() }
+      loop.tick(deadline: deadline, now: now, skipped: skipped, isLast: isLast) { clock.now() }
+      if isLast { break }
       skipped = cadence.advance(now: clock.now())
     }
     probe.end()
@@ -201,6 +219,19 @@ package final class HandRuntime: @unchecked Sendable {
       cadence.advance(now: clock.now())
     }
     worker.switchOff()
+  }
+
+  /// The thread of the actuators on the kernel's PWM chips: writing one may sleep, so the loop must not.
+  private func serve(_ worker: ActuatorWorker, epoch: Int64) {
+    let period = design.plan.periodNanoseconds
+    var cadence = LoopCadence(periodNanoseconds: period, start: epoch - period)
+    while !shouldStop.load(ordering: .acquiring) {
+      clock.sleep(until: cadence.deadlineNanoseconds + BusPhases.actuating(periodNanoseconds: period))
+      // A failed write is counted by the worker, which reports it to the loop.
+      do throws(DeviceError) { try worker.actuate() } catch {}
+      cadence.advance(now: clock.now())
+    }
+    do throws(DeviceError) { try worker.switchOff() } catch {}
   }
 
   /// Stops the threads; every actuator is off and the kill line released when it returns.
@@ -242,6 +273,10 @@ package final class HandRuntime: @unchecked Sendable {
         clock.set(deadline - period + phases[index].sampling)
         worker.sample()
       }
+      if let localActuators, tick > 0 {
+        clock.set(deadline - period + BusPhases.actuating(periodNanoseconds: period))
+        do throws(DeviceError) { try localActuators.actuate() } catch {}
+      }
       clock.set(deadline)
       // One command a tick: the mailbox holds the newest only.
       if nextCommand < script.count && script[nextCommand].atNanoseconds <= deadline - epoch {
@@ -256,6 +291,7 @@ package final class HandRuntime: @unchecked Sendable {
     }
     loop.makeSafe()
     for worker in workers { worker.switchOff() }
+    if let localActuators { do throws(DeviceError) { try localActuators.switchOff() } catch {} }
     killLine.setActive(false)
   }
 
@@ -278,7 +314,11 @@ struct BusPhases {
   private static let slack = 0.1
 
   init(_ schedule: BusSchedule, periodNanoseconds period: Int64) {
-    actuating = Int64(HandDesign.actuatingPhase * Double(period))
+    actuating = Self.actuating(periodNanoseconds: period)
     sampling = period - schedule.samplingNanoseconds - Int64(Self.slack * Double(period))
+  }
+
+  static func actuating(periodNanoseconds period: Int64) -> Int64 {
+    Int64(HandDesign.actuatingPhase * Double(period))
   }
 }

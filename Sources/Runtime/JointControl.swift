@@ -7,7 +7,7 @@ package struct JointParameters: Sendable {
   package var model: LoopModel
   package var certificate: Certificate
   package var observerGains: Observer.Gains
-  /// Part of a period that passes before the plant sees a tick's torque, 0...1.
+  /// Periods that pass before the plant sees what a tick decides, on average: 0 to `maximumDelayTicks`.
   package var outputLatency: Double
 }
 
@@ -20,17 +20,24 @@ struct JointConstants: BitwiseCopyable {
   var upper: Double
   var velocityLimit: Double
   var accelerationLimit: Double
-  var torqueRate: Double
+  /// Whether the plant's input is an angle command rather than a torque.
+  var isServo: Bool
+  /// Largest change of the plant's input in a second: N m/s, for a servo rad/s.
+  var inputRate: Double
   var currentLimit: Double
   var trackingErrorLimit: Double
   var inertia: Double
   var damping: Double
+  var stiffness: Double
   var coulomb: Double
   var gravity: Double
-  var ampereToNewtonMetre: Double
   var dutyPerNewtonMetre: Double
   var dutyPerRadianPerSecond: Double
   var deadBand: Double
+  var pulseAtZero: Double
+  var pulsePerRadian: Double
+  var shortestPulse: Double
+  var longestPulse: Double
   var lambda: Double
   var km: Double
   var outputLatency: Double
@@ -49,22 +56,43 @@ struct JointConstants: BitwiseCopyable {
     upper = c.limits.upperRadians
     velocityLimit = c.limits.radiansPerSecond
     accelerationLimit = c.limits.radiansPerSecondSquared
-    torqueRate = c.limits.torqueRateNewtonMetresPerSecond
     currentLimit = c.limits.currentAmperes
     trackingErrorLimit = c.limits.trackingErrorRadians
-    inertia = c.plant.inertiaKilogramSquareMetres
-    damping = c.plant.dampingNewtonMetreSeconds
-    coulomb = c.plant.coulombNewtonMetres
-    gravity = c.plant.gravityNewtonMetres
-    ampereToNewtonMetre = c.motor.torqueConstantNewtonMetresPerAmpere
-    dutyPerNewtonMetre =
-      c.motor.resistanceOhms / (c.motor.torqueConstantNewtonMetresPerAmpere * c.motor.supplyVolts)
-    dutyPerRadianPerSecond = c.motor.backEMFVoltSecondsPerRadian / c.motor.supplyVolts
-    deadBand = c.motor.deadBandDuty
+    inertia = p.model.inertia
+    damping = p.model.damping
+    stiffness = p.model.stiffness
+    coulomb = 0
+    gravity = 0
+    dutyPerNewtonMetre = 0
+    dutyPerRadianPerSecond = 0
+    deadBand = 0
+    pulseAtZero = 0
+    pulsePerRadian = 0
+    shortestPulse = 0
+    longestPulse = 0
+    switch c.drive {
+    case .motor(let drive):
+      isServo = false
+      inputRate = drive.torqueRateNewtonMetresPerSecond
+      coulomb = drive.plant.coulombNewtonMetres
+      gravity = drive.plant.gravityNewtonMetres
+      let motor = drive.motor
+      dutyPerNewtonMetre =
+        motor.resistanceOhms / (motor.torqueConstantNewtonMetresPerAmpere * motor.supplyVolts)
+      dutyPerRadianPerSecond = motor.backEMFVoltSecondsPerRadian / motor.supplyVolts
+      deadBand = motor.deadBandDuty
+    case .servo(let servo):
+      isServo = true
+      inputRate = servo.angleRateRadiansPerSecond
+      pulseAtZero = servo.zeroMicroseconds * 1000
+      pulsePerRadian = servo.microsecondsPerRadian * 1000
+      shortestPulse = servo.minimumMicroseconds * 1000
+      longestPulse = servo.maximumMicroseconds * 1000
+    }
     lambda = c.gains.lambdaPerSecond
     km = c.gains.km
     outputLatency = p.outputLatency
-    jumpAllowance = jumpNoiseMultiple * c.noise.encoderRadians + 2 * .pi / Double(countsPerTurn)
+    jumpAllowance = jumpNoiseMultiple * c.encoderNoiseRadians + 2 * .pi / Double(countsPerTurn)
     noiseFloorSquared = noiseFloor(p)
     nominalRate = p.certificate.ratePerSecond
   }
@@ -98,9 +126,14 @@ struct JointState: BitwiseCopyable {
   var nominal: NominalModel
   var trajectory = Trajectory(position: 0)
   var memory = 0.0
-  /// Torque of the last tick and of the one before, as commanded.
+  /// What the law added in the last tick, as commanded: a torque, or a servo's correction of the set-point.
   var torque = 0.0
-  var previousTorque = 0.0
+  /// The plant's input in the last tick and in those before, newest first: the torque, or the angle that a
+  /// servo was told.
+  var input = 0.0
+  var inputBefore = 0.0
+  var inputBeforeThat = 0.0
+  var oldestInput = 0.0
   /// What the law decided in the last live tick; the memory moves on from it once the next dt is known.
   var error = 0.0
   var demand = 0.0
@@ -127,7 +160,7 @@ struct JointState: BitwiseCopyable {
       stiffness: p.model.stiffness, position: 0)
     nominal = NominalModel(p.model, position: 0)
     hold = ZeroOrderHold(
-      inertia: p.model.inertia, damping: p.model.damping, stiffness: 0, dt: p.model.period)
+      inertia: p.model.inertia, damping: p.model.damping, stiffness: p.model.stiffness, dt: p.model.period)
     pending = DelayLine(ticks: p.model.delayTicks)
   }
 
@@ -158,15 +191,43 @@ struct JointState: BitwiseCopyable {
   @_noLocks
   mutating func restObserver(at position: Double) {
     observer = Observer(
-      gains: observer.gains, inertia: constants.inertia, damping: constants.damping, stiffness: 0,
-      position: position)
+      gains: observer.gains, inertia: constants.inertia, damping: constants.damping,
+      stiffness: constants.stiffness, position: position)
+  }
+
+  /// The plant's input over the interval that ends now, by the output's latency.
+  @_noLocks
+  func actingInput() -> Double {
+    let late = constants.outputLatency
+    if late <= 1 { return late * inputBefore + (1 - late) * input }
+    if late <= 2 { return (late - 1) * inputBeforeThat + (2 - late) * inputBefore }
+    return (late - 2) * oldestInput + (3 - late) * inputBeforeThat
+  }
+
+  /// Moves the inputs on by a tick, for the next one to be decided.
+  @_noLocks
+  mutating func ageInputs() {
+    oldestInput = inputBeforeThat
+    inputBeforeThat = inputBefore
+    inputBefore = input
+  }
+
+  /// No input: no torque. A servo without pulses has no spring, which is one whose centre follows the joint.
+  @_noLocks
+  mutating func restInputs() {
+    input = constants.isServo ? observer.position : 0
+    guard constants.isServo else { return }
+    inputBefore = input
+    inputBeforeThat = input
+    oldestInput = input
   }
 
   /// Starts the law and the nominal model at the measured angle, at rest.
   @_noLocks
   mutating func engage() {
     release()
-    previousTorque = 0
+    inputBefore = 0
+    restInputs()
     overCurrentTicks = 0
     let position = observer.position
     trajectory.hold(at: min(max(position, constants.lower), constants.upper))
@@ -178,8 +239,19 @@ struct JointState: BitwiseCopyable {
   mutating func release() {
     memory = 0
     torque = 0
+    restInputs()
     hasDecided = false
     pending = DelayLine(ticks: pending.ticks)
+  }
+
+  /// The pulse that tells a servo the commanded angle, ns. Calibration files guarantee that no command of a
+  /// joint within its range lies outside the pulses the servo may see.
+  @_noLocks
+  func pulseNanoseconds() -> Int64 {
+    let pulse = constants.pulseAtZero + constants.pulsePerRadian * input
+    // Written so that NaN becomes the shortest pulse.
+    guard pulse > constants.shortestPulse else { return Int64(constants.shortestPulse) }
+    return Int64((pulse < constants.longestPulse ? pulse : constants.longestPulse) + 0.5)
   }
 
   /// Duty cycle that makes the motor give `torque` at `velocity`:

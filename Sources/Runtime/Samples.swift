@@ -29,8 +29,6 @@ package struct BusSamples: BitwiseCopyable, Sendable {
   package var servesInertial = false
   /// The last transfer failed in a way that concerns the whole bus.
   package var busFailed = false
-  /// A PWM chip lost its configuration or no longer takes writes.
-  package var actuatorFailed = false
   /// Bit j set: joint j's encoder does not trust its angle, for example because its magnet is missing, too weak
   /// or too strong; or its current sensor has lost its calibration or its range.
   package var unhealthyJoints: UInt16 = 0
@@ -45,8 +43,20 @@ package struct ActuatorCommand: BitwiseCopyable, Sendable {
   /// Tick that computed it.
   package var sequence: UInt64 = 0
   package var enabled = false
-  /// Signed duty cycle −1...1, one a joint.
+  /// Signed duty cycle −1...1 of each joint with a motor.
   package var duty = PerJoint<Double>(repeating: 0)
+  /// Length of the pulses of each joint with a servo; 0 = no pulses.
+  package var pulseNanoseconds = PerJoint<Int64>(repeating: 0)
+
+  package init() {}
+}
+
+/// What those that drive actuators tell the loop.
+package struct ActuatorStatus: BitwiseCopyable, Sendable {
+  /// A PWM chip lost its configuration or no longer takes writes.
+  package var chipFailed = false
+  /// Bit j set: the bridge of joint j reports a fault of its own (nFAULT).
+  package var failedJoints: UInt16 = 0
 
   package init() {}
 }

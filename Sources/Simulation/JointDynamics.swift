@@ -1,13 +1,16 @@
 import Foundation
 import HandModel
 
-/// The motion of one joint with its motor, end stops, contact and friction, in fixed steps.
+/// The motion of one joint with its motor or servo, end stops, contact and friction, in fixed steps.
 ///
 /// Between two changes of the drive the linear part, J q'' + (b + K_t K_e / R) q' = τ, is solved exactly for a
 /// torque that is constant over the step; gravity, stops and contact are taken where the joint is in the
 /// middle of the step by its velocity, which keeps energy (the step is then time-symmetric). State is kept
 /// only at multiples of `stepNanoseconds` and at changes of the drive: looking at the joint never changes how
 /// it goes on.
+///
+/// A servo is a spring of its own with its own damping, J ω² (c − q) − 2ζω J q', while it gets pulses; without
+/// them its gear still damps, but nothing holds the joint.
 struct JointDynamics: Sendable {
   /// Short against every time constant: 1/250 of a period on the end stop.
   static let stepNanoseconds: Int64 = 50_000
@@ -23,21 +26,33 @@ struct JointDynamics: Sendable {
   static let contactDampingRatio = 0.3
   /// From the joint's axis to the fingertip's sensor.
   static let fingertipMetres = 0.025
+  /// J of a joint with a servo: that of the nominal hand. It matters only to what pulls at the joint.
+  static let servoInertia = 0.0025
+  /// A servo's current a newton metre: 0.9 A at 0.9 N m, as small metal-gear servos have it.
+  static let servoAmperesPerNewtonMetre = 1.0
 
   private(set) var timeNanoseconds: Int64
   private(set) var radians: Double
   private(set) var radiansPerSecond = 0.0
   /// Signed duty, −1...1, as the bridge has it.
   var duty = 0.0
-  /// Whether the bridge is enabled; it coasts otherwise.
+  /// The angle that a servo was told last.
+  var commandRadians = 0.0
+  /// Whether bridge or servo drive the joint; it coasts otherwise.
   var isLive = false
   /// Torque from outside.
   var externalNewtonMetres = 0.0
   /// Angle from which on an object is in the way; infinite for none.
   var contactRadians = Double.infinity
 
-  private let plant: PlantParameters
-  private let motor: MotorParameters
+  private let inertia: Double
+  private let damping: Double
+  private let coulomb: Double
+  private let gravity: Double
+  /// Nil for a servo.
+  private let motor: MotorParameters?
+  /// Stiffness of a servo's own loop; its damping is the joint's.
+  private let servoStiffness: Double
   private let lowerStop: Double
   private let upperStop: Double
   private let stopStiffness: Double
@@ -50,20 +65,36 @@ struct JointDynamics: Sendable {
   private var sine: LocalSine
 
   init(_ calibration: JointCalibration, radians: Double, timeNanoseconds: Int64) {
-    plant = calibration.plant
-    motor = calibration.motor
-    let inertia = plant.inertiaKilogramSquareMetres
+    switch calibration.drive {
+    case .motor(let drive):
+      motor = drive.motor
+      inertia = drive.plant.inertiaKilogramSquareMetres
+      damping = drive.plant.dampingNewtonMetreSeconds
+      coulomb = drive.plant.coulombNewtonMetres
+      gravity = drive.plant.gravityNewtonMetres
+      servoStiffness = 0
+      stallNewtonMetres =
+        drive.motor.torqueConstantNewtonMetresPerAmpere * drive.motor.supplyVolts / drive.motor.resistanceOhms
+    case .servo(let servo):
+      inertia = Self.servoInertia
+      let omega = servo.bandwidthRadiansPerSecond
+      damping = 2 * servo.dampingRatio * omega * inertia
+      coulomb = 0
+      gravity = 0
+      motor = nil
+      servoStiffness = inertia * omega * omega
+      stallNewtonMetres = 0
+    }
     lowerStop = calibration.limits.lowerRadians - Self.endStopMarginRadians
     upperStop = calibration.limits.upperRadians + Self.endStopMarginRadians
     stopStiffness = inertia * Self.endStopRadiansPerSecond * Self.endStopRadiansPerSecond
     stopDamping = 2 * Self.endStopDampingRatio * inertia * Self.endStopRadiansPerSecond
     contactDamping =
       2 * Self.contactDampingRatio * (Self.contactNewtonMetresPerRadian * inertia).squareRoot()
-    stallNewtonMetres =
-      motor.torqueConstantNewtonMetresPerAmpere * motor.supplyVolts / motor.resistanceOhms
     let seconds = Double(Self.stepNanoseconds) * 1e-9
-    drivenStep = Step(inertia: inertia, damping: Self.damping(plant, motor, live: true), seconds: seconds)
-    coastingStep = Step(inertia: inertia, damping: Self.damping(plant, motor, live: false), seconds: seconds)
+    drivenStep = Step(inertia: inertia, damping: Self.damping(damping, motor, live: true), seconds: seconds)
+    coastingStep = Step(
+      inertia: inertia, damping: Self.damping(damping, motor, live: false), seconds: seconds)
     self.radians = radians
     self.timeNanoseconds = timeNanoseconds
     sine = LocalSine(radians)
@@ -107,6 +138,10 @@ struct JointDynamics: Sendable {
   /// Motor current, averaged over the PWM period.
   var motorAmperes: Double {
     guard isLive else { return 0 }
+    guard let motor else {
+      return Self.servoAmperesPerNewtonMetre
+        * (servoStiffness * (commandRadians - radians) - damping * radiansPerSecond)
+    }
     return (motor.supplyVolts * effectiveDuty - motor.backEMFVoltSecondsPerRadian * radiansPerSecond)
       / motor.resistanceOhms
   }
@@ -122,27 +157,27 @@ struct JointDynamics: Sendable {
 
   /// Kinetic energy, joules.
   var kineticJoules: Double {
-    0.5 * plant.inertiaKilogramSquareMetres * radiansPerSecond * radiansPerSecond
+    0.5 * inertia * radiansPerSecond * radiansPerSecond
   }
 
   /// The dead band is lost voltage (dead time of the bridge, brushes): duty counts from there on.
   private var effectiveDuty: Double {
-    let excess = duty.magnitude - motor.deadBandDuty
+    let excess = duty.magnitude - (motor?.deadBandDuty ?? 0)
     return excess > 0 ? (duty < 0 ? -excess : excess) : 0
   }
 
   private mutating func step(partial nanoseconds: Int64) {
     step(
       Step(
-        inertia: plant.inertiaKilogramSquareMetres, damping: Self.damping(plant, motor, live: isLive),
+        inertia: inertia, damping: Self.damping(damping, motor, live: isLive),
         seconds: Double(nanoseconds) * 1e-9))
   }
 
   private mutating func step(_ step: Step) {
     var torque = externalNewtonMetres
-    if isLive { torque += stallNewtonMetres * effectiveDuty }
     let middle = radians + 0.5 * step.angleOfVelocity * radiansPerSecond
-    if plant.gravityNewtonMetres != 0 { torque -= plant.gravityNewtonMetres * sine.of(middle) }
+    if isLive { torque += stallNewtonMetres * effectiveDuty + servoStiffness * (commandRadians - middle) }
+    if gravity != 0 { torque -= gravity * sine.of(middle) }
     if middle < lowerStop {
       torque += max(0, stopStiffness * (lowerStop - middle) - stopDamping * radiansPerSecond)
     } else if middle > upperStop {
@@ -150,7 +185,7 @@ struct JointDynamics: Sendable {
     }
     if middle > contactRadians { torque -= contactTorque(at: middle) }
 
-    let friction = plant.coulombNewtonMetres
+    let friction = coulomb
     let isSticking = radiansPerSecond == 0
     if isSticking {
       guard torque.magnitude > friction else { return }
@@ -171,9 +206,9 @@ struct JointDynamics: Sendable {
   }
 
   /// Viscous damping with the back-EMF's share.
-  private static func damping(_ plant: PlantParameters, _ motor: MotorParameters, live: Bool) -> Double {
-    guard live else { return plant.dampingNewtonMetreSeconds }
-    return plant.dampingNewtonMetreSeconds
+  private static func damping(_ viscous: Double, _ motor: MotorParameters?, live: Bool) -> Double {
+    guard live, let motor else { return viscous }
+    return viscous
       + motor.torqueConstantNewtonMetresPerAmpere * motor.backEMFVoltSecondsPerRadian
       / motor.resistanceOhms
   }

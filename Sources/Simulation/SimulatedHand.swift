@@ -18,11 +18,15 @@ package final class SimulatedHand: Hardware, @unchecked Sendable {
   package let encoders: [SimulatedChip]
   package let multiplexers: [SimulatedTCA9548A]
   package let currentSensors: [SimulatedChip]
+  /// The PWM chips that are on a bus.
   package let pwmChips: [SimulatedPCA9685]
   /// Nil when the board names none.
   package let imu: SimulatedMPU6050?
 
-  private let directionLines: [SimulatedLine]
+  private let board: Board
+  private let bridgeFaults: [SimulatedBridgeFault]
+  private let servos: [SimulatedServo?]
+  private let channels: [PWMOutput: SimulatedPWMChannel]
   private let lines: [LineKey: SimulatedLine]
 
   /// - Parameters:
@@ -30,7 +34,7 @@ package final class SimulatedHand: Hardware, @unchecked Sendable {
   ///   - clock: the runtime's clock.
   package init(board: Board, calibration: Calibration, seed: UInt64, clock: any TimeSource) {
     precondition(board.joints.count == calibration.joints.count, "a calibration has one entry a joint")
-    let specs = [board.killLine, board.eStopLine] + board.joints.map(\.actuator.directionLine)
+    let specs = [board.killLine, board.eStopLine] + board.joints.flatMap(\.actuator.lines)
     var lines: [LineKey: SimulatedLine] = [:]
     for spec in specs where lines[LineKey(spec)] == nil {
       lines[LineKey(spec)] = SimulatedLine(spec, clock: clock)
@@ -40,8 +44,7 @@ package final class SimulatedHand: Hardware, @unchecked Sendable {
     self.killLine = killLine
     eStopLine = lines[LineKey(board.eStopLine)]!
     eStopLine.release()
-    let directionLines = board.joints.map { lines[LineKey($0.actuator.directionLine)]! }
-    self.directionLines = directionLines
+    self.board = board
 
     let start = calibration.poses.first { $0.name == "open" }
     let joints = calibration.joints.enumerated().map { index, joint in
@@ -49,7 +52,7 @@ package final class SimulatedHand: Hardware, @unchecked Sendable {
         joint, index: index, seed: seed,
         radians: start?.radians[index]
           ?? min(max(0, joint.limits.lowerRadians), joint.limits.upperRadians),
-        killLine: killLine, directionLine: directionLines[index], clock: clock)
+        killLine: killLine, clock: clock)
     }
     self.joints = joints
 
@@ -71,7 +74,7 @@ package final class SimulatedHand: Hardware, @unchecked Sendable {
     currentSensors = board.currentSensors.enumerated().map { index, spec in
       let jointIndex = board.joints.firstIndex { $0.currentSensor == index }
       let joint = jointIndex.map { joints[$0] }
-      let volts = jointIndex.map { calibration.joints[$0].motor.supplyVolts } ?? 0
+      let volts = jointIndex.map { calibration.joints[$0].drive.supplyVolts } ?? 0
       let amperes: @Sendable (Int64) -> Double = { now in joint?.motorAmperes(at: now) ?? 0 }
       return switch spec.chip {
       case .ina226:
@@ -83,13 +86,53 @@ package final class SimulatedHand: Hardware, @unchecked Sendable {
       }
     }
     imu = board.imus.first.map { SimulatedMPU6050(address: $0.address) }
-    pwmChips = board.pwmChips.map {
-      SimulatedPCA9685(address: $0.address, oscillatorHertz: $0.oscillatorHertz)
+    let chips = board.pwmChips.map { spec -> SimulatedPCA9685? in
+      guard case .pca9685(_, let address, let oscillatorHertz) = spec.chip else { return nil }
+      return SimulatedPCA9685(address: address, oscillatorHertz: oscillatorHertz)
     }
-    for (index, spec) in board.multiplexers.enumerated() { buses[spec.bus].attach(multiplexers[index]) }
-    for (index, spec) in board.pwmChips.enumerated() { buses[spec.bus].attach(pwmChips[index]) }
+    pwmChips = chips.compactMap(\.self)
+    let faults = board.joints.map { wiring in
+      SimulatedBridgeFault(line: wiring.actuator.faultLine.map { lines[LineKey($0)]! })
+    }
+    bridgeFaults = faults
+    var servos: [SimulatedServo?] = []
+    var channels: [PWMOutput: SimulatedPWMChannel] = [:]
     for (index, wiring) in board.joints.enumerated() {
-      pwmChips[wiring.actuator.pwmChip].connect(joints[index], channel: wiring.actuator.channel)
+      let loads: [any PWMLoad]
+      var servo: SimulatedServo?
+      switch (wiring.actuator, calibration.joints[index].drive) {
+      case (.servo, .servo(let parameters)):
+        let twin = SimulatedServo(joints[index], parameters)
+        servo = twin
+        loads = [twin]
+      case (.motor(.phaseEnable(_, let direction), _), _):
+        loads = [
+          SimulatedPhaseEnable(joints[index], direction: lines[LineKey(direction)]!, fault: faults[index])
+        ]
+      case (.motor(.tb6612(_, let in1, let in2), _), _):
+        loads = [
+          SimulatedTB6612(joints[index], in1: lines[LineKey(in1)]!, in2: lines[LineKey(in2)]!)
+        ]
+      case (.motor(.drv8833, _), _):
+        let bridge = SimulatedDRV8833(joints[index], fault: faults[index])
+        loads = [bridge.input(0), bridge.input(1)]
+      case (.servo, .motor): preconditionFailure("a joint is calibrated for the drive that its board wires")
+      }
+      servos.append(servo)
+      for (output, load) in zip(wiring.actuator.outputs, loads) {
+        if let chip = chips[output.chip] {
+          chip.connect(load, channel: output.channel)
+        } else {
+          channels[output] = SimulatedPWMChannel(
+            name: "\(board.pwmChips[output.chip].name) channel \(output.channel)", load: load, clock: clock)
+        }
+      }
+    }
+    self.servos = servos
+    self.channels = channels
+    for (index, spec) in board.multiplexers.enumerated() { buses[spec.bus].attach(multiplexers[index]) }
+    for (index, spec) in board.pwmChips.enumerated() {
+      if let bus = spec.bus, let chip = chips[index] { buses[bus].attach(chip) }
     }
     for (index, spec) in board.encoders.enumerated() {
       attach(encoders[index], bus: spec.bus, port: spec.port)
@@ -101,8 +144,19 @@ package final class SimulatedHand: Hardware, @unchecked Sendable {
     if let imu, let spec = board.imus.first { attach(imu, bus: spec.bus, port: spec.port) }
   }
 
-  /// The direction line of a joint; several joints may name the same one.
-  package func directionLine(_ joint: Int) -> SimulatedLine { directionLines[joint] }
+  /// The direction line of a joint behind a phase/enable bridge.
+  package func directionLine(_ joint: Int) -> SimulatedLine {
+    guard case .motor(.phaseEnable(_, let direction), _) = board.joints[joint].actuator else {
+      preconditionFailure("joint \(joint) has no direction line")
+    }
+    return lines[LineKey(direction)]!
+  }
+
+  /// The protection of a joint's bridge.
+  package func bridgeFault(_ joint: Int) -> SimulatedBridgeFault { bridgeFaults[joint] }
+
+  /// Whether a joint's servo goes on holding its last angle without pulses.
+  package func setHoldsWithoutPulses(_ holds: Bool, joint: Int) { servos[joint]?.holdsWithoutPulses = holds }
 
   /// The line that the board means, or nil if the board given at initialisation does not name it.
   package func line(for spec: LineSpec) -> SimulatedLine? { lines[LineKey(spec)] }
@@ -112,6 +166,18 @@ package final class SimulatedHand: Hardware, @unchecked Sendable {
   package func line(_ spec: LineSpec) -> any DigitalLine {
     guard let line = line(for: spec) else { preconditionFailure("the board names no line \(spec.line)") }
     return line
+  }
+
+  package func pwmChannel(chip: Int, channel: Int) -> any PWMChannel {
+    guard let found = simulatedChannel(chip: chip, channel: channel) else {
+      preconditionFailure("no joint of the board uses channel \(channel) of PWM chip \(chip)")
+    }
+    return found
+  }
+
+  /// The channel of a kernel's chip that a joint uses, or nil.
+  package func simulatedChannel(chip: Int, channel: Int) -> SimulatedPWMChannel? {
+    channels[PWMOutput(chip: chip, channel: channel)]
   }
 
   private func attach(_ chip: SimulatedChip, bus: Int, port: MultiplexerPort?) {
@@ -157,6 +223,16 @@ package final class SimulatedHand: Hardware, @unchecked Sendable {
     init(_ spec: LineSpec) {
       chip = spec.chip
       line = spec.line
+    }
+  }
+}
+
+extension DriveCalibration {
+  /// What a power monitor sees of the supply: a servo's is taken as the 5 V that every hobby servo runs on.
+  fileprivate var supplyVolts: Double {
+    switch self {
+    case .motor(let drive): drive.motor.supplyVolts
+    case .servo: 5
     }
   }
 }

@@ -3,12 +3,22 @@ import Foundation
 import HandModel
 import Realtime
 
-/// A joint with its motor and bridge, seen by chips on several buses, hence by several threads.
+/// What drives a joint from a moment on.
+enum JointDrive: Sendable {
+  /// A bridge's mean output, −1...1 of the supply.
+  case duty(Double)
+  /// The angle that a servo takes from its pulse.
+  case angle(Double)
+  /// A bridge with its outputs open, a servo without pulses.
+  case none
+}
+
+/// A joint with its motor or servo, seen by chips on several buses, hence by several threads.
 ///
 /// Time flows in by the chips' transfers: each look advances the joint lazily. Changes of the drive are kept
 /// until a look passes their time, so that a bus whose time line runs ahead does not show the future to the
 /// others.
-package final class SimulatedJoint: PWMLoad, Sendable {
+package final class SimulatedJoint: Sendable {
   /// Standard deviation of the encoder's analogue noise, radians (docs/hardware.md, simulation).
   package static let encoderNoiseRadians = 0.3e-3
   /// The force sensor's amplifier runs from 3.3 V and cannot say more.
@@ -20,7 +30,7 @@ package final class SimulatedJoint: PWMLoad, Sendable {
 
   private struct DriveChange {
     var timeNanoseconds: Int64 = 0
-    var duty = 0.0
+    var drive = JointDrive.none
   }
 
   private struct State {
@@ -30,42 +40,47 @@ package final class SimulatedJoint: PWMLoad, Sendable {
     var sampleNumber: UInt64 = 0
     var stuckCounts: UInt16?
     var driveScale = 1.0
+    /// Whether the kill line is active, as far as time has come.
+    var isEnabled = false
+    /// Whether bridge or servo are driven by what they last got.
+    var isDriven: Bool
   }
 
   private let state: SharedState<State>
   private let killLine: SimulatedLine
-  private let directionLine: SimulatedLine
   private let encoder: EncoderCalibration
   private let noise: GaussianNoise
 
   /// - Parameters:
   ///   - index: place in the board's order; chooses the noise.
   ///   - radians: angle at the start.
-  ///   - killLine: active = bridge enabled.
-  ///   - directionLine: active = torque towards smaller angles.
+  ///   - killLine: active = bridge enabled, or servo powered.
   package init(
     _ calibration: JointCalibration, index: Int, seed: UInt64, radians: Double, killLine: SimulatedLine,
-    directionLine: SimulatedLine, clock: any TimeSource
+    clock: any TimeSource
   ) {
     name = calibration.name
     encoder = calibration.encoder
     noise = GaussianNoise(seed: seed, stream: index)
     self.killLine = killLine
-    self.directionLine = directionLine
+    // A bridge that has heard nothing yet brakes; a servo is limp.
+    let isMotor = if case .motor = calibration.drive { true } else { false }
     state = SharedState(
-      State(dynamics: JointDynamics(calibration, radians: radians, timeNanoseconds: clock.now())))
+      State(
+        dynamics: JointDynamics(calibration, radians: radians, timeNanoseconds: clock.now()),
+        isDriven: isMotor))
   }
 
   // MARK: What chips see
 
-  /// Latches a duty of 0...1 from `now` on, with the direction line as it is.
-  package func outputChanged(duty: Double, at now: Int64) {
-    let signed = directionLine.isActive ? -duty : duty
+  /// Is driven otherwise from `now` on; changes keep the order in which they come.
+  func driveChanged(_ drive: JointDrive, at now: Int64) {
     state.withLock { state in
       if state.pendingCount == Self.pendingCapacity {
         advance(&state, to: state.pending[0].timeNanoseconds)
       }
-      state.pending[state.pendingCount] = DriveChange(timeNanoseconds: now, duty: signed)
+      let last = state.pendingCount > 0 ? state.pending[state.pendingCount - 1].timeNanoseconds : .min
+      state.pending[state.pendingCount] = DriveChange(timeNanoseconds: max(now, last), drive: drive)
       state.pendingCount += 1
     }
   }
@@ -108,9 +123,11 @@ package final class SimulatedJoint: PWMLoad, Sendable {
   package struct Truth: Sendable, Equatable {
     package var radians: Double
     package var radiansPerSecond: Double
-    /// Signed duty as latched by the bridge.
+    /// Signed duty as latched by the bridge; 0 for a servo.
     package var duty: Double
-    /// Whether the kill line enables the bridge.
+    /// The angle that a servo was told last; 0 for a motor.
+    package var commandRadians: Double
+    /// Whether the kill line enables the drive, and the drive does anything.
     package var isLive: Bool
     package var motorAmperes: Double
     package var kineticJoules: Double
@@ -123,7 +140,8 @@ package final class SimulatedJoint: PWMLoad, Sendable {
       let dynamics = state.dynamics
       return Truth(
         radians: dynamics.radians(at: now), radiansPerSecond: dynamics.radiansPerSecond,
-        duty: dynamics.duty, isLive: dynamics.isLive, motorAmperes: dynamics.motorAmperes,
+        duty: dynamics.duty, commandRadians: dynamics.commandRadians, isLive: dynamics.isLive,
+        motorAmperes: dynamics.motorAmperes,
         kineticJoules: dynamics.kineticJoules)
     }
   }
@@ -165,9 +183,10 @@ package final class SimulatedJoint: PWMLoad, Sendable {
     let kill = killLine.lastChange
     while true {
       let nextDrive = state.pendingCount > 0 ? state.pending[0].timeNanoseconds : .max
-      if kill.isActive != state.dynamics.isLive, kill.timeNanoseconds <= min(nextDrive, now) {
+      if kill.isActive != state.isEnabled, kill.timeNanoseconds <= min(nextDrive, now) {
         state.dynamics.advance(exactlyTo: kill.timeNanoseconds)
-        state.dynamics.isLive = kill.isActive
+        state.isEnabled = kill.isActive
+        state.dynamics.isLive = state.isEnabled && state.isDriven
       } else if nextDrive <= now {
         Self.applyOldest(&state)
       } else {
@@ -180,7 +199,15 @@ package final class SimulatedJoint: PWMLoad, Sendable {
   private static func applyOldest(_ state: inout State) {
     let change = state.pending[0]
     state.dynamics.advance(exactlyTo: change.timeNanoseconds)
-    state.dynamics.duty = state.driveScale * change.duty
+    state.isDriven = true
+    switch change.drive {
+    case .duty(let duty): state.dynamics.duty = state.driveScale * duty
+    case .angle(let radians): state.dynamics.commandRadians = radians
+    case .none:
+      state.dynamics.duty = 0
+      state.isDriven = false
+    }
+    state.dynamics.isLive = state.isEnabled && state.isDriven
     state.pendingCount -= 1
     for index in 0..<state.pendingCount { state.pending[index] = state.pending[index + 1] }
   }

@@ -10,6 +10,9 @@ package final class SimulatedLine: DigitalLine, Sendable {
   /// Nanoseconds of the last change, shifted left by one, with the logical level in bit 0: 62 bits are
   /// 146 years.
   private let word: Atomic<Int64>
+  /// Told of changes that are set through the line. Set before the line is used; lines that the real-time
+  /// loop sets have none.
+  nonisolated(unsafe) var onChange: ((_ isActive: Bool, _ nanoseconds: Int64) -> Void)?
 
   /// The line as nobody drives it: its bias resistor decides, and active-low turns the level into the logical
   /// value. A floating line rests inactive.
@@ -29,7 +32,9 @@ package final class SimulatedLine: DigitalLine, Sendable {
 
   package func setActive(_ active: Bool) {
     guard isActive != active else { return }
-    word.store(Self.pack(active, at: clock.now()), ordering: .releasing)
+    let now = clock.now()
+    word.store(Self.pack(active, at: now), ordering: .releasing)
+    onChange?(active, now)
   }
 
   /// Presses an e-stop button that is wired to this line.

@@ -1,9 +1,9 @@
 import Devices
 
-/// What hangs on an output of a PCA9685.
+/// What hangs on a PWM output.
 protocol PWMLoad: AnyObject {
-  /// The output has a new duty (0...1) from `now` on.
-  func outputChanged(duty: Double, at now: Int64)
+  /// The output has a new duty (0...1) from `now` on, in pulses of this period.
+  func outputChanged(duty: Double, periodNanoseconds: Double, at now: Int64)
 }
 
 /// A PCA9685 (data sheet rev. 4). The external clock is not connected.
@@ -207,7 +207,8 @@ package final class SimulatedPCA9685: SimulatedChip {
     while changedChannels != 0 {
       let channel = changedChannels.trailingZeroBitCount
       changedChannels &= changedChannels - 1
-      loads[channel]?.outputChanged(duty: duty(channel), at: time)
+      loads[channel]?.outputChanged(
+        duty: duty(channel), periodNanoseconds: 1e9 / frequencyHertz, at: time)
     }
   }
 

@@ -66,12 +66,15 @@ enum BirthPayload {
     json.beginArray()
     for (wiring, calibration) in zip(identity.board.joints, identity.calibration.joints) {
       let limits = calibration.limits
+      // Null for a servo, whose torque nobody commands.
+      let torque =
+        if case .motor(let drive) = calibration.drive { drive.torqueLimitNewtonMetres } else { Double.nan }
       json.beginObject()
       json.key("name")
       json.string(wiring.name)
       let values: [(String, Double)] = [
         ("lower_rad", limits.lowerRadians), ("upper_rad", limits.upperRadians),
-        ("velocity_rad_s", limits.radiansPerSecond), ("torque_nm", limits.torqueNewtonMetres),
+        ("velocity_rad_s", limits.radiansPerSecond), ("torque_nm", torque),
         ("current_a", limits.currentAmperes), ("lambda_decay", calibration.gains.lambdaPerSecond),
       ]
       for (name, value) in values {

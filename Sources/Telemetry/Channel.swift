@@ -40,8 +40,19 @@ enum JointChannel: String, CaseIterable {
     switch self {
     case .setpoint, .position: (channel.lower, channel.upper) = (limits.lowerRadians, limits.upperRadians)
     case .velocity: (channel.lower, channel.upper) = (-limits.radiansPerSecond, limits.radiansPerSecond)
-    case .torque: (channel.lower, channel.upper) = (-limits.torqueNewtonMetres, limits.torqueNewtonMetres)
-    case .current: (channel.lower, channel.upper) = (-limits.currentAmperes, limits.currentAmperes)
+    case .torque:
+      // Of a servo the law commands no torque but a correction of its angle.
+      switch calibration.drive {
+      case .motor(let drive):
+        (channel.lower, channel.upper) = (-drive.torqueLimitNewtonMetres, drive.torqueLimitNewtonMetres)
+      case .servo(let servo):
+        channel.unit = "rad"
+        (channel.lower, channel.upper) = (-servo.correctionRadians, servo.correctionRadians)
+      }
+    case .current:
+      if limits.currentAmperes.isFinite {
+        (channel.lower, channel.upper) = (-limits.currentAmperes, limits.currentAmperes)
+      }
     case .slope: (channel.lower, channel.upper) = (0, 1)
     case .innovation, .memory, .force, .lipschitz, .distance, .age, .flags, .certificate: break
     }

@@ -8,14 +8,16 @@ import Runtime
 struct CalibrationOption: ParsableArguments {
   @Option(
     help: """
-      Calibration file; default: in the folder Calibration beside the board's the one of the board's name, else \
-      the first that fits the board, else nominal-hand.yaml.
+      Calibration file; default: calibration.yaml beside the board, as installed; else in the folder Calibration \
+      beside the board's the one of the board's name, the first that fits the board, or nominal-hand.yaml.
       """)
   var calibration: String?
 
   func path(board: String) -> String {
     if let calibration { return calibration }
     let file = URL(fileURLWithPath: board)
+    let beside = file.deletingLastPathComponent().appendingPathComponent("calibration.yaml").path
+    if FileManager.default.fileExists(atPath: beside) { return beside }
     let folder = file.deletingLastPathComponent().deletingLastPathComponent()
       .appendingPathComponent("Calibration").path
     let own = file.lastPathComponent
@@ -66,7 +68,7 @@ struct Check: ParsableCommand {
       print(text(report) + (report.machine.map(text) ?? ""), terminator: "")
     }
     guard report.fits && report.refusal == nil else { throw Exit.infeasible }
-    guard report.machine?.isComplete ?? true else { throw Exit.missingHardware }
+    guard report.machine?.isComplete ?? true else { throw Exit.device }
   }
 
   private func text(_ machine: MachineReport) -> String {
@@ -109,6 +111,7 @@ struct Check: ParsableCommand {
           format: "  = %.1f µs of %.1f µs: load %.1f %%, at most %.0f Hz%@", bus.cycleMicroseconds,
           report.periodMicroseconds, bus.load * 100, bus.highestRateHertz, bus.fits ? "" : "  DOES NOT FIT"))
     }
+    for chip in report.kernelPWMChips { lines.append("kernel PWM chip \(chip)") }
     lines.append("")
     if let refusal = report.refusal {
       lines.append(refusal)

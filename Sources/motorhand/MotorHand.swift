@@ -11,7 +11,7 @@ enum Exit {
   /// The board's rate does not fit, or a joint has no certificate.
   static let infeasible = ExitCode(3)
   /// Hardware that the board names is missing, busy or may not be used.
-  static let missingHardware = ExitCode(4)
+  static let device = ExitCode(4)
   /// No daemon answers on the socket.
   static let noDaemon = ExitCode(5)
 }
@@ -29,7 +29,7 @@ struct MotorHand: ParsableCommand {
     subcommands: [
       Status.self, Watch.self, Arm.self, NullG.self, Disarm.self, PoseCommand.self, Move.self, Stop.self,
       Reset.self,
-      Demo.self, Check.self, Scan.self, Recover.self, Bench.self, Log.self,
+      SafeState.self, Demo.self, Check.self, Scan.self, Recover.self, Bench.self, Log.self,
     ])
 }
 

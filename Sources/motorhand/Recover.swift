@@ -26,7 +26,7 @@ struct Recover: ParsableCommand {
       for step in try BusRecovery(spec).run() { print("bus \(bus): \(step)") }
     } catch {
       complain(error)
-      throw error.kind == .missing ? Exit.missingHardware : Exit.failure
+      throw error.kind == .missing ? Exit.device : Exit.failure
     }
     print("bus \(bus): recovered; motorhand check shows whether its chips answer")
   }

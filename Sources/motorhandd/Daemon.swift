@@ -3,6 +3,7 @@ import HandModel
 import Realtime
 import Recording
 import Runtime
+import Service
 import Simulation
 import Synchronization
 import Telemetry
@@ -29,15 +30,27 @@ final class Daemon {
   /// How often the main thread looks at signals and at what there is to report.
   private static let watchMilliseconds = 200
 
+  /// Why the hand stops.
+  private enum End {
+    case signal(String)
+    /// For a service manager only, which tries again and then shows the failed unit; at a bench the hand stays in
+    /// its fault to be looked at.
+    case selfTest(joint: String?)
+  }
+
   private let options: DaemonOptions
+  private let log: DaemonLog
+  private let manager: ServiceManager?
   private let identity: HandIdentity
   private let design: HandDesign
   private let parser: CommandParser
   private var degraded: [String] = []
 
   /// Reads the files and finds the certificates. Throws what `HandFiles` and `HandDesign` throw.
-  init(_ options: DaemonOptions) throws {
+  init(_ options: DaemonOptions, log: DaemonLog, manager: ServiceManager?) throws {
     self.options = options
+    self.log = log
+    self.manager = manager
     let files = try HandFiles(board: options.boardPath, calibration: options.calibrationPath)
     design = try HandDesign(board: files.board, calibration: files.calibration)
     parser = CommandParser(board: files.board, calibration: files.calibration)
@@ -55,16 +68,19 @@ final class Daemon {
     let process = RealtimeProcess()
     degraded = Self.findings(process)
     if options.requireRealtime && !degraded.isEmpty { throw StartError.notRealtime(degraded) }
-    for finding in degraded { report("degraded: \(finding)") }
+    for finding in degraded { log.report("degraded: \(finding)", .degraded) }
 
     // The socket's lock comes first: a second daemon must end before it touches a chip or leaves a file.
     let port = CommandPort()
     let server = try ControlServer(path: options.socketPath, parser: parser, port: port)
+    let keeper = BlackBoxKeeper(manager: manager, log: log)
     let runtime: HandRuntime
     let recorder: Recorder?
     let publisher: Publisher?
     do {
-      runtime = try HandRuntime(design: design, seed: options.seed, clock: MonotonicClock(), port: port)
+      runtime = try HandRuntime(
+        design: design, seed: options.seed, clock: MonotonicClock(), port: port,
+        blackBox: keeper.store(identity))
       recorder = try makeRecorder(runtime.recorderRing)
       publisher = try makePublisher(runtime)
       try recorder?.start()
@@ -75,18 +91,27 @@ final class Daemon {
       server.stop()
       throw error
     }
-    report(
+    log.report(
       "ready: hand \(identity.handID), board \(identity.board.name), \(identity.board.joints.count) joints, "
-        + "\(identity.board.control.rateHertz) Hz, boot \(identity.bootID)")
-    let cause = watch(runtime, recorder, publisher, signals)
-    report("stopping: \(cause)")
+        + "\(identity.board.control.rateHertz) Hz, boot \(identity.bootID)", .ready)
+    var reporter = ServiceReporter(manager, settings: identity.board.control, now: MonotonicClock().now())
+    let end = watch(runtime, recorder, publisher, signals, &reporter)
+    let cause =
+      switch end {
+      case .signal(let name): name
+      case .selfTest: "self-test failed"
+      }
+    log.report("stopping: \(cause)", .stopping)
+    reporter.stopping(cause)
     // Outputs first; then nobody may command; then what was recorded and published is brought to its end.
     runtime.stop()
+    keeper.drop()
     server.stop()
     let published = publisher?.stop() ?? true
     let final = recorder?.stop()
     summarise(runtime, recorder: final, publisher: publisher?.status, publishedCleanly: published)
     _ = consume process
+    if case .selfTest(let joint) = end { throw StartError.selfTest(joint: joint) }
   }
 
   /// What the control socket gives as the hand's present state.
@@ -103,44 +128,46 @@ final class Daemon {
     }
   }
 
-  /// Waits for a signal; meanwhile reports faults and troubles as they come.
+  /// Waits for a signal; meanwhile reports to the service manager, and faults and troubles as they come.
   private func watch(
-    _ runtime: HandRuntime, _ recorder: Recorder?, _ publisher: Publisher?, _ signals: SignalFence
-  ) -> String {
+    _ runtime: HandRuntime, _ recorder: Recorder?, _ publisher: Publisher?, _ signals: SignalFence,
+    _ reporter: inout ServiceReporter
+  ) -> End {
+    let clock = MonotonicClock()
     var fault = FaultCode.none
     var storageFailing = false
     var dropped: UInt64 = 0
     var expired = 0
     while true {
-      if let name = signals.wait(milliseconds: Self.watchMilliseconds) { return name }
+      if let name = signals.wait(milliseconds: Self.watchMilliseconds) { return .signal(name) }
       let record = runtime.latestRecord()
+      if let broken = reporter.observe(record, wakeUps: runtime.wakeUps, now: clock.now()) {
+        log.report("broken invariant: \(broken)", .unsafeOutputs)
+      }
       if record.fault != fault {
         fault = record.fault
-        let joints = identity.board.joints
-        let joint =
-          Int(record.faultJoint) < joints.count ? ", joint " + joints[Int(record.faultJoint)].name : ""
-        report(
-          fault == .none
-            ? "fault cleared, state \(record.state.name)"
-            : "\(record.state.name): \(fault.name)\(joint), seen at tick \(record.sequence); outputs off"
-              + advice(fault, joint: Int(record.faultJoint)))
+        reportFault(record)
+        if fault == .selfTestFailed && reporter.hasManager { return .selfTest(joint: faultJoint(record)) }
       }
       guard let status = recorder?.status else { continue }
       // The last error stays in the status after recovery; whether storage fails now is a field of its own.
       if status.storageFailing != storageFailing {
         storageFailing = status.storageFailing
-        report(
+        log.report(
           storageFailing
             ? "recorder: \(status.lastError ?? "storage fails")"
-            : "recorder: storage works again, \(status.segmentPath)")
+            : "recorder: storage works again, \(status.segmentPath)",
+          storageFailing ? .storageFailing : .storageRecovered)
       }
       let lost = status.droppedByRing + status.droppedByStorage
       if lost > dropped {
-        report("recorder: \(lost - dropped) ticks dropped, \(lost) since start")
+        log.report("recorder: \(lost - dropped) ticks dropped, \(lost) since start", .ticksDropped)
         dropped = lost
       }
       if status.expiredSegments > expired {
-        report("recorder: \(status.expiredSegments - expired) of the oldest segments deleted to make room")
+        log.report(
+          "recorder: \(status.expiredSegments - expired) of the oldest segments deleted to make room",
+          .segmentsExpired)
         expired = status.expiredSegments
       }
     }
@@ -154,20 +181,43 @@ final class Daemon {
     return "; if bus \(bus) stays so, stop the daemon and run motorhand recover \(options.boardPath) \(bus)"
   }
 
+  private func faultJoint(_ record: TickRecord) -> String? {
+    let number = Int(record.faultJoint)
+    return number < identity.board.joints.count ? identity.board.joints[number].name : nil
+  }
+
+  private func reportFault(_ record: TickRecord) {
+    let fault = record.fault
+    let joint = faultJoint(record)
+    let tick = DaemonLog.Tick(
+      bootID: identity.bootID, sequence: record.sequence, fault: fault, joint: joint)
+    if let message = JournalMessage(fault) {
+      log.report(
+        "\(record.state.name): \(fault.name)\(joint.map { ", joint " + $0 } ?? ""), "
+          + "seen at tick \(record.sequence); outputs off" + advice(fault, joint: Int(record.faultJoint)),
+        message, tick: tick)
+    } else {
+      log.report("fault cleared, state \(record.state.name)", .faultCleared, tick: tick)
+    }
+  }
+
   private func summarise(
     _ runtime: HandRuntime, recorder: RecorderStatus?, publisher: PublisherStatus?, publishedCleanly: Bool
   ) {
     let record = runtime.latestRecord()
-    report(
+    log.report(
       "stopped: \(record.sequence + 1) ticks, \(record.overruns) overruns, outputs off, last state "
-        + record.state.name)
+        + record.state.name, .stopped)
+    if log.journalFailures > 0 {
+      log.report("journal: \(log.journalFailures) messages went to standard error instead")
+    }
     if let recorder {
-      report(
+      log.report(
         "recorded \(recorder.recordedTicks) ticks, dropped \(recorder.droppedByRing + recorder.droppedByStorage), "
           + "\(options.dataDirectory ?? "")/\(identity.bootID)")
     }
     if let publisher {
-      report(
+      log.report(
         "published \(publisher.published) messages, dropped \(publisher.droppedMessages)"
           + (publishedCleanly ? "" : "; the broker did not take the farewell in time"))
     }
@@ -184,7 +234,7 @@ final class Daemon {
     let publisher = try makePublisher(runtime)
     try recorder?.start()
     try publisher?.start()
-    report("ready: virtual time, \(ticks) ticks, seed \(options.seed), boot \(identity.bootID)")
+    log.report("ready: virtual time, \(ticks) ticks, seed \(options.seed), boot \(identity.bootID)")
     let start = MonotonicClock().now()
     let signalPeriod = identity.board.control.rateHertz
     var done = 0
@@ -200,7 +250,7 @@ final class Daemon {
     let final = recorder?.stop()
     summarise(runtime, recorder: final, publisher: publisher?.status, publishedCleanly: published)
     let virtual = Double(done) / Double(signalPeriod)
-    report(
+    log.report(
       "virtual: \(virtual) s in \(String(format: "%.2f", seconds)) s, "
         + "\(String(format: "%.1f", virtual / seconds)) times real time")
   }
@@ -286,9 +336,4 @@ struct SignalFence {
     default: return nil
     }
   }
-}
-
-/// One line on standard error, where systemd's journal reads it.
-func report(_ message: String) {
-  FileHandle.standardError.write(Data("motorhandd: \(message)\n".utf8))
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import HandModel
 import Runtime
+import Service
 import Telemetry
 
 @main
@@ -10,7 +11,8 @@ struct MotorHandDaemon: ParsableCommand {
     commandName: "motorhandd",
     abstract: "Run a robotic hand: control loop, recorder, publisher, control socket.",
     discussion: """
-      The hand starts idle, outputs off; motorhand arms it. SIGTERM and SIGINT end it with outputs off.
+      The hand starts idle, outputs off; motorhand arms it. SIGTERM and SIGINT end it with outputs off. Started by \
+      systemd it reports its state, feeds the watchdog and leaves a black box; see motorhandd.service.
       Exit codes: 0 ended in order; 1 failed; 2 a file is broken or unreadable; 3 the board's rate does not \
       fit its buses or a joint has no certificate; 4 a device failed its self-test; 5 another daemon runs on \
       the socket; 6 real time was required and is not possible; 64 wrong arguments.
@@ -54,8 +56,11 @@ struct MotorHandDaemon: ParsableCommand {
   }
 
   func run() throws {
+    let log = DaemonLog(handID: hand)
+    let manager = ServiceManager()
     do {
-      let daemon = try Daemon(options())
+      BlackBoxKeeper(manager: manager, log: log).recover(into: noRecord ? nil : data)
+      let daemon = try Daemon(options(), log: log, manager: manager)
       if virtual, let seconds {
         let files = try HandFiles(board: board, calibration: calibration)
         let script = try script.map { path in
@@ -71,7 +76,9 @@ struct MotorHandDaemon: ParsableCommand {
     } catch let error as ExitCode {
       throw error
     } catch {
-      report("\(error)")
+      let text = "\(error)"
+      log.report(text, .failed)
+      manager?.notify(["STATUS=failed: \(text.prefix { $0 != "\n" })"])
       throw Self.exitCode(error)
     }
   }
@@ -98,7 +105,7 @@ struct MotorHandDaemon: ParsableCommand {
     switch error {
     case is ConfigurationErrors, is UnreadableFile: ExitCode(2)
     case is DesignRefusal, StartError.overloadedBuses: ExitCode(3)
-    case StartError.devices, StartError.hardware: ExitCode(4)
+    case StartError.devices, StartError.hardware, StartError.selfTest: ExitCode(4)
     case SocketError.alreadyRunning: ExitCode(5)
     case StartError.notRealtime, StartError.thread: ExitCode(6)
     default: ExitCode(1)

@@ -128,11 +128,13 @@ struct CalibrationFileTests {
       )
     let calibration = try Calibration(yaml: text, file: "hand.yaml", board: ShippedFiles.board())
     let changed = calibration.joints[4]
-    #expect(changed.plant.dampingNewtonMetreSeconds == 0.05 && changed.plant.gravityNewtonMetres == 0.03)
+    #expect(
+      changed.motorDrive.plant.dampingNewtonMetreSeconds == 0.05
+        && changed.motorDrive.plant.gravityNewtonMetres == 0.03)
     #expect(changed.gains.km == 0.5 && changed.gains.kp == 1.5 && changed.encoder.zeroCounts == 2015)
     let empty = calibration.joints[5]
     #expect(empty.encoder == EncoderCalibration(zeroCounts: 0, sign: 1))
-    #expect(empty.plant.gravityNewtonMetres == 0.03)
+    #expect(empty.motorDrive.plant.gravityNewtonMetres == 0.03)
   }
 
   @Test("a mistyped section of defaults is named first, with the word that was meant")

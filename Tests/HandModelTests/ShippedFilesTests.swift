@@ -45,11 +45,14 @@ struct ShippedFilesTests {
       let sensor = board.currentSensors[try #require(joint.currentSensor)]
       #expect(sensor.name == joint.name && sensor.bus == index / 3 && sensor.port == nil)
       #expect(sensor.address == [0x41, 0x44, 0x45][index % 3])
-      #expect(joint.actuator.pwmChip == (index < 8 ? 0 : 1) && joint.actuator.channel == index % 8)
-      #expect(joint.actuator.directionLine.line == "DIR-\(index)")
+      let output = PWMOutput(chip: index < 8 ? 0 : 1, channel: index % 8)
+      let direction = LineSpec(chip: "", line: "DIR-\(index)", activeLow: false, bias: .none)
+      #expect(joint.actuator == .motor(.phaseEnable(output, direction: direction), faultLine: nil))
     }
     #expect(board.forceSensors.map(\.joint) == [2, 5, 8, 11, 14])
-    #expect(board.pwmChips.map(\.address) == [0x40, 0x41] && board.pwmChips.allSatisfy { $0.bus == 5 })
+    #expect(
+      board.pwmChips.map(\.chip)
+        == [0x40, 0x41].map { .pca9685(bus: 5, address: $0, oscillatorHertz: 25_000_000) })
     #expect(board.killLine == LineSpec(chip: "", line: "KILL", activeLow: false, bias: .pullDown))
     #expect(board.eStopLine == LineSpec(chip: "", line: "E-STOP", activeLow: true, bias: .pullDown))
   }
@@ -79,17 +82,18 @@ struct ShippedFilesTests {
     #expect(calibration.joints.map(\.name) == (try ShippedFiles.board()).joints.map(\.name))
     for (index, joint) in calibration.joints.enumerated() {
       #expect(
-        joint.plant.inertiaKilogramSquareMetres == 2.5e-3 && joint.plant.dampingNewtonMetreSeconds == 0.02)
-      #expect(joint.plant.gravityNewtonMetres == [0.05, 0.03, 0.015][index % 3])
+        joint.motorDrive.plant.inertiaKilogramSquareMetres == 2.5e-3
+          && joint.motorDrive.plant.dampingNewtonMetreSeconds == 0.02)
+      #expect(joint.motorDrive.plant.gravityNewtonMetres == [0.05, 0.03, 0.015][index % 3])
       #expect(
         joint.gains == GainSet(kp: 1.5, kd: 0.06, km: 0.8, lambdaPerSecond: 0.115, backCalculation: 0.02))
-      #expect(joint.limits.torqueNewtonMetres == 0.7 && joint.limits.radiansPerSecond == 8)
+      #expect(joint.motorDrive.torqueLimitNewtonMetres == 0.7 && joint.limits.radiansPerSecond == 8)
       #expect(joint.limits.lowerRadians == 0 && joint.limits.upperRadians >= .pi / 2)
       #expect(joint.encoder.sign == (index < 3 ? -1 : 1))
     }
     // Rounded to the file's three digits: √(0.3² + 1.534²/12) mrad.
     let encoder = (0.3 * 0.3 + 1.534 * 1.534 / 12).squareRoot() / 1000
-    #expect(abs(calibration.joints[0].noise.encoderRadians - encoder) < 5e-7)
+    #expect(abs(calibration.joints[0].encoderNoiseRadians - encoder) < 5e-7)
   }
 
   @Test("the poses are the grasps of docs/control.md section 2 in radians")
@@ -104,5 +108,16 @@ struct ShippedFilesTests {
     #expect(degrees("precision") == [45, 60, 45, 60, 72, 60] + [Double](repeating: 5.7, count: 9))
     #expect(degrees("pointing") == [60, 60, 60, 0, 0, 0] + [Double](repeating: 90, count: 9))
     #expect(degrees("rest") == Array([[Double]](repeating: [5.7, 8.6, 5.7], count: 5).joined()))
+  }
+}
+
+/// The parts of a joint with a motor, which all joints of these tests have.
+extension JointCalibration {
+  var motorDrive: MotorDrive {
+    get {
+      guard case .motor(let drive) = drive else { preconditionFailure("joint \(name) has no motor") }
+      return drive
+    }
+    set { drive = .motor(newValue) }
   }
 }

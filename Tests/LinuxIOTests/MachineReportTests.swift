@@ -23,7 +23,7 @@ struct MachineReportTests {
     #expect(report.parts[0].part == "bus hand" && report.parts[0].remedy.contains("modprobe i2c-dev"))
     #expect(report.parts[1].part == "TCA9548A fingers" && report.parts[1].place == "hand 0x71")
     #expect(report.parts[2].place == "hand 0x36 behind fingers channel 0")
-    #expect(report.parts.last?.part == "direction of little-flexion")
+    #expect(report.parts.last?.part == "bridge of little-flexion")
     #expect(report.parts.last?.remedy.isEmpty == false)
   }
 

@@ -21,7 +21,7 @@ struct BusWorkerTests {
     calibration.poses = []
     let hand = SimulatedHand(board: board, calibration: calibration, seed: 1, clock: clock)
     let worker = try BusWorker(
-      schedule: BusPlan(board).schedules[0], board: board, bus: hand.buses[0], directionLines: [])
+      schedule: BusPlan(board).schedules[0], board: board, bus: hand.buses[0], hardware: hand)
     return (worker, hand)
   }
 

@@ -122,7 +122,11 @@ struct CertificateRunTests {
   func saturation() throws {
     var calibration = TestHand.calibration
     // Accelerating at the limit of 60 rad/s² takes 0.15 N m.
-    for joint in calibration.joints.indices { calibration.joints[joint].limits.torqueNewtonMetres = 0.12 }
+    for joint in calibration.joints.indices {
+      guard case .motor(var drive) = calibration.joints[joint].drive else { continue }
+      drive.torqueLimitNewtonMetres = 0.12
+      calibration.joints[joint].drive = .motor(drive)
+    }
     let hand = try VirtualHand(design: HandDesign(board: TestHand.board, calibration: calibration))
     hand.command(Self.armTick, .arm)
     hand.command(50, .pose(radians: TestHand.pose("power"), seconds: nil))

@@ -205,7 +205,7 @@ struct SensorBoardTests {
     let hand = SimulatedHand(
       board: SensorBoard.board, calibration: SensorBoard.calibration, seed: 1, clock: clock)
     let worker = try BusWorker(
-      schedule: BusPlan(board).schedules[0], board: board, bus: hand.buses[0], directionLines: [])
+      schedule: BusPlan(board).schedules[0], board: board, bus: hand.buses[0], hardware: hand)
     let failures = worker.configure(clock: clock)
     #expect(failures.map(\.device.description) == ["MPU6050 palm"])
     #expect(failures.first?.i2cFailure == .nack)

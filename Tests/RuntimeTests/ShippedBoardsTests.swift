@@ -19,7 +19,10 @@ struct ShippedBoardsTests {
 
   @Test(
     "each fits its buses, has a certificate for every joint and follows a pose in virtual time",
-    arguments: [("beaglebone-black", "beaglebone-black")])
+    arguments: [
+      ("beaglebone-black", "beaglebone-black"), ("raspberry-pi-4", "servo-hand"),
+      ("raspberry-pi-5", "servo-hand"), ("jetson-orin-nano", "servo-hand"), ("rock-5b", "servo-hand"),
+    ])
   func board(name: String, calibration: String) throws {
     let design = try design(name, calibration: calibration)
     #expect(design.plan.overloaded.isEmpty)

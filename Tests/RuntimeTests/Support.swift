@@ -5,26 +5,30 @@ import Simulation
 
 @testable import Runtime
 
-/// The shipped hand, designed once: finding fifteen certificates takes longer than most tests.
-enum TestHand {
+/// The files that ship with the package.
+enum TestFiles {
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
 
-  static let board: Board = {
+  static func text(_ path: String) -> String {
     do {
-      let text = try String(contentsOf: root.appending(path: "Boards/sim.yaml"), encoding: .utf8)
-      return try Board(yaml: text, file: "sim.yaml")
+      return try String(contentsOf: root.appending(path: path), encoding: .utf8)
     } catch { fatalError("\(error)") }
-  }()
+  }
 
-  static let calibration: Calibration = {
-    do {
-      let path = root.appending(path: "Calibration/nominal-hand.yaml")
-      return try Calibration(
-        yaml: String(contentsOf: path, encoding: .utf8), file: "nominal-hand.yaml", board: board)
-    } catch { fatalError("\(error)") }
-  }()
+  static func board(_ path: String) -> Board {
+    do { return try Board(yaml: text(path), file: path) } catch { fatalError("\(error)") }
+  }
 
+  static func calibration(_ path: String, board: Board) -> Calibration {
+    do { return try Calibration(yaml: text(path), file: path, board: board) } catch { fatalError("\(error)") }
+  }
+}
+
+/// The shipped hand, designed once: finding fifteen certificates takes longer than most tests.
+enum TestHand {
+  static let board = TestFiles.board("Boards/sim.yaml")
+  static let calibration = TestFiles.calibration("Calibration/nominal-hand.yaml", board: board)
   static let design: HandDesign = {
     do { return try HandDesign(board: board, calibration: calibration) } catch { fatalError("\(error)") }
   }()

@@ -193,6 +193,19 @@ import Testing
     #expect(chip.duty(4) == 0)
   }
 
+  @Test(
+    "a pulse has the count that the kernel's driver writes for it",
+    arguments: [
+      // (pulse, period, counts): DIV_ROUND_UP_ULL(4096 * duty_cycle, period) of drivers/pwm/pwm-pca9685.c in
+      // Linux 6.12; 308 for 1.5 ms was read back from a chip behind that driver.
+      (1_500_000, 20_000_000, 308), (1_500_000, 10_000_000, 615), (0, 20_000_000, 0), (1, 20_000_000, 1),
+      (4_882, 20_000_000, 1), (4_883, 20_000_000, 2), (19_999_999, 20_000_000, 4096),
+      (20_000_000, 20_000_000, 4096), (21_000_000, 20_000_000, 4096), (-1, 20_000_000, 0),
+    ] as [(Int64, Int64, UInt16)])
+  func kernelCounts(pulse: Int64, period: Int64, counts: UInt16) {
+    #expect(PCA9685.counts(pulseNanoseconds: pulse, periodNanoseconds: period) == counts)
+  }
+
   @Test("the health check finds a chip that was reset")
   func health() throws {
     let bus = makeBus()

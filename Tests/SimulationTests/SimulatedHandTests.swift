@@ -38,8 +38,7 @@ private final class HandRunner {
       MultiplexerSelector([TCA9548A(name: $0.name, bus: hand.buses[$0.bus], address: $0.address)])
     }
     pwm = try PCA9685(
-      name: "pwm", bus: hand.buses[0], address: board.pwmChips[0].address,
-      oscillatorHertz: board.pwmChips[0].oscillatorHertz, frequencyHertz: board.pwmChips[0].frequencyHertz)
+      name: "pwm", bus: hand.buses[0], address: 0x60, frequencyHertz: board.pwmChips[0].frequencyHertz)
     var ready = try pwm.configure()
     for joint in 0..<15 {
       try selectors[joint / 3].select(0, channel: UInt8(joint % 3))
@@ -116,7 +115,7 @@ private final class HandRunner {
         #expect((abs(runner.amperes[other]) > 0.01) == (other == joint))
       }
       #expect(
-        runner.hand.line(for: board.joints[joint].actuator.directionLine) === runner.hand.directionLine(joint)
+        runner.hand.line(for: board.joints[joint].actuator.lines[0]) === runner.hand.directionLine(joint)
       )
     }
   }

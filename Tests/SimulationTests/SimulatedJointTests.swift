@@ -1,9 +1,9 @@
 import Devices
 import Foundation
-import Simulation
 import Testing
 
 @testable import HandModel
+@testable import Simulation
 
 @Suite struct SimulatedJointTests {
   private struct Rig {
@@ -11,6 +11,7 @@ import Testing
     let kill: SimulatedLine
     let direction: SimulatedLine
     let joint: SimulatedJoint
+    private let bridge: SimulatedPhaseEnable
 
     init(radians: Double = 0.5, seed: UInt64 = 1, _ change: (inout JointCalibration) -> Void = { _ in }) {
       var calibration = TestHand.joint()
@@ -18,8 +19,12 @@ import Testing
       kill = SimulatedLine(TestHand.killLine, clock: clock)
       direction = SimulatedLine(TestHand.directionLine(0), clock: clock)
       joint = SimulatedJoint(
-        calibration, index: 0, seed: seed, radians: radians, killLine: kill, directionLine: direction,
-        clock: clock)
+        calibration, index: 0, seed: seed, radians: radians, killLine: kill, clock: clock)
+      bridge = SimulatedPhaseEnable(joint, direction: direction, fault: SimulatedBridgeFault(line: nil))
+    }
+
+    func drive(duty: Double, at now: Int64) {
+      bridge.outputChanged(duty: duty, periodNanoseconds: 655_360, at: now)
     }
   }
 
@@ -38,11 +43,11 @@ import Testing
     rig.kill.setActive(true)
     rig.direction.setActive(sign < 0)
     let start: Int64 = 123_456
-    rig.joint.outputChanged(duty: 0.25, at: start)
+    rig.drive(duty: 0.25, at: start)
     // w = w∞ (1 − e^(−t/T)), q = w∞ (t − T (1 − e^(−t/T))), from J w' + (b + Kt Ke / R) w = Kt V d / R.
-    let motor = calibration.motor
+    let motor = calibration.motorDrive.motor
     let damping = 0.02 + 0.7 * 0.5 / 5
-    let timeConstant = calibration.plant.inertiaKilogramSquareMetres / damping
+    let timeConstant = calibration.motorDrive.plant.inertiaKilogramSquareMetres / damping
     let finalSpeed = sign * 0.7 * motor.supplyVolts * 0.25 / motor.resistanceOhms / damping
     for tick in [1, 5, 20, 50, 200] {
       // On the integration grid, where nothing is extrapolated.
@@ -61,7 +66,7 @@ import Testing
   func coasting() {
     let rig = Rig(radians: 0, Self.unlimited)
     rig.kill.setActive(true)
-    rig.joint.outputChanged(duty: 0.5, at: 0)
+    rig.drive(duty: 0.5, at: 0)
     let drop = 50 * Self.milliseconds + 12_345
     let before = rig.joint.truth(at: drop)
     rig.clock.set(drop)
@@ -79,7 +84,7 @@ import Testing
   @Test("without the kill line no duty moves the joint")
   func killed() {
     let rig = Rig()
-    rig.joint.outputChanged(duty: 1, at: 0)
+    rig.drive(duty: 1, at: 0)
     let truth = rig.joint.truth(at: 1_000 * Self.milliseconds)
     #expect(truth.radians == 0.5)
     #expect(truth.radiansPerSecond == 0)
@@ -89,8 +94,8 @@ import Testing
   func energy() {
     let rig = Rig(radians: 1.0) {
       Self.unlimited(&$0)
-      $0.plant.dampingNewtonMetreSeconds = 0
-      $0.plant.gravityNewtonMetres = 0.1
+      $0.motorDrive.plant.dampingNewtonMetreSeconds = 0
+      $0.motorDrive.plant.gravityNewtonMetres = 0.1
     }
     let energy = { (time: Int64) in
       let truth = rig.joint.truth(at: time)
@@ -106,8 +111,8 @@ import Testing
   @Test("losses never let the energy grow")
   func losses() {
     let rig = Rig(radians: 1.0) {
-      $0.plant.gravityNewtonMetres = 0.1
-      $0.plant.coulombNewtonMetres = 0.005
+      $0.motorDrive.plant.gravityNewtonMetres = 0.1
+      $0.motorDrive.plant.coulombNewtonMetres = 0.005
     }
     var last = Double.infinity
     for tick in 0..<5000 {
@@ -125,7 +130,7 @@ import Testing
   @Test("friction holds below its torque and gives way above")
   func stiction() {
     for (torque, moves) in [(0.019, false), (-0.019, false), (0.021, true), (-0.021, true)] {
-      let rig = Rig { $0.plant.coulombNewtonMetres = 0.02 }
+      let rig = Rig { $0.motorDrive.plant.coulombNewtonMetres = 0.02 }
       rig.joint.setExternalTorque(newtonMetres: torque)
       let truth = rig.joint.truth(at: 100 * Self.milliseconds)
       #expect((truth.radians != 0.5) == moves)
@@ -138,7 +143,7 @@ import Testing
     let rig = Rig()
     rig.kill.setActive(true)
     rig.direction.setActive(reverse)
-    rig.joint.outputChanged(duty: 1, at: 0)
+    rig.drive(duty: 1, at: 0)
     let stop = reverse ? -0.05 : 1.62
     var deepest = 0.0
     for tick in 0..<1000 {
@@ -154,12 +159,12 @@ import Testing
 
   @Test("a duty within the dead band does nothing, one above it counts from its edge")
   func deadBand() {
-    let rig = Rig { $0.motor.deadBandDuty = 0.05 }
+    let rig = Rig { $0.motorDrive.motor.deadBandDuty = 0.05 }
     rig.kill.setActive(true)
-    rig.joint.outputChanged(duty: 0.05, at: 0)
+    rig.drive(duty: 0.05, at: 0)
     #expect(rig.joint.truth(at: 10 * Self.milliseconds).radiansPerSecond == 0)
     rig.joint.place(radians: 1.6)
-    rig.joint.outputChanged(duty: 0.25, at: 10 * Self.milliseconds)
+    rig.drive(duty: 0.25, at: 10 * Self.milliseconds)
     // Against the end stop: standstill current V (d − dead band) / R.
     let amperes = rig.joint.motorAmperes(at: 500 * Self.milliseconds)
     #expect(abs(amperes - 12 * 0.2 / 5) < 1e-6)
@@ -170,7 +175,7 @@ import Testing
     let rig = Rig()
     rig.joint.setObject(atRadians: 0.8)
     rig.kill.setActive(true)
-    rig.joint.outputChanged(duty: 0.2, at: 0)
+    rig.drive(duty: 0.2, at: 0)
     #expect(rig.joint.contactNewtons(at: 1 * Self.milliseconds) == 0)
     // 0.336 N·m at 25 mm; 20 N·m/rad deep.
     let end = 2_000 * Self.milliseconds
@@ -185,11 +190,11 @@ import Testing
   @Test("how often and in which order a joint is looked at does not change its motion")
   func looksDoNotMatter() {
     let seen = (0..<2).map { variant in
-      let rig = Rig { $0.plant.gravityNewtonMetres = 0.05 }
+      let rig = Rig { $0.motorDrive.plant.gravityNewtonMetres = 0.05 }
       rig.kill.setActive(true)
       for tick in 0..<500 {
         let time = Int64(tick) * Self.milliseconds
-        rig.joint.outputChanged(duty: 0.1 + 0.1 * Double(tick % 3), at: time + 300_007)
+        rig.drive(duty: 0.1 + 0.1 * Double(tick % 3), at: time + 300_007)
         if variant == 1 {
           for offset in [11_111, 777_777, 333_333] { _ = rig.joint.truth(at: time + Int64(offset)) }
         }
@@ -203,7 +208,7 @@ import Testing
   func noFuture() {
     let rig = Rig()
     rig.kill.setActive(true)
-    rig.joint.outputChanged(duty: 1, at: 5 * Self.milliseconds)
+    rig.drive(duty: 1, at: 5 * Self.milliseconds)
     #expect(rig.joint.truth(at: 4 * Self.milliseconds).radiansPerSecond == 0)
     #expect(rig.joint.truth(at: 6 * Self.milliseconds).radiansPerSecond > 0)
   }
@@ -263,7 +268,7 @@ import Testing
     rig.kill.setActive(true)
     rig.joint.setDriveScale(-1)
     rig.joint.setEncoderStuck(counts: 77)
-    rig.joint.outputChanged(duty: 0.5, at: 0)
+    rig.drive(duty: 0.5, at: 0)
     #expect(rig.joint.encoderCounts(at: 20 * Self.milliseconds) == 77)
     #expect(rig.joint.truth(at: 20 * Self.milliseconds).radiansPerSecond < 0)
     rig.joint.setEncoderStuck(counts: nil)

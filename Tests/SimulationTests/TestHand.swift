@@ -46,12 +46,14 @@ enum TestHand {
       },
       pwmChips: [
         PWMChipSpec(
-          name: "pwm", bus: 0, address: 0x60, frequencyHertz: 1500, oscillatorHertz: 25_000_000)
+          name: "pwm", chip: .pca9685(bus: 0, address: 0x60, oscillatorHertz: 25_000_000),
+          frequencyHertz: 1500)
       ],
       joints: (0..<jointCount).map {
         JointWiring(
           name: "joint\($0)", encoder: $0, currentSensor: $0,
-          actuator: ActuatorWiring(pwmChip: 0, channel: $0, directionLine: directionLine($0)))
+          actuator: .motor(
+            .phaseEnable(PWMOutput(chip: 0, channel: $0), direction: directionLine($0)), faultLine: nil))
       },
       killLine: killLine, eStopLine: eStopLine)
   }
@@ -68,15 +70,17 @@ enum TestHand {
       name: name, encoder: EncoderCalibration(zeroCounts: 2048, sign: 1),
       limits: JointLimits(
         lowerRadians: 0, upperRadians: 1.57, radiansPerSecond: 8, radiansPerSecondSquared: 200,
-        torqueNewtonMetres: 0.7, torqueRateNewtonMetresPerSecond: 100, currentAmperes: 1.2,
-        trackingErrorRadians: 0.3),
-      plant: PlantParameters(
-        inertiaKilogramSquareMetres: 2.5e-3, dampingNewtonMetreSeconds: 0.02, coulombNewtonMetres: 0,
-        gravityNewtonMetres: 0),
-      motor: MotorParameters(
-        torqueConstantNewtonMetresPerAmpere: 0.7, backEMFVoltSecondsPerRadian: 0.5, resistanceOhms: 5,
-        supplyVolts: 12, deadBandDuty: 0),
-      noise: NoiseFigures(encoderRadians: 0.55e-3, torqueNewtonMetres: 0.01),
+        currentAmperes: 1.2, trackingErrorRadians: 0.3),
+      drive: .motor(
+        MotorDrive(
+          plant: PlantParameters(
+            inertiaKilogramSquareMetres: 2.5e-3, dampingNewtonMetreSeconds: 0.02, coulombNewtonMetres: 0,
+            gravityNewtonMetres: 0),
+          motor: MotorParameters(
+            torqueConstantNewtonMetresPerAmpere: 0.7, backEMFVoltSecondsPerRadian: 0.5, resistanceOhms: 5,
+            supplyVolts: 12, deadBandDuty: 0), torqueLimitNewtonMetres: 0.7,
+          torqueRateNewtonMetresPerSecond: 100, torqueNoiseNewtonMetres: 0.01)),
+      encoderNoiseRadians: 0.55e-3,
       gains: GainSet(kp: 1.5, kd: 0.06, km: 0.8, lambdaPerSecond: 0.115, backCalculation: 0.02))
   }
 }
@@ -160,4 +164,15 @@ final class TranscriptBus: I2CBus {
 /// A bus under a virtual clock, without software time.
 func makeBus(clockHertz: Int = 1_000_000, clock: VirtualClock = VirtualClock()) -> SimulatedBus {
   SimulatedBus(name: "test", clockHertz: clockHertz, transferOverheadNanoseconds: 0, clock: clock)
+}
+
+/// The parts of a joint with a motor, which all joints of these tests have.
+extension JointCalibration {
+  var motorDrive: MotorDrive {
+    get {
+      guard case .motor(let drive) = drive else { preconditionFailure("joint \(name) has no motor") }
+      return drive
+    }
+    set { drive = .motor(newValue) }
+  }
 }

@@ -18,7 +18,7 @@ enum Fixtures {
     let joints = jointNames.enumerated().map { index, name in
       JointWiring(
         name: name, encoder: index, currentSensor: index < 2 ? index : nil,
-        actuator: ActuatorWiring(pwmChip: 0, channel: index, directionLine: line))
+        actuator: .motor(.phaseEnable(PWMOutput(chip: 0, channel: index), direction: line), faultLine: nil))
     }
     let force = ForceSensorSpec(
       name: "tip", bus: 0, port: nil, address: 0x48, input: 0, newtonsPerVolt: 5, joint: 2)
@@ -34,15 +34,17 @@ enum Fixtures {
         name: name, encoder: EncoderCalibration(zeroCounts: 0, sign: 1),
         limits: JointLimits(
           lowerRadians: 0, upperRadians: 1.57, radiansPerSecond: 8, radiansPerSecondSquared: 100,
-          torqueNewtonMetres: 0.7, torqueRateNewtonMetresPerSecond: 100, currentAmperes: 1.5,
-          trackingErrorRadians: 0.3),
-        plant: PlantParameters(
-          inertiaKilogramSquareMetres: 0.0025, dampingNewtonMetreSeconds: 0.02, coulombNewtonMetres: 0,
-          gravityNewtonMetres: 0),
-        motor: MotorParameters(
-          torqueConstantNewtonMetresPerAmpere: 0.5, backEMFVoltSecondsPerRadian: 0.5, resistanceOhms: 4,
-          supplyVolts: 6, deadBandDuty: 0),
-        noise: NoiseFigures(encoderRadians: 0.0005, torqueNewtonMetres: 0.001),
+          currentAmperes: 1.5, trackingErrorRadians: 0.3),
+        drive: .motor(
+          MotorDrive(
+            plant: PlantParameters(
+              inertiaKilogramSquareMetres: 0.0025, dampingNewtonMetreSeconds: 0.02, coulombNewtonMetres: 0,
+              gravityNewtonMetres: 0),
+            motor: MotorParameters(
+              torqueConstantNewtonMetresPerAmpere: 0.5, backEMFVoltSecondsPerRadian: 0.5, resistanceOhms: 4,
+              supplyVolts: 6, deadBandDuty: 0), torqueLimitNewtonMetres: 0.7,
+            torqueRateNewtonMetresPerSecond: 100, torqueNoiseNewtonMetres: 0.001)),
+        encoderNoiseRadians: 0.0005,
         gains: GainSet(kp: 1.5, kd: 0.06, km: 0.8, lambdaPerSecond: 0.115, backCalculation: 0.02))
     }
     return Calibration(

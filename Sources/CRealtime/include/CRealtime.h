@@ -79,6 +79,14 @@ static inline int crealtime_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
 // A mutable global, which Swift 6 does not let a program read.
 static inline char **crealtime_environment(void) { return environ; }
 
+// A GNU extension too.
+static inline int crealtime_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
+// MAP_FAILED is a cast, which Swift does not import.
+static inline void *crealtime_map_shared(int descriptor, size_t bytes, int writable) {
+  void *start = mmap(NULL, bytes, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, descriptor, 0);
+  return start == MAP_FAILED ? NULL : start;
+}
+
 static inline int crealtime_open(const char *path, int flags) { return open(path, flags); }
 
 #endif

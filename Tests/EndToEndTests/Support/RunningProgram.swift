@@ -62,6 +62,9 @@ final class RunningProgram {
       .flatMap { Int($0.split(whereSeparator: \.isWhitespace)[1]) }
   }
 
+  /// Whether every thread of it stands still after SIGSTOP.
+  var isStopped: Bool { Self.text("/proc/\(pid)/status").contains("State:\tT") }
+
   private static func text(_ path: String) -> String {
     (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
   }

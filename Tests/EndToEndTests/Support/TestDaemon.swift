@@ -40,16 +40,18 @@ final class TestDaemon {
   let data: String
   private let bench: TestBench
 
+  /// - Parameter launcher: a program and its first arguments that becomes the daemon by exec.
   init(
     _ bench: TestBench, board: String? = nil, broker: TestBroker? = nil, data: String? = nil,
-    socket: String = "control.sock"
+    socket: String = "control.sock", launcher: [String] = []
   ) throws {
     self.bench = bench
     self.socket = bench.path(socket)
     self.data = data ?? bench.path("recordings")
+    let words = launcher + [Repository.built("motorhandd")]
     program = try bench.start(
-      Repository.built("motorhandd"),
-      [
+      words[0],
+      words.dropFirst() + [
         "--board", try board ?? bench.patientBoard(), "--calibration", Repository.calibration, "--hand",
         Self.hand, "--socket", self.socket, "--data", self.data,
       ] + (broker.map { ["--broker", $0.url] } ?? []))

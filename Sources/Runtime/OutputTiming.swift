@@ -1,0 +1,66 @@
+import HandModel
+import PrimalLogic
+
+/// When the plant feels what a tick decides.
+///
+/// A bridge takes a duty over when its block has been written. A servo learns its command from the next pulse:
+/// the frames run free of the ticks, so that up to a whole frame passes first, half of one on average, and then
+/// the servo's own delay.
+struct OutputTiming {
+  /// Whole ticks for the certificate, rounded up: later is worse.
+  let delayTicks: Int
+  /// Periods on average, for the observer.
+  let meanPeriods: Double
+
+  init(
+    of index: Int, _ joint: JointCalibration, board: Board, plan: BusPlan
+  ) throws(DesignRefusal.Cause) {
+    let period = Double(plan.periodNanoseconds)
+    let actuator = board.joints[index].actuator
+    let chip = board.pwmChips[actuator.pwmChip]
+    let written = Self.writtenNanoseconds(index, board: board, plan: plan)
+    switch joint.drive {
+    case .motor:
+      // The kernel's chips take a new duty over at the end of a period.
+      let end = chip.bus == nil ? written + 1e9 / chip.frequencyHertz : written
+      delayTicks = 1
+      meanPeriods = min(end / period, 1)
+    case .servo(let servo):
+      let frame = 1e9 / chip.trueFrequencyHertz
+      guard frame <= period else {
+        throw .slowFrame(
+          chip: chip.name, frameHertz: chip.trueFrequencyHertz, rateHertz: board.control.rateHertz)
+      }
+      let delay = servo.delaySeconds * 1e9
+      let latest = written + frame + delay
+      guard latest <= Double(maximumDelayTicks) * period else {
+        throw .lateOutput(
+          seconds: latest * 1e-9, largestSeconds: Double(maximumDelayTicks) * period * 1e-9)
+      }
+      delayTicks = Int((latest / period).rounded(.up))
+      meanPeriods = (written + frame / 2 + delay) / period
+    }
+  }
+
+  /// From the tick's deadline to the end of the transfer that carries the joint's output.
+  private static func writtenNanoseconds(_ joint: Int, board: Board, plan: BusPlan) -> Double {
+    var end = HandDesign.actuatingPhase * Double(plan.periodNanoseconds)
+    let wiring = board.joints[joint].actuator
+    guard let bus = board.pwmChips[wiring.pwmChip].bus else { return end }
+    for slot in plan.schedules[bus].pwm {
+      let spec = board.buses[bus]
+      let bits = TransferBits.writeBlock(4 * slot.channelCount)
+      end += Double(bits) * 1e9 / Double(spec.clockHertz) + Double(spec.transferOverheadNanoseconds)
+      if slot.chip == wiring.pwmChip && slot.joints.contains(joint) { break }
+    }
+    return end
+  }
+}
+
+extension PWMChipSpec {
+  /// Pulses a second that really come out: a PCA9685 can only divide its oscillator (data sheet, §7.3.5).
+  var trueFrequencyHertz: Double {
+    guard case .pca9685(_, _, let oscillator) = chip else { return frequencyHertz }
+    return oscillator / (4096 * (oscillator / (4096 * frequencyHertz)).rounded())
+  }
+}

@@ -1,0 +1,44 @@
+import ArgumentParser
+import Devices
+import HandModel
+import LinuxIO
+import Runtime
+
+struct SafeState: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "safe-state",
+    abstract: "Release the kill line and switch every actuator off, without the daemon.",
+    discussion: """
+      What the service runs after every end of the daemon, crash and SIGKILL included. May be repeated. While a \
+      daemon runs it owns the lines: use motorhand stop.
+      Exit codes: 0 done, or nothing to do for a simulated board; 2 the board file is broken or unreadable; \
+      4 a line or chip could not be reached: what the kill line does not hold is then not known to be safe.
+      """)
+  @Argument(help: "Board file.") var board = "/etc/motorhand/board.yaml"
+
+  func run() throws {
+    let board: Board
+    do {
+      board = try Board(yaml: try HandFiles.text(self.board), file: self.board)
+    } catch {
+      complain("\(error)")
+      throw Exit.brokenFile
+    }
+    guard board.platform == .linux else {
+      print("board \(board.name) is simulated: its outputs ended with the process")
+      return
+    }
+    let hardware: LinuxHardware
+    do throws(HardwareErrors) {
+      hardware = try LinuxHardware(board: board)
+    } catch {
+      complain(
+        "board \(board.name): not every part could be opened; those that could are inactive:\n\(error)")
+      throw Exit.device
+    }
+    let failures = makeSafe(board, hardware: hardware)
+    for failure in failures { complain(failure) }
+    guard failures.isEmpty else { throw Exit.device }
+    print("board \(board.name): kill line released, every actuator off")
+  }
+}

@@ -1,0 +1,50 @@
+import Devices
+import HandModel
+import Simulation
+import Testing
+
+@testable import Runtime
+
+@Suite("Safe state")
+struct SafeStateTests {
+  private let hand = SimulatedHand(
+    board: TestHand.board, calibration: TestHand.calibration, seed: 1, clock: VirtualClock())
+
+  @Test(
+    "a hand that a dead process left driven is without torque afterwards, and still when it is done again")
+  func afterCrash() throws {
+    let board = TestHand.board
+    let line = hand.line(board.killLine)
+    line.setActive(true)
+    for chip in board.pwmChips {
+      guard case .pca9685(let bus, let address, let oscillatorHertz) = chip.chip else {
+        Issue.record("\(chip.name) is no PCA9685")
+        continue
+      }
+      let driver = try PCA9685(
+        name: chip.name, bus: hand.bus(bus), address: address, oscillatorHertz: oscillatorHertz,
+        frequencyHertz: chip.frequencyHertz)
+      _ = try driver.configure()
+      let counts: [UInt16] = [2000, 2000, 2000, 2000]
+      try driver.setDuty(first: 0, counts: counts.span)
+    }
+    #expect(hand.pwmChips.allSatisfy { $0.duty(0) > 0.4 && $0.duty(3) > 0.4 })
+    for _ in 0..<2 {
+      #expect(makeSafe(board, hardware: hand).isEmpty)
+      #expect(!line.isActive)
+      for chip in hand.pwmChips { #expect((0..<16).allSatisfy { chip.duty($0) == 0 }) }
+    }
+  }
+
+  @Test("a chip that does not answer is named, and the kill line is released all the same")
+  func deadChip() throws {
+    var board = TestHand.board
+    board.pwmChips[0].chip = .pca9685(bus: 5, address: 0x7F, oscillatorHertz: 25_000_000)
+    let line = hand.line(board.killLine)
+    line.setActive(true)
+    let failures = makeSafe(board, hardware: hand)
+    #expect(failures.count == 1)
+    #expect("\(try #require(failures.first))".contains(board.pwmChips[0].name))
+    #expect(!line.isActive)
+  }
+}
