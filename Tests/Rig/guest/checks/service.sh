@@ -105,7 +105,7 @@ check-watchdog() {
   kill -STOP "$before"
   await 60 daemon-after "$before" || fail "no new daemon: $(systemctl is-active motorhandd.service), PID $(daemon-pid) after $before"
   line-is KILL 0 || fail "the kill line is live after the restart"
-  journalctl -b -u motorhandd.service -o cat | grep -q -i watchdog || fail "the journal does not name the watchdog"
+  journalctl -b -u motorhandd.service -o cat | grep -q 'Watchdog timeout' || fail "the journal does not name the watchdog"
   echo "killed by the watchdog, restarted, idle"
 }
 
