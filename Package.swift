@@ -50,6 +50,9 @@ let package = Package(
     .testTarget(name: "HandModelTests", dependencies: ["HandModel"]),
     // What each driver must do on any bus; the buses' tests run it.
     .target(name: "DeviceContracts", dependencies: ["Devices"], path: "Tests/DeviceContracts"),
+    // Runs inside the real-kernel rig (docs/rig.md).
+    .executableTarget(
+      name: "rig-contracts", dependencies: ["DeviceContracts", "LinuxIO"], path: "Tests/Rig/Contracts"),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation", "DeviceContracts"]),
     .testTarget(name: "LinuxIOTests", dependencies: ["LinuxIO", "DeviceContracts"]),
     .executableTarget(name: "realtime-probe", dependencies: ["Realtime"], path: "Tests/Probe/Program"),
