@@ -52,7 +52,7 @@ let package = Package(
     .target(name: "DeviceContracts", dependencies: ["Devices"], path: "Tests/DeviceContracts"),
     // Runs inside the real-kernel rig (docs/rig.md).
     .executableTarget(
-      name: "rig-contracts", dependencies: ["DeviceContracts", "LinuxIO"], path: "Tests/Rig/Contracts"),
+      name: "rig-kernel", dependencies: ["DeviceContracts", "LinuxIO"], path: "Tests/Rig/Kernel"),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation", "DeviceContracts"]),
     .testTarget(name: "LinuxIOTests", dependencies: ["LinuxIO", "DeviceContracts"]),
     .executableTarget(name: "realtime-probe", dependencies: ["Realtime"], path: "Tests/Probe/Program"),

@@ -1,7 +1,7 @@
 // Does everything that Sources/CGPIO offers, and checks it against what gpio-sim's own files say of the line.
 // It starts with the errors that need no chip.
 //   exercise MAJOR                        only those
-//   exercise MAJOR LABEL LINE DIRECTORY   then all on a free line of a gpio-sim chip, DIRECTORY being its sim_gpioN
+//   exercise MAJOR LABEL LINE DIRECTORY   then all on a free line of gpio-sim, DIRECTORY being its sim_gpioN
 // MAJOR is the version of libgpiod that it must have been linked with. One line a step; the last sums up.
 // Exit code 0: all as expected; 1: not; 64: wrong arguments.
 #include <dirent.h>
@@ -172,7 +172,9 @@ static void pull(bool is_up) {
   if (fclose(file) != 0) fail("%s/pull: %s", directory, strerror(errno));
 }
 
-static void expect_level(const char *what, bool is_high) { expect_text(what, attribute("value"), is_high ? "1" : "0"); }
+static void expect_level(const char *what, bool is_high) {
+  expect_text(what, attribute("value"), is_high ? "1" : "0");
+}
 
 static cgpio_line *request_line(const char *path, unsigned offset, const cgpio_request *request) {
   cgpio_line *line = cgpio_line_request(path, offset, consumer, request);

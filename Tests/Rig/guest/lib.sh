@@ -58,13 +58,16 @@ stop-plant() { systemctl stop rig-plant.service 2>/dev/null || true; }
 # registers ADDRESS FIRST COUNT: bytes of a chip of the stub in one transfer, also where a kernel driver owns it.
 registers() { i2cget -f -y "$(stub-number)" "$1" "$2" i "$3"; }
 
+# The directory of the kernel's PWM chip at the golden address.
+golden-pwm() { echo "/sys/bus/i2c/devices/i2c-$(stub-number)/$(stub-number)-0061"/pwm/pwmchip*; }
+
 # The kernel's PCA9685 driver on its own address of the stub: kernel-pulse NANOSECONDS PERIOD prints the four bytes
 # of channel 0 and the prescaler that it writes.
 kernel-pulse() {
   local adapter chip
   adapter=/sys/bus/i2c/devices/i2c-$(stub-number)
   [[ -d $adapter/$(stub-number)-0061 ]] || echo "pca9685 $GOLDEN_PWM" >"$adapter/new_device"
-  chip=$(echo "$adapter/$(stub-number)-0061"/pwm/pwmchip*)
+  chip=$(golden-pwm)
   [[ -d $chip/pwm0 ]] || echo 0 >"$chip/export"
   await 5 test -w "$chip/pwm0/duty_cycle" || fail "the kernel's driver offers no channel 0"
   # Shrinking duty first, growing period first: duty never exceeds the period.

@@ -111,9 +111,42 @@ check-e-stop() {
   echo "seen at tick $seen, tripped at $tripped, outputs off at $off; $late live ticks after the pull"
 }
 
-check-contract() {
-  [[ -x /payload/rig/rig-contracts ]] || fail "no rig-contracts: the package of Tests/Rig/Contracts was not built"
+# The daemon lets its chips and lines go, and the stub has the contracts' addresses.
+for-contracts() {
+  [[ -x /payload/rig/rig-kernel ]] || fail "no rig-kernel: the program of Tests/Rig/Kernel was not built"
   if daemon-active; then systemctl stop motorhandd.service; fi
   ./hardware contract
-  ./rig-contracts "$(stub-bus)"
+}
+
+check-drivers() {
+  for-contracts
+  ./rig-kernel drivers "$(stub-bus)"
+}
+
+check-lines() {
+  for-contracts
+  ./rig-kernel lines rig-lines SPARE "$(sim-line SPARE)"
+}
+
+check-sysfs-pwm() {
+  for-contracts
+  local chip device found
+  # Binds the driver; its channel 0 would hold the chip to one period.
+  kernel-pulse 0 20000000 >/dev/null
+  chip=$(golden-pwm)
+  echo 0 >"$chip/pwm0/enable"
+  device=$(basename "$(realpath "$chip/device")")
+  coproc RIG { ./rig-kernel pwm "$device" "$(stub-bus)" "${GOLDEN_PWM#0x}"; }
+  local pid=$RIG_PID
+  exec {answers}<&"${RIG[0]}" {orders}>&"${RIG[1]}"
+  read -r -t 30 found <&$answers && [[ $found == 'pulse set' ]] || { wait "$pid" || true; fail "no pulse was set: $found"; }
+  found=$(registers $GOLDEN_PWM 0x0a 4)
+  [[ $found == '0x00 0x00 0x34 0x01' ]] || fail "1.5 ms of 20 ms: found $found, expected 0x00 0x00 0x34 0x01"
+  echo >&$orders
+  figures=$(cat <&$answers)
+  wait "$pid" || fail "$figures"
+  # OFF_H bit 4: full off.
+  found=$(registers $GOLDEN_PWM 0x0d 1)
+  ((found & 0x10)) || fail "after the owner's end: OFF_H is $found, expected full off"
+  echo "$figures"
 }
