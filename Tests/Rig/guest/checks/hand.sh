@@ -33,7 +33,7 @@ check-grasp() {
   arm
   local name degrees figures=()
   while read -r name degrees; do
-    motorhand pose "$name" --seconds 1 >/dev/null || fail "pose $name was refused"
+    motorhand pose "$name" --seconds 3 >/dev/null || fail "pose $name was refused"
     # Words are wanted.
     # shellcheck disable=SC2086
     await 25 stands-at $degrees || fail "pose $name, $degrees degrees: encoders at $(plant-angles) rad, status $(
@@ -54,7 +54,7 @@ check-pulses() {
   local pose channel pulses bytes byte prescaler count nanoseconds compared=0
   prescaler=$(registers $PWM 0xfe 1)
   for pose in power pointing; do
-    motorhand pose $pose --seconds 1 >/dev/null || fail "pose $pose was refused"
+    motorhand pose $pose --seconds 3 >/dev/null || fail "pose $pose was refused"
     await 15 state-is armed || state-is tracking || fail "state $(state), fault $(fault)"
     # All channels in one transfer, from one frame.
     pulses=$(registers $PWM 6 20)
@@ -71,7 +71,7 @@ check-pulses() {
       compared=$((compared + 1))
     done
   done
-  motorhand pose open --seconds 1 >/dev/null
+  motorhand pose open --seconds 3 >/dev/null
   echo "$compared pulses and prescaler $prescaler as the kernel's driver writes them"
 }
 
