@@ -165,6 +165,7 @@ struct PublisherBrokerTests {
     // A fault happens while nobody listens.
     #expect(
       rig.feeding(state: .fault) { rig.publisher.status.drops.notConnected > before.drops.notConnected + 2 })
+    #expect(eventually { rig.publisher.status.lastError.hasSuffix("connect: Connection refused") })
     #expect(rig.publisher.status.eventsWaiting > 0)
     try broker.start()
     let observer = try Observer(port: broker.port)
