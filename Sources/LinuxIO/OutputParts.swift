@@ -9,6 +9,8 @@ package struct OutputParts {
   package var killLine: (any DigitalLine)?
   /// The buses with a PWM chip, by their index in `Board.buses`.
   package var buses: [Int: any I2CBus] = [:]
+  /// A running daemon holds the kill line.
+  package private(set) var isDriven = false
   /// The channels of the kernel's PWM chips that joints use.
   package var channels: [PWMOutput: any PWMChannel] = [:]
 
@@ -21,13 +23,19 @@ package struct OutputParts {
     }
   }
 
-  /// Opens each part for itself, the kill line first.
+  /// Opens each part for itself, the kill line first. A kill line that a program of ours holds belongs to a hand
+  /// that is driven: then nothing else is opened, as switching off what the driver believes on is not safe.
   /// - Parameter errors: gets the parts that could not be opened.
   package init(opening board: Board, in tree: SystemTree = .machine, errors: inout [HardwareError]) {
     do throws(HardwareError) {
-      killLine = try GPIOLine(
-        board.killLine, direction: .output, among: GPIOChip.all(in: tree), in: tree)
-    } catch { errors.append(error) }
+      killLine = try GPIOLine(board.killLine, direction: .output, among: GPIOChip.all(in: tree), in: tree)
+    } catch {
+      errors.append(error)
+      if error.kind == .busy && error.found.hasPrefix(GPIOLine.consumerPrefix) {
+        isDriven = true
+        return
+      }
+    }
     for bus in board.pwmBuses {
       let spec = board.buses[bus]
       do throws(HardwareError) {

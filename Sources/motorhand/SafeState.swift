@@ -34,6 +34,10 @@ struct SafeState: ParsableCommand {
     let failures = makeSafe(board, parts)
     for part in missing { complain(part) }
     for failure in failures { complain(failure) }
+    guard !parts.isDriven else {
+      complain("board \(board.name): a daemon drives this hand; use motorhand stop, or end the daemon first")
+      throw Exit.device
+    }
     guard missing.isEmpty && failures.isEmpty else {
       complain(
         "board \(board.name): \(parts.killLine == nil ? "kill line NOT released" : "kill line released"); every "
