@@ -46,8 +46,10 @@ let package = Package(
         "Runtime", "Recording", "LinuxIO",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
-    .testTarget(name: "PrimalLogicTests", dependencies: ["PrimalLogic"]),
-    .testTarget(name: "HandModelTests", dependencies: ["HandModel"]),
+    // Random numbers of property tests, repeatable from a printed seed.
+    .target(name: "SeededRandom", path: "Tests/SeededRandom"),
+    .testTarget(name: "PrimalLogicTests", dependencies: ["PrimalLogic", "SeededRandom"]),
+    .testTarget(name: "HandModelTests", dependencies: ["HandModel", "SeededRandom"]),
     // What each driver must do on any bus; the buses' tests run it.
     .target(name: "DeviceContracts", dependencies: ["Devices"], path: "Tests/DeviceContracts"),
     // Runs inside the real-kernel rig (docs/rig.md).
@@ -56,9 +58,9 @@ let package = Package(
     .testTarget(name: "SimulationTests", dependencies: ["Simulation", "DeviceContracts"]),
     .testTarget(name: "LinuxIOTests", dependencies: ["LinuxIO", "DeviceContracts"]),
     .executableTarget(name: "realtime-probe", dependencies: ["Realtime"], path: "Tests/Probe/Program"),
-    .testTarget(name: "RealtimeTests", dependencies: ["Realtime", "realtime-probe"]),
+    .testTarget(name: "RealtimeTests", dependencies: ["Realtime", "realtime-probe", "SeededRandom"]),
     .testTarget(name: "ServiceTests", dependencies: ["Service"]),
-    .testTarget(name: "RuntimeTests", dependencies: ["Runtime"]),
+    .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "SeededRandom"]),
     // Runs the release build of the two programs (docs/realtime.md, "Proof").
     .testTarget(name: "ProofTests"),
     .executableTarget(
@@ -67,8 +69,8 @@ let package = Package(
     .executableTarget(
       name: "publisher-bench", dependencies: ["Telemetry"], path: "Benchmarks/publisher",
       exclude: ["peer.c", "run"]),
-    .testTarget(name: "RecordingTests", dependencies: ["Recording", "recorder-bench"]),
-    .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"]),
+    .testTarget(name: "RecordingTests", dependencies: ["Recording", "recorder-bench", "SeededRandom"]),
+    .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "SeededRandom"]),
     .testTarget(name: "EndToEndTests", dependencies: ["motorhandd", "motorhand"]),
   ]
 )
