@@ -3,7 +3,7 @@ import HandModel
 /// The SQL of a segment file. docs/recording.md describes it for readers.
 enum SegmentSchema {
   /// Raised whenever a reader of the older schema would misread a file.
-  static let version: Int64 = 2
+  static let version: Int64 = 3
   /// `PRAGMA application_id`: "MHRC", so that `file` and readers tell a segment from any other database.
   static let applicationID: Int64 = 0x4D48_5243
 
@@ -114,7 +114,7 @@ enum SegmentSchema {
   static func scale(decimals: Int) -> Int64 { (0..<decimals).reduce(1) { power, _ in power * 10 } }
 
   private static let tickDeclarations =
-    (TickColumn.allCases.map(\.declaration) + ["joints BLOB NOT NULL"]).joined(separator: ", ")
+    (TickColumn.allCases.map(\.declaration) + ["joints BLOB NOT NULL", "command BLOB"]).joined(separator: ", ")
 
   /// The ticks with words in place of codes.
   private static let tickNamed = {

@@ -18,7 +18,7 @@ final class SegmentWriter {
   private var fault = FaultCode.none
   private let connection: SQLiteConnection
   private let insert: SQLiteStatement
-  private let blob = UnsafeMutableRawPointer.allocate(byteCount: TickRow.largestBlob, alignment: 8)
+  private let blob = UnsafeMutableRawPointer.allocate(byteCount: TickRow.largestBlobs, alignment: 8)
 
   /// Creates the file with its schema and its description of the hand in one transaction. On failure nothing
   /// is left behind.
