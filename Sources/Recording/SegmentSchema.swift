@@ -32,6 +32,7 @@ enum SegmentSchema {
       blob_offset INTEGER, blob_bytes INTEGER, PRIMARY KEY (relation, name)) WITHOUT ROWID;
     CREATE TABLE byte_order (bytes BLOB NOT NULL);
     CREATE TABLE tick (\(tickDeclarations));
+    CREATE TABLE checkpoint (sequence INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
     CREATE VIEW tick_named AS \(tickNamed);
     CREATE VIEW joint_tick AS \(jointTick);
     """
@@ -93,6 +94,15 @@ enum SegmentSchema {
       unit.bindNull(4)
       unit.bindNull(5)
       unit.bindNull(6)
+      try unit.run()
+    }
+    for (relation, name, text) in [
+      ("tick", "joints", "bytes"), ("tick", "command", "bytes"), ("checkpoint", "bytes", "bytes"),
+      ("checkpoint", "sequence", "ticks"),
+    ] {
+      unit.bind(1, relation)
+      unit.bind(2, name)
+      unit.bind(3, text)
       try unit.run()
     }
     for field in JointField.allCases {

@@ -67,32 +67,35 @@ package enum GuardLimits {
 /// time comes in with the inputs. The same code runs on hardware, in simulation and in replay.
 package struct HandController: ~Copyable {
   private let settings: ControlSettings
-  private let jointCount: Int
-  private let joints: UnsafeMutablePointer<JointState>
+  let jointCount: Int
+  let joints: UnsafeMutablePointer<JointState>
   private let certificates: UnsafeMutablePointer<CertificateTable>
-  private let windows: UnsafeMutablePointer<WindowProduct>
+  let windows: UnsafeMutablePointer<WindowProduct>
   // Where the arrays lie in their structures: indexing them there, a copy of the whole array is not at the
   // optimiser's mercy.
   private let jointRecordsOffset: Int
   private let encodersOffset: Int
   private let hasher: OutputHasher
-  private var uncertifiedWindow: WindowProduct
-  private var overrunWindow: WindowProduct
+  /// Fingerprint of a checkpoint's layout.
+  let layout: UInt64
+  var uncertifiedWindow: WindowProduct
+  var overrunWindow: WindowProduct
   private let periodNanoseconds: Int64
 
-  private var state = HandState.starting
-  private var mode = ControlMode.idle
-  private var fault = FaultCode.none
-  private var faultJoint: UInt8 = 255
-  private var sequence: UInt64 = 0
-  private var lastNow: Int64 = 0
-  private var startNanoseconds: Int64 = 0
-  private var freshTicks = 0
-  private var isStreaming = false
-  private var lastStreamNanoseconds: Int64 = 0
-  private var handledCommand: UInt32 = 0
-  private var handledStream: UInt32 = 0
-  private var energyIntegral = 0.0
+  // What the controller remembers, with joints and windows. All of it is in a checkpoint.
+  var state = HandState.starting
+  var mode = ControlMode.idle
+  var fault = FaultCode.none
+  var faultJoint: UInt8 = 255
+  var sequence: UInt64 = 0
+  var lastNow: Int64 = 0
+  var startNanoseconds: Int64 = 0
+  var freshTicks = 0
+  var isStreaming = false
+  var lastStreamNanoseconds: Int64 = 0
+  var handledCommand: UInt32 = 0
+  var handledStream: UInt32 = 0
+  var energyIntegral = 0.0
   /// What the last command came to, for its sender.
   package private(set) var lastResult = CommandResult.executed
 
@@ -118,6 +121,8 @@ package struct HandController: ~Copyable {
     }
     uncertifiedWindow = WindowProduct(ticks: settings.windowTicks)
     overrunWindow = WindowProduct(ticks: settings.windowTicks)
+    layout = Self.layout(
+      of: joints[0], jointCount: jointCount, windowTicks: settings.windowTicks)
   }
 
   deinit {

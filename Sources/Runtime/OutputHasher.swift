@@ -1,23 +1,29 @@
 import HandModel
 
-/// Makes 64 bits of everything a tick decided: its record up to the end of the last joint, and the duties and pulses
-/// of its actuators. Two ticks with one hash are equal to the last bit of every value, but for a chance of 2⁻⁶⁴.
+/// Makes 64 bits of everything a tick saw and decided: its record up to the end of the last joint, the command it
+/// took, and the duties and pulses of its actuators. Two ticks with one hash are equal to the last bit of every value, but for a chance of 2⁻⁶⁴.
 struct OutputHasher: BitwiseCopyable {
   /// 64-bit words at the start of the record that are covered.
   private let wordCount: Int
   private let jointCount: Int
   private let dutyOffset: Int
   private let pulseOffset: Int
+  private let commandOffset: Int
+  private let targetsOffset: Int
 
   init(jointCount: Int) {
     guard let joints = MemoryLayout<TickRecord>.offset(of: \.joints),
       let duty = MemoryLayout<ActuatorCommand>.offset(of: \.duty),
-      let pulse = MemoryLayout<ActuatorCommand>.offset(of: \.pulseNanoseconds)
+      let pulse = MemoryLayout<ActuatorCommand>.offset(of: \.pulseNanoseconds),
+      let command = MemoryLayout<TickRecord>.offset(of: \.command),
+      let targets = MemoryLayout<TickCommand>.offset(of: \.targets)
     else { preconditionFailure("stored properties have an offset") }
     self.jointCount = jointCount
     wordCount = (joints + jointCount * MemoryLayout<JointRecord>.stride) / MemoryLayout<UInt64>.size
     dutyOffset = duty
     pulseOffset = pulse
+    commandOffset = command
+    targetsOffset = targets
   }
 
   /// Four lanes, because each step of one waits for the multiplication before it.
@@ -46,6 +52,14 @@ struct OutputHasher: BitwiseCopyable {
     for j in 0..<jointCount {
       c = mix(c, duties[j])
       d = mix(d, pulses[j])
+    }
+    if !(record.pointee.command.kind == .none) {
+      let command = UnsafeRawPointer(record).advanced(by: commandOffset)
+      let targets = command.advanced(by: targetsOffset).assumingMemoryBound(to: UInt64.self)
+      a = mix(a, UInt64(unsafeBitCast(record.pointee.command.kind, to: UInt8.self)) &<< 8 | UInt64(unsafeBitCast(record.pointee.command.source, to: UInt8.self)))
+      b = mix(b, UInt64(record.pointee.command.number) &<< 16 | UInt64(record.pointee.command.jointMask))
+      c = mix(c, record.pointee.command.seconds.bitPattern)
+      for j in 0..<jointCount { d = mix(d, targets[j]) }
     }
     return mix(mix(mix(a, b), c), d)
   }

@@ -81,7 +81,7 @@ final class Daemon {
       runtime = try HandRuntime(
         design: design, seed: options.seed, clock: MonotonicClock(), port: port,
         blackBox: keeper.store(identity))
-      recorder = try makeRecorder(runtime.recorderRing)
+      recorder = try makeRecorder(runtime)
       publisher = try makePublisher(runtime)
       try recorder?.start()
       try publisher?.start()
@@ -230,7 +230,7 @@ final class Daemon {
     let signals = SignalFence()
     let clock = VirtualClock()
     let runtime = try HandRuntime(design: design, seed: options.seed, clock: clock)
-    let recorder = try makeRecorder(runtime.recorderRing)
+    let recorder = try makeRecorder(runtime)
     let publisher = try makePublisher(runtime)
     try recorder?.start()
     try publisher?.start()
@@ -257,11 +257,13 @@ final class Daemon {
 
   // MARK: - Parts
 
-  private func makeRecorder(_ ring: Ring<TickRecord>) throws -> Recorder? {
+  private func makeRecorder(_ runtime: HandRuntime) throws -> Recorder? {
     guard let directory = options.dataDirectory else { return nil }
     var recording = RecorderOptions()
     recording.keepBytes = options.keepBytes
-    return try Recorder(directory: directory, identity: identity, ring: ring, options: recording)
+    return try Recorder(
+      directory: directory, identity: identity, ring: runtime.recorderRing, checkpoint: runtime.checkpoint,
+      options: recording)
   }
 
   private func makePublisher(_ runtime: HandRuntime) throws -> Publisher? {
