@@ -67,7 +67,7 @@ let package = Package(
       name: "publisher-bench", dependencies: ["Telemetry"], path: "Benchmarks/publisher",
       exclude: ["peer.c", "run"]),
     .testTarget(name: "RecordingTests", dependencies: ["Recording", "recorder-bench"]),
-    .testTarget(name: "ReplayTests", dependencies: ["Replay"]),
+    .testTarget(name: "ReplayTests", dependencies: ["Replay", "CSQLite"]),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"]),
     .testTarget(name: "EndToEndTests", dependencies: ["motorhandd", "motorhand"]),
   ]

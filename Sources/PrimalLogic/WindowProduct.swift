@@ -68,7 +68,9 @@ public struct WindowProduct: ~Copyable {
   /// They need not be copied at once: a push overwrites one entry, the oldest, so whoever copies from the oldest on,
   /// more than one entry a push, never meets one that has changed since.
   @_noLocks
-  public func copyEntries(to memory: UnsafeMutablePointer<Int64>, since head: Head, from first: Int, count: Int) {
+  public func copyEntries(
+    to memory: UnsafeMutablePointer<Int64>, since head: Head, from first: Int, count: Int
+  ) {
     for index in 0..<count {
       var place = head.next &+ first &+ index
       if place >= ticks { place = place &- ticks }

@@ -124,7 +124,8 @@ enum SegmentSchema {
   static func scale(decimals: Int) -> Int64 { (0..<decimals).reduce(1) { power, _ in power * 10 } }
 
   private static let tickDeclarations =
-    (TickColumn.allCases.map(\.declaration) + ["joints BLOB NOT NULL", "command BLOB"]).joined(separator: ", ")
+    (TickColumn.allCases.map(\.declaration) + ["joints BLOB NOT NULL", "command BLOB"]).joined(
+      separator: ", ")
 
   /// The ticks with words in place of codes.
   private static let tickNamed = {

@@ -22,11 +22,11 @@ package struct Replay {
 
   /// Runs every tick from which there is a state to begin with.
   /// - Parameters:
-  ///   - progress: called now and then with the number of ticks read so far.
   ///   - onTick: called with each tick as recorded and as replayed.
+  ///   - progress: called now and then with the number of ticks read so far.
   package func run(
-    progress: (UInt64) -> Void = { _ in },
-    onTick: (borrowing TickRecord, borrowing TickRecord) -> Void = { _, _ in }
+    onTick: (borrowing TickRecord, borrowing TickRecord) -> Void = { _, _ in },
+    progress: (UInt64) -> Void = { _ in }
   ) throws(ReplayError) -> ReplayResult {
     var result = ReplayResult()
     let bench = ReplayBench(design)

@@ -25,6 +25,8 @@ package struct ReplayPlot {
   private let title: String
   private var start: Int64?
   private var points: [Point] = []
+  /// From the first tick to the last, seconds.
+  private var duration = 0.0
   private var stride: UInt64 = 1
   private var seen: UInt64 = 0
 
@@ -41,6 +43,7 @@ package struct ReplayPlot {
     let now = recorded.deadlineNanoseconds
     let begin = start ?? now
     start = begin
+    duration = Double(now &- begin) * 1e-9
     seen += 1
     guard (seen - 1) % stride == 0 else { return }
     if points.count == Self.mostPoints {
@@ -52,7 +55,7 @@ package struct ReplayPlot {
     let would = replayed.joints[joint]
     points.append(
       Point(
-        seconds: Double(now &- begin) * 1e-9,
+        seconds: duration,
         values: [
           (was.positionRadians, would.positionRadians), (was.torqueNewtonMetres, would.torqueNewtonMetres),
           (was.lipschitz, would.lipschitz),
@@ -91,7 +94,7 @@ package struct ReplayPlot {
       high += 0.5
     }
     let plotWidth = Self.width - Self.left - Self.right
-    let duration = max(points.last?.seconds ?? 0, 1e-9)
+    let duration = max(duration, 1e-9)
     func place(_ point: Point, _ value: Double) -> String {
       let x = Self.left + point.seconds / duration * plotWidth
       let height = y + 20 + (high - value) / (high - low) * (Self.panelHeight - 20)

@@ -56,7 +56,10 @@ struct OutputHasher: BitwiseCopyable {
     if !(record.pointee.command.kind == .none) {
       let command = UnsafeRawPointer(record).advanced(by: commandOffset)
       let targets = command.advanced(by: targetsOffset).assumingMemoryBound(to: UInt64.self)
-      a = mix(a, UInt64(unsafeBitCast(record.pointee.command.kind, to: UInt8.self)) &<< 8 | UInt64(unsafeBitCast(record.pointee.command.source, to: UInt8.self)))
+      a = mix(
+        a,
+        UInt64(unsafeBitCast(record.pointee.command.kind, to: UInt8.self)) &<< 8
+          | UInt64(unsafeBitCast(record.pointee.command.source, to: UInt8.self)))
       b = mix(b, UInt64(record.pointee.command.number) &<< 16 | UInt64(record.pointee.command.jointMask))
       c = mix(c, record.pointee.command.seconds.bitPattern)
       for j in 0..<jointCount { d = mix(d, targets[j]) }

@@ -8,7 +8,8 @@ import Runtime
 
 struct LogReplay: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "replay", abstract: "Run the recorded ticks again and compare every bit of what they decided.",
+    commandName: "replay",
+    abstract: "Run the recorded ticks again and compare every bit of what they decided.",
     discussion: """
       With another calibration, or the gains of one, it shows what the hand would have been told; the samples stay \
       those of the recording.
@@ -52,7 +53,8 @@ struct LogReplay: ParsableCommand {
     let recorded = try files.design()
     if recorded.certificateJSON != recording.certificateJSON {
       complain(
-        "note: this version finds another certificate than version \(recording.version) recorded; L will differ")
+        "note: this version finds another certificate than version \(recording.version) recorded; L will differ"
+      )
     }
     var design = recorded
     if let path = gains ?? calibration {
@@ -63,9 +65,10 @@ struct LogReplay: ParsableCommand {
     let clock = MonotonicClock()
     let start = clock.now()
     var plots = try plots(recording)
-    let result = try replay.run(progress: progress(recording, since: start)) { was, would in
-      for index in plots.indices { plots[index].add(recorded: was, replayed: would) }
-    }
+    let result = try replay.run(
+      onTick: { was, would in
+        for index in plots.indices { plots[index].add(recorded: was, replayed: would) }
+      }, progress: progress(recording, since: start))
     let seconds = Double(clock.now() - start) * 1e-9
     clearProgress()
     if let plot {
@@ -187,7 +190,8 @@ private struct ReplayReport: Encodable {
     }
     if recordedEnd.state != replayedEnd.state || recordedEnd.fault != replayedEnd.fault {
       lines.append(
-        "ended \(recordedEnd.state) (\(recordedEnd.fault)), replayed \(replayedEnd.state) (\(replayedEnd.fault))")
+        "ended \(recordedEnd.state) (\(recordedEnd.fault)), replayed \(replayedEnd.state) (\(replayedEnd.fault))"
+      )
     }
     lines.append(
       String(
