@@ -21,14 +21,16 @@ extension EndToEnd {
 
     init() throws { bench = try TestBench() }
 
-    private func replay(_ recording: String, _ arguments: String...) throws -> (status: Int32, report: Report) {
+    private func replay(_ recording: String, _ arguments: String...) throws -> (status: Int32, report: Report)
+    {
       let outcome = try bench.run(
         Repository.built("motorhand"), ["log", "replay", recording, "--json"] + arguments)
       try #require(!outcome.output.isEmpty, "\(outcome.errors)")
       return (outcome.status, try outcome.decoded(Report.self))
     }
 
-    @Test("what a daemon did in real time, with stops, resets and a stall, is the same to the bit when run again")
+    @Test(
+      "what a daemon did in real time, with stops, resets and a stall, is the same to the bit when run again")
     func realTime() throws {
       let daemon = try TestDaemon(bench)
       let boot = try daemon.status().bootID
