@@ -48,16 +48,21 @@ let package = Package(
         "Runtime", "Recording", "Replay", "LinuxIO",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
-    .testTarget(name: "PrimalLogicTests", dependencies: ["PrimalLogic"]),
-    .testTarget(name: "HandModelTests", dependencies: ["HandModel"]),
+    // Random numbers of property tests, repeatable from a printed seed.
+    .target(name: "SeededRandom", path: "Tests/SeededRandom"),
+    .testTarget(name: "PrimalLogicTests", dependencies: ["PrimalLogic", "SeededRandom"]),
+    .testTarget(name: "HandModelTests", dependencies: ["HandModel", "SeededRandom"]),
     // What each driver must do on any bus; the buses' tests run it.
     .target(name: "DeviceContracts", dependencies: ["Devices"], path: "Tests/DeviceContracts"),
+    // Runs inside the real-kernel rig (docs/rig.md).
+    .executableTarget(
+      name: "rig-kernel", dependencies: ["DeviceContracts", "LinuxIO"], path: "Tests/Rig/Kernel"),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation", "DeviceContracts"]),
     .testTarget(name: "LinuxIOTests", dependencies: ["LinuxIO", "DeviceContracts"]),
     .executableTarget(name: "realtime-probe", dependencies: ["Realtime"], path: "Tests/Probe/Program"),
-    .testTarget(name: "RealtimeTests", dependencies: ["Realtime", "realtime-probe"]),
+    .testTarget(name: "RealtimeTests", dependencies: ["Realtime", "realtime-probe", "SeededRandom"]),
     .testTarget(name: "ServiceTests", dependencies: ["Service"]),
-    .testTarget(name: "RuntimeTests", dependencies: ["Runtime"]),
+    .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "SeededRandom"]),
     // Runs the release build of the two programs (docs/realtime.md, "Proof").
     .testTarget(name: "ProofTests"),
     .executableTarget(
@@ -66,9 +71,9 @@ let package = Package(
     .executableTarget(
       name: "publisher-bench", dependencies: ["Telemetry"], path: "Benchmarks/publisher",
       exclude: ["peer.c", "run"]),
-    .testTarget(name: "RecordingTests", dependencies: ["Recording", "recorder-bench"]),
+    .testTarget(name: "RecordingTests", dependencies: ["Recording", "recorder-bench", "SeededRandom"]),
     .testTarget(name: "ReplayTests", dependencies: ["Replay", "CSQLite"]),
-    .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"]),
+    .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "SeededRandom"]),
     .testTarget(name: "EndToEndTests", dependencies: ["motorhandd", "motorhand"]),
   ]
 )

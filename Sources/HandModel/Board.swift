@@ -194,6 +194,13 @@ package struct LineSpec: Sendable, Equatable {
   package var line: String
   package var activeLow: Bool
   package var bias: Bias
+
+  package init(chip: String, line: String, activeLow: Bool, bias: Bias) {
+    self.chip = chip
+    self.line = line
+    self.activeLow = activeLow
+    self.bias = bias
+  }
 }
 
 package struct JointWiring: Sendable, Equatable {

@@ -52,6 +52,20 @@ package struct HandIdentity: Sendable {
   package var version: String
   /// JSON of the certificate, stored inside each recording.
   package var certificateJSON: String
+
+  /// Whether an identifier may be used: it goes into topics and file names, so it holds no separator or wildcard.
+  package static func isValid(handID: String) -> Bool {
+    (1...64).contains(handID.utf8.count)
+      && handID.utf8.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+          UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
+          true
+        default: false
+        }
+      }
+  }
+
   package init(
     handID: String, bootID: String, board: Board, calibration: Calibration, boardYAML: String,
     calibrationYAML: String, version: String, certificateJSON: String

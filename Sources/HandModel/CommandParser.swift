@@ -170,8 +170,10 @@ package struct CommandParser: Sendable {
 
   private func index(ofJoint name: String, field: String) throws(CommandProblem) -> Int {
     guard let index = jointNames.firstIndex(of: name) else {
-      let hint = Suggestion.nearest(to: name, among: jointNames).map { " (did you mean \($0)?)" } ?? ""
-      throw CommandProblem("\(field): found unknown joint \(Self.shown(name))\(hint)")
+      let hint = Suggestion.nearest(to: name, among: jointNames).map { " (did you mean \($0)?)" }
+      throw CommandProblem(
+        "\(field): found unknown joint \(Self.shown(name))"
+          + (hint ?? ", expected one of \(jointNames.joined(separator: ", "))"))
     }
     return index
   }

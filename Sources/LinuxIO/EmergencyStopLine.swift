@@ -79,16 +79,22 @@ private final class LineWatch: Sendable {
   func end() { shouldEnd.store(true, ordering: .releasing) }
 
   func run() {
+    var wasActive = level.load(ordering: .acquiring) & 1 != 0
     while !shouldEnd.load(ordering: .acquiring) {
       switch line.nextEdge(timeoutNanoseconds: Self.lookNanoseconds) {
       case .toActive: wasPressed.store(true, ordering: .releasing)
-      case .toInactive, .none: break
+      case .toInactive:
+        // The kernel names an edge by the level it reads some time after it: a press that was over by then comes
+        // as two releases. A release of what was not pressed is such a press.
+        if !wasActive { wasPressed.store(true, ordering: .releasing) }
+      case .none: break
       case .failed:
         // Nothing more is known of this line: it stays active until the hand is started anew.
         level.store(Self.pack(true, at: clock.now()), ordering: .releasing)
         return
       }
-      level.store(Self.pack(line.isActive, at: clock.now()), ordering: .releasing)
+      wasActive = line.isActive
+      level.store(Self.pack(wasActive, at: clock.now()), ordering: .releasing)
     }
   }
 }

@@ -77,17 +77,17 @@ public struct JointLaw: BitwiseCopyable, Sendable {
     kernel.phi * memory + kernel.gain * (error - backCalculationRate * (demand - applied))
   }
 
-  /// The slope s in [0, 1] by which saturation acted on the difference of two demands:
-  /// (sat(v) − sat(v_nom)) / (v − v_nom), 1 while both are inside the limit.
+  /// The slope s in [0, 1] by which limits acted on the difference of two demands:
+  /// s = (τ − τ_nom) / (v − v_nom), 1 while both are applied as demanded.
   @_noLocks
-  public func slope(demand v: Double, nominalDemand: Double) -> Double {
-    let inside = v.magnitude <= torqueLimit && nominalDemand.magnitude <= torqueLimit
-    if inside { return 1 }
-    let difference = v - nominalDemand
+  public static func slope(
+    demand: Double, applied: Double, nominalDemand: Double, nominalApplied: Double
+  ) -> Double {
+    if demand == applied && nominalDemand == nominalApplied { return 1 }
+    let difference = demand - nominalDemand
     // Equal demands do not separate, whatever the slope: the smallest is the honest one at the limit.
-    if difference == 0 { return 0 }
-    let slope = (saturate(v) - saturate(nominalDemand)) / difference
-    return min(max(slope, 0), 1)
+    guard difference != 0 else { return 0 }
+    return min(max((applied - nominalApplied) / difference, 0), 1)
   }
 }
 

@@ -9,6 +9,15 @@ package enum CPULatencyError: Error, Equatable, Sendable {
   case write(errno: Int32)
 }
 
+extension CPULatencyError: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .open(let errno), .write(let errno):
+      "\(CPULatencyRequest.devicePath): \(String(cString: strerror(errno)))"
+    }
+  }
+}
+
 /// Keeps all CPUs out of idle states that take time to leave, for as long as the value lives.
 ///
 /// The kernel honours a request as long as the file is open (kernel documentation, "PM Quality Of Service").

@@ -10,6 +10,15 @@ package enum MemoryLockError: Error, Equatable, Sendable {
   case system(errno: Int32)
 }
 
+extension MemoryLockError: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .limited(let bytes): "no more than \(bytes) bytes may be locked (RLIMIT_MEMLOCK), expected unlimited"
+    case .system(let errno): "mlockall: \(String(cString: strerror(errno)))"
+    }
+  }
+}
+
 /// All memory of the process, present and future, stays resident once touched. Unlocked on deinit.
 ///
 /// MCL_ONFAULT locks a page when it is first touched instead of reading all mappings in at once: mapped but

@@ -17,6 +17,8 @@ package struct PrivilegeFinding: Sendable, Equatable {
   /// Short name, stable for programs: `sched-fifo`, `memory-lock`, `cpu-dma-latency`, `preempt-rt`,
   /// `rt-throttling`, `cpu-governor`, `isolated-cpus`.
   package let subject: String
+  package static let memoryLock = "memory-lock"
+  package static let cpuLatency = "cpu-dma-latency"
   package let status: Status
   package let found: String
   package let wanted: String
@@ -101,7 +103,7 @@ extension RealtimePrivileges {
     let isAllowed = limit == .max || capabilities.contains(.lockMemory)
     let limitText = limit.map { $0 == .max ? "unlimited" : "\($0) bytes" } ?? "unreadable"
     return PrivilegeFinding(
-      subject: "memory-lock", status: isAllowed ? .met : .missing,
+      subject: PrivilegeFinding.memoryLock, status: isAllowed ? .met : .missing,
       found: "RLIMIT_MEMLOCK \(limitText), "
         + (capabilities.contains(.lockMemory) ? "CAP_IPC_LOCK" : "no CAP_IPC_LOCK"),
       wanted: "all memory locked, present and future",
@@ -117,17 +119,19 @@ extension RealtimePrivileges {
     do throws(CPULatencyError) {
       _ = try CPULatencyRequest()
       return PrivilegeFinding(
-        subject: "cpu-dma-latency", status: .met, found: "\(path) accepts a request", wanted: wanted,
+        subject: PrivilegeFinding.cpuLatency, status: .met, found: "\(path) accepts a request",
+        wanted: wanted,
         remedy: "")
     } catch {
       switch error {
       case .open(let code) where code == ENOENT:
         return PrivilegeFinding(
-          subject: "cpu-dma-latency", status: .advised, found: "no \(path)", wanted: wanted,
+          subject: PrivilegeFinding.cpuLatency, status: .advised, found: "no \(path)", wanted: wanted,
           remedy: "kernel with CONFIG_CPU_IDLE and CONFIG_PM, or the kernel parameter cpuidle.off=1")
       case .open(let code), .write(let code):
         return PrivilegeFinding(
-          subject: "cpu-dma-latency", status: .missing, found: "\(path): \(String(cString: strerror(code)))",
+          subject: PrivilegeFinding.cpuLatency, status: .missing,
+          found: "\(path): \(String(cString: strerror(code)))",
           wanted: wanted,
           remedy: "udev rule KERNEL==\"cpu_dma_latency\", GROUP=\"realtime\", MODE=\"0660\" in "
             + "/etc/udev/rules.d/60-motorhand-latency.rules; systemd unit: SupplementaryGroups=realtime and, "

@@ -30,6 +30,19 @@ package enum RealtimeThreadError: Error, Equatable, Sendable {
   case system(errno: Int32)
 }
 
+extension RealtimeThreadError: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .notPermitted(let priority):
+      "SCHED_FIFO \(priority) refused: RLIMIT_RTPRIO or CAP_SYS_NICE is missing"
+    case .noSuchCPU(let cpu):
+      "there is no CPU \(cpu), or this process may not use it (\(sysconf(Int32(_SC_NPROCESSORS_ONLN))) are online, "
+        + "numbered from 0; taskset -p shows which are allowed)"
+    case .system(let errno): String(cString: strerror(errno))
+    }
+  }
+}
+
 /// A thread with explicit scheduling, CPU, and a small stack that is resident before its body runs.
 ///
 /// All signals are blocked in it: they are taken elsewhere and never interrupt the loop. The owner ends the

@@ -34,10 +34,12 @@ package enum RecordingError: Error, Equatable, CustomStringConvertible {
   package var description: String {
     switch self {
     case .directory(let path, let code):
-      "\(path): cannot be created or written: \(Self.systemText(code)) (errno \(code))"
+      "\(path): cannot be created or written: \(Self.systemText(code)) (errno \(code)); "
+        + "give a directory that this user may write (--data)"
     case .storage(let path, let operation, let code, let systemErrno, let message):
       "\(path): \(operation) failed: \(message) (SQLite code \(code)"
         + (systemErrno == 0 ? ")" : "; \(Self.systemText(systemErrno)))")
+        + (code & 0xFF == SQLITE_FULL ? "; free space there, and recording goes on" : "")
     case .invalidBootID(let bootID):
       "boot id '\(bootID)' is not a directory name: expected 1 to 64 of A-Z a-z 0-9 _ -"
     case .invalidOption(let name, let requirement):
@@ -49,7 +51,7 @@ package enum RecordingError: Error, Equatable, CustomStringConvertible {
     case .thread(let error):
       "the recorder's thread cannot be created: \(error)"
     case .notARecording(let path, let reason):
-      "\(path): not a recording: \(reason)"
+      "\(path): not a recording: \(reason); give a segment file, the directory of one start, or a data directory"
     case .severalRecordings(let path, let bootIDs):
       "\(path): holds \(bootIDs.count) recordings; name one of \(bootIDs.joined(separator: ", "))"
     case .unsupportedSchema(let path, let version):

@@ -22,6 +22,9 @@ package final class ActuatorWorker: @unchecked Sendable {
   private static let largestCommandAgeCycles = 5
   /// Failed writes in a row that make the actuators a fault.
   private static let largestWriteFailures = 3
+  /// Failed actuators are configured anew this often: as often as somebody who has put the plug back tries to
+  /// reset, and seldom enough for a bus on which nobody answers.
+  private static let recoveryHertz = 10
 
   /// Where the pulses of an output are kept: index into `pulses`.
   private typealias Output = Int
@@ -72,6 +75,8 @@ package final class ActuatorWorker: @unchecked Sendable {
   private var commandAge = 0
   private var isDriving = false
   private var writeFailures = 0
+  private let recoveryCycles: Int
+  private var cyclesToRecovery = 0
   private var current = ActuatorStatus()
 
   /// The actuators of PWM chips on `bus`, by its schedule; nil where it has none.
@@ -99,6 +104,7 @@ package final class ActuatorWorker: @unchecked Sendable {
       }
     }
     guard !blocks.isEmpty else { return nil }
+    recoveryCycles = Self.recoveryCycles(board)
     addJoints(board, outputs, hardware)
   }
 
@@ -120,7 +126,12 @@ package final class ActuatorWorker: @unchecked Sendable {
       }
     }
     guard !channels.isEmpty else { return nil }
+    recoveryCycles = Self.recoveryCycles(board)
     addJoints(board, outputs, hardware)
+  }
+
+  private static func recoveryCycles(_ board: Board) -> Int {
+    max(board.control.rateHertz / recoveryHertz, 1)
   }
 
   private func addJoints(_ board: Board, _ outputs: [PWMOutput: Output], _ hardware: any Hardware) {
@@ -185,7 +196,15 @@ package final class ActuatorWorker: @unchecked Sendable {
     watchFaultLines()
     defer { status.write(current) }
     guard command.enabled && commandAge <= Self.largestCommandAgeCycles else {
-      if isDriving { try switchOff() }
+      if isDriving {
+        // Outputs that may still be on are no actuators to arm: `recover` switches them off.
+        do throws(DeviceError) { try switchOff() } catch {
+          current.chipFailed = true
+          throw error
+        }
+      } else if current.chipFailed {
+        try recover()
+      }
       return
     }
     isDriving = true
@@ -200,6 +219,19 @@ package final class ActuatorWorker: @unchecked Sendable {
       if writeFailures >= Self.largestWriteFailures { current.chipFailed = true }
       throw error
     }
+  }
+
+  /// Configures every chip and channel anew, with all outputs off; the actuators are well again when all took it.
+  /// Only while nothing is driven: the transfers fill the time of the writes that are not made.
+  private func recover() throws(DeviceError) {
+    cyclesToRecovery -= 1
+    guard cyclesToRecovery <= 0 else { return }
+    cyclesToRecovery = recoveryCycles
+    var readyAt: Int64 = 0
+    if let failure = configure(readyAt: &readyAt).first { throw failure }
+    for chip in chips { try chip.checkHealth() }
+    writeFailures = 0
+    current.chipFailed = false
   }
 
   private func watchFaultLines() {

@@ -190,6 +190,8 @@ package final class BusWorker: @unchecked Sendable {
     if !current.busFailed {
       if cycle % healthCycles == 0 { readHealth() } else { readSlow() }
     }
+    // As after a failed reading of its own (`readSlow`): the sensor is not asked on a bus that has failed.
+    if current.busFailed { current.inertial = InertialSample() }
     bus.settle()
     samples.write(current)
   }

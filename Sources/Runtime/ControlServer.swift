@@ -58,7 +58,15 @@ package final class ControlServer: @unchecked Sendable {
       if reason == EWOULDBLOCK { throw .alreadyRunning(path: path) }
       throw .system(operation: "lock", path: path, errno: reason)
     }
-    unlink(path)
+    // The socket of a daemon that was killed goes; whatever else has that name is somebody's.
+    var found = stat()
+    if lstat(path, &found) == 0 {
+      guard found.st_mode & S_IFMT == S_IFSOCK else {
+        close(lock)
+        throw .occupied(path: path)
+      }
+      unlink(path)
+    }
     listener = socket(
       AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
     let mask = umask(0o117)

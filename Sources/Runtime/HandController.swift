@@ -661,21 +661,10 @@ package struct HandController: ~Copyable {
     out.pointee.torqueNewtonMetres = torque
     out.pointee.distance = root((certificates + j).pointee.distanceSquared(difference))
     certify(j, dt: dt, out)
-    joint.pointee.slope = Self.slope(
+    joint.pointee.slope = JointLaw.slope(
       demand: demand - load, applied: torque - load, nominalDemand: joint.pointee.nominal.demand,
       nominalApplied: joint.pointee.nominal.torque)
     joint.pointee.hasDecided = true
-  }
-
-  /// s = (sat(v) − sat(v_nom)) / (v − v_nom): 1 when both are inside their limits.
-  @_noLocks
-  static func slope(demand: Double, applied: Double, nominalDemand: Double, nominalApplied: Double) -> Double
-  {
-    if demand == applied && nominalDemand == nominalApplied { return 1 }
-    let difference = demand - nominalDemand
-    // Equal demands that are both limited: the secant is unknown, the worst one is 0.
-    guard difference != 0 else { return 0 }
-    return min(max((applied - nominalApplied) / difference, 0), 1)
   }
 
   /// Looks the certificate up for the interval that has passed and the slope with which it began; writes

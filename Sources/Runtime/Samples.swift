@@ -53,7 +53,7 @@ package struct ActuatorCommand: BitwiseCopyable, Sendable {
 
 /// What those that drive actuators tell the loop.
 package struct ActuatorStatus: BitwiseCopyable, Sendable {
-  /// A PWM chip lost its configuration or no longer takes writes.
+  /// A PWM chip lost its configuration or no longer takes writes, until it has been configured anew.
   package var chipFailed = false
   /// Bit j set: the bridge of joint j reports a fault of its own (nFAULT).
   package var failedJoints: UInt16 = 0

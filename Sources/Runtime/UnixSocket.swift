@@ -5,6 +5,8 @@ import Realtime
 package enum SocketError: Error, CustomStringConvertible {
   case pathTooLong(path: String, limit: Int)
   case alreadyRunning(path: String)
+  /// Something else lies where the socket is to be; it is left alone.
+  case occupied(path: String)
   case system(operation: String, path: String, errno: Int32)
   case closed(path: String)
   case timedOut(path: String, seconds: Double)
@@ -16,12 +18,29 @@ package enum SocketError: Error, CustomStringConvertible {
         + "choose a shorter one with --socket"
     case .alreadyRunning(let path):
       "control socket \(path): another motorhandd is running on it; stop it, or give this one its own --socket"
+    case .occupied(let path):
+      "control socket \(path): there is something else, expected a socket or nothing; remove it, or choose "
+        + "another path with --socket"
     case .system(let operation, let path, let errno):
       "control socket \(path): \(operation) failed: \(String(cString: strerror(errno)))"
-        + (errno == ENOENT || errno == ECONNREFUSED
-          ? "; is motorhandd running? (--socket names its socket)" : "")
+        + Self.remedy(operation, errno)
     case .closed(let path): "control socket \(path): the daemon closed the connection"
-    case .timedOut(let path, let seconds): "control socket \(path): no answer within \(seconds) s"
+    case .timedOut(let path, let seconds):
+      "control socket \(path): no answer within \(seconds) s; motorhandd hangs or is stopped"
+    }
+  }
+
+  private static func remedy(_ operation: String, _ errno: Int32) -> String {
+    switch (operation, errno) {
+    case ("connect", ENOENT), ("connect", ECONNREFUSED):
+      "; is motorhandd running? (--socket names its socket)"
+    case ("connect", EACCES):
+      "; join the group that owns it (ls -l shows it; usermod -aG GROUP USER, then log in again)"
+    case (_, ENOENT), (_, ENOTDIR):
+      "; create its directory, or choose another path with --socket"
+    case (_, EACCES), (_, EROFS):
+      "; choose a path that this user may write with --socket"
+    default: ""
     }
   }
 }
@@ -44,6 +63,9 @@ func withUnixAddress<Result>(
 
 /// A client of the control socket: one JSON line out, one JSON line in.
 package final class ControlClient {
+  /// Time that `request` waits for an answer. A daemon answers within a tick and a look at the socket.
+  package static let answerSeconds = 2.0
+
   private let path: String
   private let descriptor: Int32
   private var buffer: [UInt8] = []
@@ -98,7 +120,7 @@ package final class ControlClient {
   }
 
   /// One request, one reply.
-  package func request(_ line: String, seconds: Double = 2) throws(SocketError) -> String {
+  package func request(_ line: String, seconds: Double = answerSeconds) throws(SocketError) -> String {
     try send(line)
     return try receive(seconds: seconds)
   }

@@ -18,8 +18,8 @@ final class SimulatedPhaseEnable: PWMLoad {
   }
 }
 
-/// One half of a TB6612 (data sheet 2014-10-01, H-SW control function): IN1 and IN2 choose, PWM is the duty;
-/// both low coasts, both high brakes.
+/// One half of a TB6612: IN1 and IN2 choose, PWM is the duty; both low coasts, both high brakes. Not read in the
+/// data sheet (docs/hardware.md, actuators).
 final class SimulatedTB6612: PWMLoad {
   private let joint: SimulatedJoint
   private let in1: SimulatedLine
@@ -51,8 +51,9 @@ final class SimulatedTB6612: PWMLoad {
   }
 }
 
-/// One half of a DRV8833 (TI SLVSAR1, bridge control): the input that is high longer wins by the difference,
-/// both high brakes, both low coasts. What coasts for a part of the period (fast decay) counts as braking.
+/// One half of a DRV8833: the input that is high longer wins by the difference, both high brakes, both low coasts.
+/// Not read in the data sheet (docs/hardware.md, actuators). What coasts for a part of the period (fast decay)
+/// counts as braking.
 final class SimulatedDRV8833 {
   private let joint: SimulatedJoint
   private let fault: SimulatedBridgeFault

@@ -77,6 +77,12 @@ package final class SimulatedPCA9685: SimulatedChip {
     loads[channel] = load
   }
 
+  /// What a brown-out leaves: every register as at power-on. The chip's own thread only.
+  package func powerCycle(at now: Int64) {
+    powerOn()
+    changeOutputs(at: now)
+  }
+
   /// Table 4, defaults; also what the software reset (general call, 0x06) does.
   private func powerOn() {
     for index in 0..<256 { registers[index] = 0 }

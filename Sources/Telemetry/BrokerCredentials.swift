@@ -71,7 +71,8 @@ package enum BrokerCredentialsError: Error, Equatable, CustomStringConvertible {
 
   package var description: String {
     switch self {
-    case .unreadable(let file, let number): "credentials file \(file): \(String(cString: strerror(number)))"
+    case .unreadable(let file, let number):
+      "credentials file \(file): \(String(cString: strerror(number))); give a readable file with --credentials"
     case .notAFile(let file): "credentials file \(file): expected a regular file"
     case .openToOthers(let file, let mode):
       "credentials file \(file) has mode 0\(String(mode, radix: 8)) and is open to all users:"

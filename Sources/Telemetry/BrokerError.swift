@@ -17,8 +17,10 @@ enum BrokerError: Error, Equatable, CustomStringConvertible {
     switch self {
     case .credentials(let error): return error.description
     case .library(let call, let code, let number, let detail):
-      let name = String(cString: mosquitto_strerror(code))
-      let cause = code == MOSQ_ERR_ERRNO.code ? "\(name): \(String(cString: strerror(number)))" : name
+      // For MOSQ_ERR_ERRNO the library's own text is that of errno as it is by now.
+      let cause =
+        code == MOSQ_ERR_ERRNO.code
+        ? String(cString: strerror(number)) : String(cString: mosquitto_strerror(code))
       return detail.isEmpty ? "\(call): \(cause)" : "\(call): \(cause) (\(detail))"
     case .refused(let reason):
       let hint =

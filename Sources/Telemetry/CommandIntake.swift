@@ -13,8 +13,8 @@ struct InboundMessage: Sendable {
 /// Judges inbound messages and hands commands to the runtime. Runs on the publisher thread, never inside
 /// a callback of the library.
 struct CommandIntake {
-  /// A pose of 16 joints takes some 500 bytes; more than this is not a command.
-  static let largestBodyBytes = 8192
+  /// What the domain's parser reads at most.
+  static let largestBodyBytes = CommandParser.maximumBytes
   /// Messages waiting for the intake. The thread empties it after each turn of the network loop, so only a
   /// flood fills it.
   static let queueLimit = 64

@@ -36,7 +36,7 @@ package final class Publisher: Sendable {
       @escaping @Sendable (_ body: [UInt8], _ verb: String) -> Result<CommandEnvelope, CommandRejection>
   ) throws(PublisherOptionsError) {
     try options.validate()
-    guard Topics.isValid(handID: identity.handID) else { throw .badHandID(found: identity.handID) }
+    guard HandIdentity.isValid(handID: identity.handID) else { throw .badHandID(found: identity.handID) }
     if let file = options.credentialsFile {
       do throws(BrokerCredentialsError) { _ = try BrokerCredentials(file: file) } catch {
         throw .credentials(error)

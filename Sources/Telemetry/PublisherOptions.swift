@@ -162,7 +162,7 @@ package enum PublisherOptionsError: Error, Equatable, CustomStringConvertible {
       "TLS client certificate \(certificate ?? "missing"), key \(key ?? "missing"): expected both or none"
     case .badHandID(let found): "hand id '\(found)': expected 1 to 64 of A-Z a-z 0-9 _ -"
     case .credentials(let error): error.description
-    case .unreadable(let file, let reason): "\(file): \(reason)"
+    case .unreadable(let file, let reason): "TLS file \(file): \(reason); give a readable file"
     }
   }
 }

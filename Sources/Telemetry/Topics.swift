@@ -37,17 +37,4 @@ struct Topics: Sendable {
     guard topic.hasPrefix(commandPrefix) else { return nil }
     return String(topic.dropFirst(commandPrefix.count))
   }
-
-  /// An identifier goes into topics, so it may hold no level separator or wildcard.
-  static func isValid(handID: String) -> Bool {
-    (1...64).contains(handID.utf8.count)
-      && handID.utf8.allSatisfy { byte in
-        switch byte {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-          UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
-          true
-        default: false
-        }
-      }
-  }
 }

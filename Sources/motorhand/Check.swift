@@ -45,7 +45,8 @@ struct Check: ParsableCommand {
   @Flag(help: "Print the report as JSON.") var json = false
 
   func run() throws {
-    var (board, calibration) = try load(board: board, calibration: calibration.path(board: board))
+    let file = calibration.path(board: board)
+    var (board, calibration) = try load(board: board, calibration: file)
     if let rateHz {
       let allowed = 10...10_000
       guard allowed.contains(rateHz), 1_000_000_000 % rateHz == 0 else {
@@ -65,7 +66,7 @@ struct Check: ParsableCommand {
     if json {
       try printJSON(report)
     } else {
-      print(text(report) + (report.machine.map(text) ?? ""), terminator: "")
+      print("calibration \(file)\n" + text(report) + (report.machine.map(text) ?? ""), terminator: "")
     }
     guard report.fits && report.refusal == nil else { throw Exit.infeasible }
     guard report.machine?.isComplete ?? true else { throw Exit.device }
@@ -128,7 +129,7 @@ struct Check: ParsableCommand {
     }
     lines.append("")
     if report.fits {
-      lines.append(String(format: "fits; highest rate of this board: %.0f Hz", report.highestRateHertz))
+      lines.append(String(format: "the buses bear it; they would bear %.0f Hz", report.highestRateHertz))
     } else {
       let worst = report.buses.max { $0.load < $1.load }
       lines.append(

@@ -7,14 +7,8 @@ struct SocketOptions: ParsableArguments {
   @Option(help: "Control socket of the daemon.")
   var socket = defaultSocketPath
 
-  func connect() throws -> ControlClient {
-    do throws(SocketError) {
-      return try ControlClient(path: socket)
-    } catch {
-      complain(error)
-      throw Exit.noDaemon
-    }
-  }
+  /// Throws `SocketError`, for which the program ends with `Exit.noDaemon`.
+  func connect() throws(SocketError) -> ControlClient { try ControlClient(path: socket) }
 
   /// The daemon's present state.
   func snapshot(_ client: ControlClient) throws -> HandSnapshot {
@@ -48,12 +42,18 @@ struct CommandLine: Encodable {
   var joint: String?
   var radians: Double?
   var seconds: Double?
+  /// Nanoseconds of the wall clock, set by `json`: nobody waits for the command any longer. A daemon that hung
+  /// must not move the hand when it goes on.
+  var expiry: String?
 
   var json: String {
     get throws {
+      var dated = self
+      let now = Date().timeIntervalSince1970
+      dated.expiry = String(Int64((now + ControlClient.answerSeconds) * 1e9))
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.sortedKeys]
-      return String(decoding: try encoder.encode(self), as: UTF8.self)
+      return String(decoding: try encoder.encode(dated), as: UTF8.self)
     }
   }
 }
@@ -145,7 +145,7 @@ struct Move: ParsableCommand {
   @OptionGroup var socket: SocketOptions
   @OptionGroup var reply: ReplyOptions
   @Argument(help: "Joint, for example index-proximal.") var joint: String
-  @Argument(help: "Angle in radians, or in degrees with --degrees.") var angle: Double
+  @Argument(help: "Angle in radians, or in degrees with --degrees.", transform: number) var angle: Double
   @Flag(help: "The angle is in degrees.") var degrees = false
   @Option(help: "Duration; without it as fast as the limits allow.") var seconds: Double?
   func run() throws {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import HandModel
 import Runtime
 
 /// Leads a running hand through a grasp sequence with the live view, and sums up.
@@ -46,9 +47,16 @@ struct Demo: ParsableCommand {
     let last = try socket.snapshot(client)
     report(last, ticks: last.ticks - firstTick, elapsed: Date().timeIntervalSince(start), motions: turn)
     if let failure {
-      complain("the hand stopped with a fault: \(failure)")
+      complain("the hand stopped with a fault: \(failure)\(Self.advice(last))")
       throw Exit.failure
     }
+  }
+
+  /// What a machine that does not keep time makes of a healthy hand.
+  private static func advice(_ snapshot: HandSnapshot) -> String {
+    let late = [FaultCode.uncertifiedBudget, .deadlineMisses].map(\.name)
+    guard let fault = snapshot.fault, late.contains(fault) else { return "" }
+    return "; this machine did not keep time, as a busy or virtual one: motorhand bench loop measures it"
   }
 
   private func waitFor(_ client: ControlClient, state: String) throws -> HandSnapshot {

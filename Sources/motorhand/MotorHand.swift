@@ -31,6 +31,31 @@ struct MotorHand: ParsableCommand {
       Reset.self,
       SafeState.self, Demo.self, Check.self, Scan.self, Recover.self, Bench.self, Log.self,
     ])
+
+  static func main() {
+    do {
+      var command = try parseAsRoot(Swift.CommandLine.arguments.dropFirst().map(protectingSign))
+      try command.run()
+    } catch let error as SocketError {
+      complain(error)
+      exit(withError: Exit.noDaemon)
+    } catch {
+      exit(withError: error)
+    }
+  }
+
+  /// A negative number is a value, not a bundle of options: a space before it says so to the parser.
+  private static func protectingSign(_ argument: String) -> String {
+    Double(argument).map { $0.sign == .minus && argument != "-0" } ?? false ? " " + argument : argument
+  }
+}
+
+/// Reads a number, finite and perhaps negative (`MotorHand.main`).
+@Sendable func number(_ text: String) throws -> Double {
+  guard let value = Double(text.drop { $0 == " " }), value.isFinite else {
+    throw ValidationError("found '\(text)', expected a number")
+  }
+  return value
 }
 
 /// Prints a value as JSON that people can read, keys in alphabetical order.

@@ -19,7 +19,7 @@ struct Recover: ParsableCommand {
   func run() throws {
     let spec = try busOfBoard()
     if (try? ControlClient(path: socket.socket)) != nil {
-      complain("a daemon runs on \(socket.socket): stop it first (systemctl stop motorhand)")
+      complain("a daemon runs on \(socket.socket): stop it first (systemctl stop motorhandd)")
       throw Exit.failure
     }
     do throws(HardwareError) {

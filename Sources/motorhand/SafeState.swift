@@ -12,7 +12,8 @@ struct SafeState: ParsableCommand {
       What the service runs after every end of the daemon, crash and SIGKILL included. May be repeated. While a \
       daemon runs it owns the lines: use motorhand stop.
       Exit codes: 0 done, or nothing to do for a simulated board; 2 the board file is broken or unreadable; \
-      4 a line or chip could not be reached: what the kill line does not hold is then not known to be safe.
+      4 a line or chip could not be reached, all others are off: what the kill line does not hold is then not \
+      known to be safe.
       """)
   @Argument(help: "Board file.") var board = "/etc/motorhand/board.yaml"
 
@@ -28,17 +29,22 @@ struct SafeState: ParsableCommand {
       print("board \(board.name) is simulated: its outputs ended with the process")
       return
     }
-    let hardware: LinuxHardware
-    do throws(HardwareErrors) {
-      hardware = try LinuxHardware(board: board)
-    } catch {
-      complain(
-        "board \(board.name): not every part could be opened; those that could are inactive:\n\(error)")
+    var missing: [HardwareError] = []
+    let parts = OutputParts(opening: board, errors: &missing)
+    let failures = makeSafe(board, parts)
+    for part in missing { complain(part) }
+    for failure in failures { complain(failure) }
+    guard !parts.isDriven else {
+      complain("board \(board.name): a daemon drives this hand; use motorhand stop, or end the daemon first")
       throw Exit.device
     }
-    let failures = makeSafe(board, hardware: hardware)
-    for failure in failures { complain(failure) }
-    guard failures.isEmpty else { throw Exit.device }
+    guard missing.isEmpty && failures.isEmpty else {
+      complain(
+        "board \(board.name): \(parts.killLine == nil ? "kill line NOT released" : "kill line released"); every "
+          + "actuator is off but those on the parts above: switch their supply off by hand, mend the parts, then "
+          + "run motorhand safe-state again")
+      throw Exit.device
+    }
     print("board \(board.name): kill line released, every actuator off")
   }
 }

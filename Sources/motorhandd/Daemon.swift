@@ -29,6 +29,8 @@ struct DaemonOptions {
 final class Daemon {
   /// How often the main thread looks at signals and at what there is to report.
   private static let watchMilliseconds = 200
+  /// A full disk drops ticks all the time: told at once, then this often.
+  private static let dropReportNanoseconds: Int64 = 10_000_000_000
 
   /// Why the hand stops.
   private enum End {
@@ -81,8 +83,9 @@ final class Daemon {
       runtime = try HandRuntime(
         design: design, seed: options.seed, clock: MonotonicClock(), port: port,
         blackBox: keeper.store(identity))
-      recorder = try makeRecorder(runtime)
+      // First what may be refused: a start that fails leaves no empty recording.
       publisher = try makePublisher(runtime)
+      recorder = try makeRecorder(runtime)
       try recorder?.start()
       try publisher?.start()
       try runtime.start(cpu: options.cpu, requireRealtime: options.requireRealtime)
@@ -137,6 +140,7 @@ final class Daemon {
     var fault = FaultCode.none
     var storageFailing = false
     var dropped: UInt64 = 0
+    var nextDropReport: Int64 = 0
     var expired = 0
     while true {
       if let name = signals.wait(milliseconds: Self.watchMilliseconds) { return .signal(name) }
@@ -160,7 +164,8 @@ final class Daemon {
           storageFailing ? .storageFailing : .storageRecovered)
       }
       let lost = status.droppedByRing + status.droppedByStorage
-      if lost > dropped {
+      if lost > dropped && clock.now() >= nextDropReport {
+        nextDropReport = clock.now() + Self.dropReportNanoseconds
         log.report("recorder: \(lost - dropped) ticks dropped, \(lost) since start", .ticksDropped)
         dropped = lost
       }
@@ -207,7 +212,10 @@ final class Daemon {
     let record = runtime.latestRecord()
     log.report(
       "stopped: \(record.sequence + 1) ticks, \(record.overruns) overruns, outputs off, last state "
-        + record.state.name, .stopped)
+        + record.state.name
+        + (record.fault == .none
+          ? "" : " (\(record.fault.name)\(faultJoint(record).map { ", joint " + $0 } ?? ""))"),
+      .stopped)
     if log.journalFailures > 0 {
       log.report("journal: \(log.journalFailures) messages went to standard error instead")
     }
@@ -230,8 +238,8 @@ final class Daemon {
     let signals = SignalFence()
     let clock = VirtualClock()
     let runtime = try HandRuntime(design: design, seed: options.seed, clock: clock)
-    let recorder = try makeRecorder(runtime)
     let publisher = try makePublisher(runtime)
+    let recorder = try makeRecorder(runtime)
     try recorder?.start()
     try publisher?.start()
     log.report("ready: virtual time, \(ticks) ticks, seed \(options.seed), boot \(identity.bootID)")
@@ -279,11 +287,19 @@ final class Daemon {
 
   /// What full real-time operation lacks, with its remedy.
   private static func findings(_ process: borrowing RealtimeProcess) -> [String] {
-    var lacking = RealtimePrivileges.probe().findings.filter { $0.status == .missing }.map {
-      "\($0.subject): \($0.found), wanted \($0.wanted); \($0.remedy)"
+    let missing = RealtimePrivileges.probe().findings.filter { $0.status == .missing }
+    var lacking = missing.map { "\($0.subject): \($0.found), wanted \($0.wanted); \($0.remedy)" }
+    // What the probe has found needs no second line.
+    if let error = process.memoryLockError,
+      !missing.contains(where: { $0.subject == PrivilegeFinding.memoryLock })
+    {
+      lacking.append("memory lock: \(error)")
     }
-    if let error = process.memoryLockError { lacking.append("memory lock: \(error)") }
-    if let error = process.cpuLatencyError { lacking.append("CPU latency request: \(error)") }
+    if let error = process.cpuLatencyError,
+      !missing.contains(where: { $0.subject == PrivilegeFinding.cpuLatency })
+    {
+      lacking.append("CPU latency request: \(error)")
+    }
     return lacking
   }
 

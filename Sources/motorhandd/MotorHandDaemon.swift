@@ -44,6 +44,15 @@ struct MotorHandDaemon: ParsableCommand {
   @Option(help: "Virtual time only: JSON lines of commands, each with \"at\" in seconds.") var script: String?
 
   func validate() throws {
+    guard HandIdentity.isValid(handID: hand) else {
+      throw ValidationError("--hand: found '\(hand)', expected 1 to 64 of A-Z a-z 0-9 _ -")
+    }
+    guard broker != nil || (credentials == nil && tlsCa == nil && tlsCert == nil && tlsKey == nil) else {
+      throw ValidationError("--credentials and --tls-… need --broker: without it nothing is published")
+    }
+    do throws(PublisherOptionsError) { try publisherOptions()?.validate() } catch {
+      throw ValidationError("\(error)")
+    }
     guard keepGigabytes == 0 || (0.1...1e6).contains(keepGigabytes) else {
       throw ValidationError("--keep-gigabytes must be 0 or 0.1 to 1000000, found \(keepGigabytes)")
     }
@@ -83,27 +92,29 @@ struct MotorHandDaemon: ParsableCommand {
     }
   }
 
-  private func options() throws -> DaemonOptions {
-    var publisher: PublisherOptions?
-    if let broker {
-      var options = try PublisherOptions.parse(brokerURL: broker)
-      options.credentialsFile = credentials
-      if tlsCa != nil || tlsCert != nil || tlsKey != nil {
-        options.tls = .init(authorityFile: tlsCa, certificateFile: tlsCert, keyFile: tlsKey)
-      }
-      publisher = options
+  private func publisherOptions() throws(PublisherOptionsError) -> PublisherOptions? {
+    guard let broker else { return nil }
+    var options = try PublisherOptions.parse(brokerURL: broker)
+    options.credentialsFile = credentials
+    if tlsCa != nil || tlsCert != nil || tlsKey != nil {
+      options.tls = .init(authorityFile: tlsCa, certificateFile: tlsCert, keyFile: tlsKey)
     }
-    return DaemonOptions(
+    return options
+  }
+
+  private func options() throws -> DaemonOptions {
+    DaemonOptions(
       boardPath: board, calibrationPath: calibration, handID: hand, socketPath: socket,
       dataDirectory: noRecord ? nil : data,
-      keepBytes: keepGigabytes == 0 ? nil : UInt64(keepGigabytes * 1e9), broker: publisher, cpu: cpu,
+      keepBytes: keepGigabytes == 0 ? nil : UInt64(keepGigabytes * 1e9), broker: try publisherOptions(),
+      cpu: cpu,
       requireRealtime: requireRealtime,
       seed: seed)
   }
 
   private static func exitCode(_ error: any Error) -> ExitCode {
     switch error {
-    case is ConfigurationErrors, is UnreadableFile: ExitCode(2)
+    case is ConfigurationErrors, is UnreadableFile, is PublisherOptionsError: ExitCode(2)
     case is DesignRefusal, StartError.overloadedBuses: ExitCode(3)
     case StartError.devices, StartError.hardware, StartError.selfTest: ExitCode(4)
     case SocketError.alreadyRunning: ExitCode(5)

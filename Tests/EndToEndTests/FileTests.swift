@@ -59,7 +59,7 @@ extension EndToEnd {
       let board = Repository.root + "/Boards/beaglebone-black.yaml"
       let check = try bench.motorhand("check", board)
       #expect(check.status == 4)
-      #expect(check.output.contains("fits; highest rate of this board"))
+      #expect(check.output.contains("the buses bear it"))
       #expect(check.output.contains("kill line") && check.output.contains("→"))
       let json = try bench.motorhand("check", board, "--json")
       #expect(json.status == 4 && json.output.contains(#""state" : "missing""#))
@@ -176,6 +176,48 @@ extension EndToEnd {
       #expect(daemon.errors.contains("--scoket"), "\(daemon.errors)")
       let command = try bench.motorhand("poze", "power")
       #expect(command.status == 64)
+      for (arguments, words) in [
+        (["--hand", "a b"], "--hand: found 'a b'"), (["--broker", "example.org"], "expected mqtt://"),
+        (["--broker", "mqtt://h:99999"], "expected 1...65535"), (["--credentials", "x"], "need --broker"),
+      ] {
+        let outcome = try bench.run(
+          Repository.built("motorhandd"),
+          ["--board", Repository.board, "--calibration", Repository.calibration] + arguments)
+        #expect(outcome.status == 64, "\(arguments)")
+        #expect(outcome.errors.contains(words), "\(arguments): \(outcome.errors)")
+      }
+    }
+
+    @Test("a broker's file that is not there ends the daemon with 2 and leaves no recording")
+    func brokerFiles() throws {
+      let absent = bench.path("absent")
+      for option in ["--credentials", "--tls-ca"] {
+        let outcome = try bench.run(
+          Repository.built("motorhandd"),
+          [
+            "--board", Repository.board, "--calibration", Repository.calibration, "--socket",
+            bench.path("control.sock"), "--data", bench.path("data"), "--broker", "mqtts://127.0.0.1:1",
+            option, absent,
+          ])
+        #expect(outcome.status == 2, "\(option)")
+        #expect(outcome.errors.contains(absent) && outcome.errors.contains("give a readable file"))
+        #expect(!FileManager.default.fileExists(atPath: bench.path("data")))
+      }
+    }
+
+    @Test("a file that lies where the socket is to be is left alone")
+    func occupiedSocket() throws {
+      let path = bench.path("notes.txt")
+      try "mine".write(toFile: path, atomically: true, encoding: .utf8)
+      let outcome = try bench.run(
+        Repository.built("motorhandd"),
+        [
+          "--board", Repository.board, "--calibration", Repository.calibration, "--socket", path,
+          "--no-record",
+        ])
+      #expect(outcome.status == 1)
+      #expect(outcome.errors.contains("expected a socket or nothing"), "\(outcome.errors)")
+      #expect(try String(contentsOfFile: path, encoding: .utf8) == "mine")
     }
   }
 }

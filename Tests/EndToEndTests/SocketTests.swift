@@ -23,6 +23,8 @@ extension EndToEnd {
         (["disarm"], ""), (["reset"], "nothing to reset"), (["pose", "powr"], "did you mean power?"),
         (["move", "indx-distal", "0.5"], "did you mean index-distal?"),
         (["move", "index-distal", "90"], "index-distal: found 90.0, expected 0.0 to 1.6"),
+        (["move", "index-distal", "-0.5"], "index-distal: found -0.5, expected 0.0 to 1.6"),
+        (["move", "wrist", "0.5"], "expected one of thumb-proximal"),
         (["pose", "power", "--seconds", "0"], "seconds: found 0.0"),
       ] {
         let outcome = try bench.run(
@@ -152,6 +154,22 @@ extension EndToEnd {
         #expect(try daemon.status().state == "e-stop")
         #expect(try client.request(#"{"verb":"reset"}"#).result == "executed")
       }
+    }
+
+    @Test("a daemon that hung does not obey a command whose sender has given up, but a stop it does")
+    func lateCommand() throws {
+      let daemon = try TestDaemon(bench)
+      daemon.program.send(SIGSTOP)
+      #expect(waitUntil { daemon.program.isStopped })
+      for verb in ["arm", "stop"] {
+        let outcome = try daemon.command(verb)
+        #expect(outcome.status == 5 && outcome.errors.contains("no answer within 2.0 s"), "\(outcome.errors)")
+      }
+      daemon.program.send(SIGCONT)
+      #expect(try daemon.reaches("e-stop"))
+      try daemon.execute("reset")
+      #expect(try daemon.status().state == "idle")
+      #expect(!daemon.program.errors.contains("armed"))
     }
 
     @Test("sixteen clients are served, the seventeenth is told so and closed, and a place becomes free again")

@@ -1,4 +1,5 @@
 import PrimalLogic
+import SeededRandom
 import Testing
 
 /// Certificates are made once and shared: the search is the slow part of an unoptimised build.

@@ -1,5 +1,6 @@
 import Foundation
 import PrimalLogic
+import SeededRandom
 import Testing
 
 @Suite struct ExponentialTests {

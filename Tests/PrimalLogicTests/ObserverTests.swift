@@ -1,4 +1,5 @@
 import PrimalLogic
+import SeededRandom
 import Testing
 
 @Suite struct ObserverTests {

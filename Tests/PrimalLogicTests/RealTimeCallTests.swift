@@ -20,7 +20,9 @@ private func tick(
   let torque = law.saturate(v)
   _ = delay.push(torque)
   _ = law.nextMemory(0, error: 0.5, demand: v, applied: torque, kernel: kernel)
-  let found = certificate.lookup(dt: model.period, slope: law.slope(demand: v, nominalDemand: nominal.demand))
+  let slope = JointLaw.slope(
+    demand: v, applied: torque, nominalDemand: nominal.demand, nominalApplied: nominal.torque)
+  let found = certificate.lookup(dt: model.period, slope: slope)
   window.push(found.valid ? found.logarithm : 0)
   if window.isFull && window.sum >= 0 { window.reset() }
   let x = nominal.difference(

@@ -1,4 +1,5 @@
 import PrimalLogic
+import SeededRandom
 
 /// The loops whose golden values were computed independently (numpy and scipy in double precision, the worked
 /// example also in 40-digit arithmetic).
@@ -35,21 +36,17 @@ enum TestModels {
   }
 }
 
-/// SplitMix64: seeded, so that a failure can be repeated from the printed seed.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
+extension SeededGenerator {
   mutating func uniform(_ range: ClosedRange<Double>) -> Double { Double.random(in: range, using: &self) }
+}
+
+extension JointLaw {
+  /// The slope of this law's own saturation.
+  func slope(demand: Double, nominalDemand: Double) -> Double {
+    Self.slope(
+      demand: demand, applied: saturate(demand), nominalDemand: nominalDemand,
+      nominalApplied: saturate(nominalDemand))
+  }
 }
 
 /// A(s, dt) written out from the equations of docs/control.md, independently of the module's own assembly.

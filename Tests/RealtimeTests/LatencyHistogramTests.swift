@@ -1,4 +1,5 @@
 import Synchronization
+import SeededRandom
 import Testing
 
 @testable import Realtime
@@ -24,7 +25,7 @@ import Testing
   @Test("percentiles of random latencies lie at or above the exact ones, by less than 1.6 %")
   func percentiles() {
     let seed = UInt64.random(in: 0...UInt64.max)
-    var random = SplitMix64(state: seed)
+    var random = SeededGenerator(seed: seed)
     let histogram = LatencyHistogram()
     // Spread over all octaves up to 10 s.
     var values = (0..<20_000).map { _ in

@@ -1,4 +1,5 @@
 import Realtime
+import SeededRandom
 import Testing
 
 @Suite struct LoopCadenceTests {
@@ -47,7 +48,7 @@ import Testing
   @Test("advance agrees with stepping period by period, whatever the times")
   func property() {
     let seed = UInt64.random(in: 0...UInt64.max)
-    var random = SplitMix64(state: seed)
+    var random = SeededGenerator(seed: seed)
     for _ in 0..<2000 {
       let period = Int64.random(in: 1...50, using: &random)
       var cadence = LoopCadence(
@@ -68,18 +69,5 @@ import Testing
           "seed \(seed)")
       }
     }
-  }
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): a repeatable source for property tests.
-struct SplitMix64: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var mixed = state
-    mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
-    return mixed ^ mixed >> 31
   }
 }

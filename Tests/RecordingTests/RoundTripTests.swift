@@ -1,5 +1,6 @@
 import Foundation
 import HandModel
+import SeededRandom
 import Testing
 
 @testable import Recording

@@ -1,4 +1,5 @@
 import Foundation
+import SeededRandom
 import HandModel
 import PrimalLogic
 import Realtime
@@ -42,19 +43,6 @@ func handIdentity(bootID: String = "boot-1") throws -> HandIdentity {
     calibration: try Calibration(yaml: calibrationYAML, file: "nominal-hand.yaml", board: board),
     boardYAML: boardYAML, calibrationYAML: calibrationYAML, version: "1.2.3",
     certificateJSON: #"{"rate":0.667}"#)
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): any seed gives a full-period sequence.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed }
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
 }
 
 /// A fresh seed, printed so that a failure can be repeated by putting it here.

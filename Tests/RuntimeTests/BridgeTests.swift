@@ -1,6 +1,7 @@
 import Devices
 import Foundation
 import Simulation
+import SeededRandom
 import Testing
 
 @testable import HandModel

@@ -216,6 +216,47 @@ struct FaultTests {
     #expect((Self.faultTick...Self.faultTick + 100).contains(tick))
   }
 
+  @Test(
+    "a PWM chip that comes back from a loss of power is configured anew, and the hand can be reset and armed")
+  func powerLoss() throws {
+    let hand = try armed()
+    hand.before(Self.faultTick) { hand.hand.pwmChips[0].setConnected(false) }
+    hand.command(200, .reset)
+    hand.before(250) {
+      hand.hand.pwmChips[0].powerCycle(at: hand.clock.now())
+      hand.hand.pwmChips[0].setConnected(true)
+    }
+    hand.command(400, .reset)
+    hand.command(410, .arm)
+    hand.command(420, .pose(radians: TestHand.pose("power"), seconds: 1))
+    let records = hand.run(ticks: 1600)
+    #expect(records[Self.faultTick + 2].fault == .actuatorFault)
+    #expect(records[399].state == .fault, "a reset without the chip is refused")
+    #expect(records[400].state == .idle && records[410].state == .armed)
+    #expect(records[1599].state == .armed && records[1599].fault == .none)
+    for (joint, target) in TestHand.pose("power").enumerated() {
+      #expect(abs(records[1599].joints[joint].positionRadians - target) < 0.02, "joint \(joint)")
+    }
+  }
+
+  @Test("a chip that cannot be switched off keeps the hand from being armed until it has been")
+  func notSwitchedOff() throws {
+    let hand = try armed()
+    hand.before(Self.faultTick) { hand.hand.pwmChips[0].setConnected(false) }
+    hand.command(Self.faultTick, .disarm)
+    hand.command(110, .arm)
+    hand.before(150) { hand.hand.pwmChips[0].setConnected(true) }
+    hand.command(310, .arm)
+    let records = hand.run(ticks: 320) { record in
+      if record.sequence == 300 {
+        #expect((0..<16).allSatisfy { hand.hand.pwmChips[0].duty($0) == 0 })
+      }
+      return false
+    }
+    #expect(records[309].state == .idle && records[309].fault == .none)
+    #expect(records[310].state == .armed)
+  }
+
   @Test("the e-stop line switches off in the tick that sees it; the motors coast")
   func eStopLine() throws {
     let hand = try armed()

@@ -1,5 +1,6 @@
 import Devices
 import HandModel
+import LinuxIO
 import Simulation
 import Testing
 
@@ -30,7 +31,7 @@ struct SafeStateTests {
     }
     #expect(hand.pwmChips.allSatisfy { $0.duty(0) > 0.4 && $0.duty(3) > 0.4 })
     for _ in 0..<2 {
-      #expect(makeSafe(board, hardware: hand).isEmpty)
+      #expect(makeSafe(board, OutputParts(board, of: hand)).isEmpty)
       #expect(!line.isActive)
       for chip in hand.pwmChips { #expect((0..<16).allSatisfy { chip.duty($0) == 0 }) }
     }
@@ -42,9 +43,40 @@ struct SafeStateTests {
     board.pwmChips[0].chip = .pca9685(bus: 5, address: 0x7F, oscillatorHertz: 25_000_000)
     let line = hand.line(board.killLine)
     line.setActive(true)
-    let failures = makeSafe(board, hardware: hand)
+    let failures = makeSafe(board, OutputParts(board, of: hand))
     #expect(failures.count == 1)
     #expect("\(try #require(failures.first))".contains(board.pwmChips[0].name))
     #expect(!line.isActive)
+  }
+
+  @Test("what a bus or a line that could not be opened leaves undone, the others do")
+  func missingParts() throws {
+    let board = TestHand.board
+    var driven: [PCA9685] = []
+    for chip in board.pwmChips {
+      guard case .pca9685(let bus, let address, let oscillatorHertz) = chip.chip else { continue }
+      let driver = try PCA9685(
+        name: chip.name, bus: hand.bus(bus), address: address, oscillatorHertz: oscillatorHertz,
+        frequencyHertz: chip.frequencyHertz)
+      _ = try driver.configure()
+      let counts: [UInt16] = [2000]
+      try driver.setDuty(first: 0, counts: counts.span)
+      driven.append(driver)
+    }
+    var parts = OutputParts(board, of: hand)
+    parts.killLine = nil
+    #expect(makeSafe(board, parts).isEmpty)
+    for chip in hand.pwmChips { #expect(chip.duty(0) == 0) }
+
+    for driver in driven {
+      let counts: [UInt16] = [2000]
+      try driver.setDuty(first: 0, counts: counts.span)
+    }
+    hand.line(board.killLine).setActive(true)
+    parts = OutputParts(board, of: hand)
+    parts.buses = [:]
+    #expect(makeSafe(board, parts).isEmpty)
+    #expect(!hand.line(board.killLine).isActive)
+    for chip in hand.pwmChips { #expect(chip.duty(0) > 0.4) }
   }
 }

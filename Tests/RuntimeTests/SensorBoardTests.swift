@@ -132,6 +132,19 @@ struct SensorBoardTests {
     #expect(records[299].state == .armed)
   }
 
+  @Test("a bus that fails takes its inertial sample with it, in the same cycle")
+  func inertialBusGone() throws {
+    let hand = try armed()
+    hand.before(100) { hand.hand.buses[0].inject(.hang(nanoseconds: 100_000)) }
+    hand.before(200) { hand.hand.buses[0].clearFaults() }
+    let records = hand.run(ticks: 300)
+    #expect(!records[99].inertial.accelerationMetresPerSecondSquared.z.isNaN)
+    for record in records[100..<200] {
+      #expect(record.inertial.accelerationMetresPerSecondSquared.z.isNaN, "tick \(record.sequence)")
+    }
+    #expect(!records[299].inertial.accelerationMetresPerSecondSquared.z.isNaN)
+  }
+
   @Test("an inertial sensor that fell asleep shows no old values")
   func inertialAsleep() throws {
     let hand = try armed()

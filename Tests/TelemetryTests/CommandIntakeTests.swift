@@ -11,7 +11,8 @@ struct CommandIntakeTests {
   private func intake() -> CommandIntake {
     CommandIntake(
       bootID: Fixtures.bootID, submit: { [runtime] envelope, _ in runtime.submit(envelope) },
-      parse: BodyReader.parse)
+      // Read two seconds before the intake looks at it.
+      parse: { [wall] in Fixtures.parse($0, verb: $1, now: wall - 2_000_000_000) })
   }
 
   private func message(_ verb: String, _ body: String, retained: Bool = false) -> InboundMessage {
@@ -51,12 +52,14 @@ struct CommandIntakeTests {
   @Test(
     "what must not move the hand is refused with its reason",
     arguments: [
-      (#"{"id":"a","radians":[0.1],"speed":1}"#, false, "unknown field 'speed'"),
-      (#"{"id":"a","radians":[NaN]}"#, false, "not a JSON object"),
-      ("\u{1}\u{2}garbage", false, "not a JSON object"),
-      ("", false, "not a JSON object"),
-      (#"{"id":"a","radians":[0.1]}"#, true, "retained"),
-      (#"{"id":"a","expiry_ns":"1789999999000000000","radians":[0.1]}"#, false, "expired 1000 ms ago"),
+      (#"{"id":"a","radians":[0.1,0.2,0.3],"speed":1}"#, false, #""speed": found an unknown field"#),
+      (#"{"id":"a","radians":[NaN]}"#, false, "invalid JSON"),
+      ("\u{1}\u{2}garbage", false, "invalid JSON"),
+      ("", false, "expected pose or radians"),
+      (#"{"id":"a","radians":[0.1,0.2,0.3]}"#, true, "retained"),
+      (
+        #"{"id":"a","expiry":"1789999999000000000","radians":[0.1,0.2,0.3]}"#, false, "expired 1000 ms ago"
+      ),
     ])
   func refuses(body: String, retained: Bool, reason: String) throws {
     var intake = intake()
@@ -92,7 +95,7 @@ struct CommandIntakeTests {
     let stops = [
       message("stop", #"{"id":"s"}"#), message("stop", #"{"id":"s"}"#),
       message("stop", #"{"id":"s"}"#, retained: true), message("stop", "garbage"), message("stop", ""),
-      message("", #"{"id":"s","verb":"stop","expiry_ns":"1"}"#),
+      message("", #"{"id":"s","verb":"stop","expiry":"1"}"#),
       InboundMessage(verb: "stop", body: [], bodyBytes: 1 << 20, retained: false),
     ]
     for (index, stop) in stops.enumerated() {

@@ -51,6 +51,15 @@ enum Fixtures {
       hand: "left-7", joints: joints, poses: [Pose(name: "open", radians: [0, 0, 0])])
   }
 
+  private static let parser = CommandParser(board: board(), calibration: calibration())
+
+  /// As the daemon reads a command's body.
+  static func parse(
+    _ body: [UInt8], verb: String, now: Int64
+  ) -> Result<CommandEnvelope, CommandRejection> {
+    parser.parse(body, verb: verb.isEmpty ? nil : verb, now: now)
+  }
+
   static func identity(handID: String = handID, rateHertz: Int = 1000) -> HandIdentity {
     HandIdentity(
       handID: handID, bootID: bootID, board: board(rateHertz: rateHertz), calibration: calibration(),

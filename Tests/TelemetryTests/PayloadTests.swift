@@ -1,4 +1,5 @@
 import Foundation
+import SeededRandom
 import Testing
 
 @testable import HandModel
@@ -171,18 +172,5 @@ struct PayloadTests {
       ])
     let board = try #require(birth["board"] as? [String: String])
     #expect(board == ["name": "bench", "hash": FingerprintFNV1a("name: bench\n").text])
-  }
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): property tests repeat from their seed.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed }
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-    return mixed ^ (mixed >> 31)
   }
 }

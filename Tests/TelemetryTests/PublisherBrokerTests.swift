@@ -116,7 +116,7 @@ struct PublisherBrokerTests {
     #expect(try reply("p1")?["result"] as? String == "executed")
     observer.publish(base + "pose", #"{"id":"p1","radians":[0.9,0.9,0.9]}"#)
     observer.publish(base + "pose", #"{"id":"p2","extra":1,"radians":[0.1,0.2,0.3]}"#)
-    #expect(try reply("p2")?["reason"] as? String == "unknown field 'extra'")
+    #expect((try reply("p2")?["reason"] as? String)?.hasPrefix(#""extra": found an unknown field"#) == true)
     #expect(observer.all(topics.reply).count { (try? json($0.payload))?["id"] as? String == "p1" } == 2)
     observer.publish(base + "pose", #"{"radians":[NaN,0,0]}"#)
     observer.publish(base + "pose", [UInt8](repeating: 0x20, count: CommandIntake.largestBodyBytes + 1))
@@ -165,6 +165,7 @@ struct PublisherBrokerTests {
     // A fault happens while nobody listens.
     #expect(
       rig.feeding(state: .fault) { rig.publisher.status.drops.notConnected > before.drops.notConnected + 2 })
+    #expect(eventually { rig.publisher.status.lastError.hasSuffix("connect: Connection refused") })
     #expect(rig.publisher.status.eventsWaiting > 0)
     try broker.start()
     let observer = try Observer(port: broker.port)

@@ -1,4 +1,5 @@
 import Glibc
+import HandModel
 import Testing
 
 @testable import Telemetry
@@ -73,9 +74,9 @@ struct PublisherOptionsTests {
 
   @Test("a hand id that could change a topic is refused", arguments: ["", "a/b", "a+", "#", "a b", "ä"])
   func refusesHandID(id: String) {
-    #expect(!Topics.isValid(handID: id))
-    #expect(!Topics.isValid(handID: String(repeating: "a", count: 65)))
-    #expect(Topics.isValid(handID: String(repeating: "a", count: 64)))
+    #expect(!HandIdentity.isValid(handID: id))
+    #expect(!HandIdentity.isValid(handID: String(repeating: "a", count: 65)))
+    #expect(HandIdentity.isValid(handID: String(repeating: "a", count: 64)))
   }
 
   @Test("a credentials file gives user and password, comments and spaces inside kept apart")

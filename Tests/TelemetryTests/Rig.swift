@@ -39,7 +39,7 @@ final class Rig: Sendable {
       submit: { [runtime] envelope, source in
         source == .mqtt ? runtime.submit(envelope) : .refused(reason: "wrong source")
       },
-      parse: BodyReader.parse)
+      parse: { Fixtures.parse($0, verb: $1, now: Int64(Date().timeIntervalSince1970 * 1e9)) })
     try publisher.start()
   }
 
@@ -70,33 +70,5 @@ final class Rig: Sendable {
 
   func awaitConnected(_ wanted: Bool = true, within seconds: Double = 5) -> Bool {
     eventually(within: seconds) { publisher.status.connected == wanted }
-  }
-}
-
-/// A small JSON body reader with the rules of the intake's contract: unknown fields, missing fields and
-/// numbers that JSON does not know are refused. The daemon uses the domain's own parser.
-enum BodyReader {
-  static func parse(_ body: [UInt8], _ topicVerb: String) -> Result<CommandEnvelope, CommandRejection> {
-    guard
-      let value = try? JSONSerialization.jsonObject(with: Data(body)),
-      var fields = value as? [String: Any]
-    else { return .failure(CommandRejection(id: "", reason: "body is not a JSON object")) }
-    let id = fields.removeValue(forKey: "id") as? String ?? ""
-    let expiry = (fields.removeValue(forKey: "expiry_ns") as? String).flatMap { Int64($0) }
-    let verb = topicVerb.isEmpty ? fields.removeValue(forKey: "verb") as? String ?? "" : topicVerb
-    let radians = fields.removeValue(forKey: "radians") as? [Double]
-    if let unknown = fields.keys.first {
-      return .failure(CommandRejection(id: id, reason: "unknown field '\(unknown)'"))
-    }
-    let command: Command
-    switch (verb, radians) {
-    case ("arm", nil): command = .arm
-    case ("stop", nil): command = .stop
-    case ("reset", nil): command = .reset
-    case ("pose", let radians?): command = .pose(radians: radians, seconds: nil)
-    case ("stream", let radians?): command = .stream(radians: radians)
-    default: return .failure(CommandRejection(id: id, reason: "verb '\(verb)' with these fields"))
-    }
-    return .success(CommandEnvelope(id: id, expiryNanoseconds: expiry, command: command))
   }
 }

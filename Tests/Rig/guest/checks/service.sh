@@ -1,0 +1,126 @@
+# The daemon as a service of systemd.
+
+check-service() {
+  need-package
+  systemctl start motorhandd.service ||
+    fail "systemctl start: $(journalctl -u motorhandd.service -n 5 -o cat | paste -sd' ')"
+  daemon-active || fail "not active after start"
+  # Type=notify: active means that READY came.
+  [[ $(systemctl show --property=Type --value motorhandd.service) == notify ]] || fail "the unit is not Type=notify"
+  await 20 state-is idle || fail "state $(state), fault $(fault), expected idle"
+  line-is KILL 0 || fail "the kill line is live in an idle hand"
+  systemctl show --property=StatusText --value motorhandd.service
+}
+
+check-user() {
+  need-service
+  local status="/proc/$(daemon-pid)/status" uid field
+  uid=$(awk '$1 == "Uid:" {print $2, $3, $4, $5}' "$status")
+  [[ $uid == "$(id -u motorhand) $(id -u motorhand) $(id -u motorhand) $(id -u motorhand)" ]] ||
+    fail "runs as user $uid, expected motorhand"
+  for field in CapInh CapPrm CapEff CapBnd CapAmb; do
+    grep -q "^$field:[[:space:]]*0000000000000000$" "$status" || fail "$(grep "^$field" "$status"), expected none"
+  done
+  grep -q '^NoNewPrivs:[[:space:]]*1$' "$status" || fail "may gain privileges"
+  echo "user motorhand ($(id -u motorhand)), no capability in any set"
+}
+
+check-threads() {
+  need-service
+  local pid task name policy priority fields loops=0 buses=0 normal=0 locked
+  pid=$(daemon-pid)
+  locked=$(awk '$1 == "VmLck:" {print $2}' "/proc/$pid/status")
+  ((locked > 0)) || fail "VmLck is $locked kB: the memory is not locked"
+  for task in "/proc/$pid/task"/*; do
+    name=$(<"$task/comm")
+    # After the name in parentheses come the fields from 3 on: 40 is the priority, 41 the policy.
+    fields=$(sed 's/.*) //' "$task/stat")
+    priority=$(cut -d' ' -f38 <<<"$fields") policy=$(cut -d' ' -f39 <<<"$fields")
+    case $name in
+      loop)
+        [[ $policy == 1 && $priority == 80 ]] || fail "loop: policy $policy, priority $priority, expected FIFO (1), 80"
+        [[ $(awk '$1 == "Cpus_allowed_list:" {print $2}' "$task/status") == 1 ]] || fail "loop: not pinned to CPU 1"
+        loops=$((loops + 1)) ;;
+      bus* | e-stop | pwm*)
+        [[ $policy == 1 && $priority == 79 ]] || fail "$name: policy $policy, priority $priority, expected FIFO (1), 79"
+        buses=$((buses + 1)) ;;
+      *)
+        [[ $policy == 0 ]] || fail "$name: policy $policy, priority $priority, expected the normal one (0)"
+        normal=$((normal + 1)) ;;
+    esac
+  done
+  ((loops == 1 && buses >= 1)) || fail "$loops loop and $buses bus threads, expected 1 and at least 1"
+  echo "loop FIFO 80 on CPU 1; $buses at FIFO 79; $normal normal; $locked kB locked"
+}
+
+check-safe-state() {
+  need-service
+  arm
+  systemctl stop motorhandd.service || fail "systemctl stop failed"
+  line-is KILL 0 || fail "the kill line is live after systemctl stop"
+  await 5 outputs-off || fail "channels of the PCA9685 after systemctl stop: $(registers $PWM 6 20)"
+  local result
+  result=$(systemctl show --property=Result --value motorhandd.service)
+  [[ $result == success ]] || fail "the service's result is $result, expected success"
+  motorhand safe-state $BOARD >/dev/null || fail "motorhand safe-state: exit $?, expected 0 when repeated"
+  systemctl start motorhandd.service
+  echo "kill line 0, five channels full off"
+}
+# Bit 4 of the last of a channel's four bytes: full off.
+outputs-off() {
+  local bytes channel
+  read -ra bytes <<<"$(registers $PWM 6 20)"
+  for channel in 0 1 2 3 4; do ((bytes[4 * channel + 3] & 0x10)) || return 1; done
+}
+
+check-kill() {
+  need-service
+  arm
+  local before
+  before=$(daemon-pid)
+  kill -KILL "$before"
+  await 5 line-is KILL 0 || fail "the kill line is still live 5 s after SIGKILL"
+  await 30 daemon-after "$before" || fail "no idle daemon after SIGKILL: $(systemctl is-active motorhandd.service), $(state)"
+  line-is KILL 0 || fail "the restarted daemon armed by itself"
+  echo "kill line 0; restarted, idle"
+}
+
+check-black-box() {
+  need-package
+  local newest rows state
+  newest=$(find $DATA -maxdepth 1 -name 'blackbox-*.sqlite' | head -n 1)
+  [[ -n $newest ]] || fail "no $DATA/blackbox-*.sqlite after the SIGKILL (check kill)"
+  rows=$(sqlite3 -readonly "$newest" 'select count(*) from tick')
+  state=$(sqlite3 -readonly "$newest" 'select state from tick_named order by sequence desc limit 1')
+  ((rows >= 10)) || fail "$newest has $rows ticks"
+  [[ $state == armed || $state == tracking ]] || fail "$newest ends in state $state, expected armed: the hand was killed so"
+  echo "$rows ticks, the last in state $state"
+}
+
+check-watchdog() {
+  need-service
+  arm
+  local before
+  before=$(daemon-pid)
+  kill -STOP "$before"
+  await 60 daemon-after "$before" || fail "no new daemon: $(systemctl is-active motorhandd.service), PID $(daemon-pid) after $before"
+  line-is KILL 0 || fail "the kill line is live after the restart"
+  journalctl -b -u motorhandd.service -o cat | grep -q 'Watchdog timeout' || fail "the journal does not name the watchdog"
+  echo "killed by the watchdog, restarted, idle"
+}
+
+check-upgrade() {
+  need-service
+  arm
+  local before
+  before=$(daemon-pid)
+  # Debian's helper starts only what is enabled.
+  systemctl --quiet enable motorhandd.service 2>/dev/null
+  dpkg -i --force-confold /payload/motorhand.deb >/dev/null 2>&1 || fail "dpkg -i over itself failed"
+  await 30 daemon-after "$before" || fail "no idle daemon after the upgrade"
+  line-is KILL 0 || fail "the upgrade left the kill line live"
+  dpkg --purge motorhand >/dev/null 2>&1 || fail "dpkg --purge failed"
+  [[ ! -e /usr/bin/motorhandd && ! -e $BOARD ]] || fail "the purge left the program or its configuration"
+  ls $DATA/*/segment-*.sqlite >/dev/null || fail "the purge took the recordings"
+  echo "upgraded, idle; purged, $(ls $DATA/*/segment-*.sqlite | wc -l) segments kept"
+}
