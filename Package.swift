@@ -3,7 +3,8 @@ import PackageDescription
 
 // Arrows point one way (docs/design.md): PrimalLogic knows nothing, HandModel the domain, Devices the chips,
 // Simulation the same chips without hardware, LinuxIO the kernel's interfaces to real ones, Realtime threads and
-// rings, Runtime the running hand; Recording and Telemetry only consume tick records. The executables compose them.
+// rings, Runtime the running hand; Recording and Telemetry only consume tick records; Replay runs recorded ticks
+// again. The executables compose them.
 let package = Package(
   name: "MotorHand",
   products: [
@@ -32,6 +33,7 @@ let package = Package(
     .target(name: "Service", dependencies: ["HandModel"]),
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .target(name: "Recording", dependencies: ["HandModel", "Realtime", "CSQLite"]),
+    .target(name: "Replay", dependencies: ["Runtime", "Recording"]),
     .systemLibrary(name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
     .target(name: "Telemetry", dependencies: ["HandModel", "Realtime", "CMosquitto"]),
     .executableTarget(
@@ -43,7 +45,7 @@ let package = Package(
     .executableTarget(
       name: "motorhand",
       dependencies: [
-        "Runtime", "Recording", "LinuxIO",
+        "Runtime", "Recording", "Replay", "LinuxIO",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     // Random numbers of property tests, repeatable from a printed seed.
@@ -70,6 +72,7 @@ let package = Package(
       name: "publisher-bench", dependencies: ["Telemetry"], path: "Benchmarks/publisher",
       exclude: ["peer.c", "run"]),
     .testTarget(name: "RecordingTests", dependencies: ["Recording", "recorder-bench", "SeededRandom"]),
+    .testTarget(name: "ReplayTests", dependencies: ["Replay", "CSQLite"]),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "SeededRandom"]),
     .testTarget(name: "EndToEndTests", dependencies: ["motorhandd", "motorhand"]),
   ]

@@ -38,6 +38,7 @@ func fill(_ record: inout TickRecord, sequence: UInt64, joints: Int) {
   record.psi = phase
   record.gamma = -phase
   record.energyIntegral = phase * phase
+  record.outputHash = (sequence &+ 1) &* 0x9E37_79B9_7F4A_7C15
   for index in 0..<joints {
     let angle = phase + Double(index) * 0.1
     record.joints[index].encoderCounts = UInt16(truncatingIfNeeded: sequence &+ UInt64(index) &* 273)

@@ -21,7 +21,7 @@ struct joint {
 };
 
 struct tick {
-  uint64_t sequence, overruns;
+  uint64_t sequence, overruns, hash;
   int64_t deadline, wall, wake_up, compute, dt;
   uint8_t state, mode, fault, certificate, outputs, estop;
   double lipschitz, rate, window, psi, gamma, energy;
@@ -40,7 +40,7 @@ static void run(sqlite3 *db, const char *sql) {
 
 static void fill(struct tick *t, uint64_t n) {
   double phase = (double)(n % 10000) * 1e-4;
-  t->sequence = n;
+  t->sequence = n, t->hash = (n + 1) * 0x9E3779B97F4A7C15;
   t->deadline = 1000000000000 + (int64_t)n * 1000000;
   t->wall = 1700000000000000000 + (int64_t)n * 1000000;
   t->wake_up = 2000 + (int64_t)(n % 997);
@@ -120,8 +120,12 @@ static void bind(sqlite3_stmt *s, const struct tick *t, uint8_t *blob) {
   sqlite3_bind_double(s, 21, t->psi);
   sqlite3_bind_double(s, 22, t->gamma);
   sqlite3_bind_double(s, 23, t->energy);
+  for (int i = 24; i <= 29; i++) sqlite3_bind_null(s, i);
+  for (int i = 30; i <= 34; i++) sqlite3_bind_int64(s, i, 0);
+  sqlite3_bind_int64(s, 35, (int64_t)t->hash);
   for (int i = 0; i < JOINTS; i++) encode(&t->joints[i], blob + i * JOINT_BYTES);
-  sqlite3_bind_blob(s, 24, blob, JOINTS * JOINT_BYTES, SQLITE_STATIC);
+  sqlite3_bind_blob(s, 36, blob, JOINTS * JOINT_BYTES, SQLITE_STATIC);
+  sqlite3_bind_null(s, 37);
 }
 
 /* Bytes this process has passed to write calls. */
@@ -159,11 +163,16 @@ int main(int argc, char **argv) {
       " joint_count INTEGER NOT NULL, outputs_enabled INTEGER NOT NULL,"
       " estop_line_active INTEGER NOT NULL, lipschitz REAL, rate_per_second REAL, window_product REAL,"
       " uncertified_ticks INTEGER NOT NULL, command_number INTEGER NOT NULL, psi REAL, gamma REAL,"
-      " energy_integral REAL, joints BLOB NOT NULL)");
+      " energy_integral REAL, acceleration_x REAL, acceleration_y REAL, acceleration_z REAL,"
+      " rotation_x REAL, rotation_y REAL, rotation_z REAL, failed_bus_joints INTEGER NOT NULL,"
+      " unhealthy_joints INTEGER NOT NULL, failed_actuator_joints INTEGER NOT NULL,"
+      " input_flags INTEGER NOT NULL, skipped_deadlines INTEGER NOT NULL, output_hash INTEGER NOT NULL,"
+      " joints BLOB NOT NULL, command BLOB)");
   sqlite3_stmt *insert;
   if (sqlite3_prepare_v2(db,
                          "INSERT INTO tick VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,"
-                         "?17,?18,?19,?20,?21,?22,?23,?24)",
+                         "?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,?35,"
+                         "?36,?37)",
                          -1, &insert, NULL))
     die(db, "prepare");
 

@@ -46,16 +46,32 @@ package enum JointFlags {
   package static var rateLimited: UInt8 { @_noLocks get { 1 << 2 } }
   package static var endStop: UInt8 { @_noLocks get { 1 << 3 } }
   package static var stale: UInt8 { @_noLocks get { 1 << 4 } }
+  /// A new encoder sample came; one that is not `fresh` was rejected.
+  package static var sampled: UInt8 { @_noLocks get { 1 << 5 } }
+}
+
+/// What a tick was told besides samples and commands. Computed, as `JointFlags`.
+package enum InputFlags {
+  /// A chip that drives actuators no longer did what it was told.
+  package static var actuatorFailed: UInt16 { @_noLocks get { 1 << 0 } }
+  /// An e-stop was commanded.
+  package static var stop: UInt16 { @_noLocks get { 1 << 1 } }
+  /// All of these stops came over MQTT.
+  package static var remoteStop: UInt16 { @_noLocks get { 1 << 2 } }
+  /// The loop ended with this tick.
+  package static var last: UInt16 { @_noLocks get { 1 << 3 } }
 }
 
 /// Everything one tick saw, decided and did. Fixed size: it goes through rings by copy.
+///
+/// It holds every input of the tick, exactly or in a form from which the tick decides the same, so that a recorded
+/// tick can be run again (docs/recording.md, "Replay"). What lies before the end of `joints` is covered by
+/// `outputHash` and therefore has no padding between its fields.
 package struct TickRecord: BitwiseCopyable, Sendable {
   /// Number of the tick since this start of the daemon, from 0, without gaps.
   package var sequence: UInt64 = 0
   /// The absolute deadline the tick was to start at, CLOCK_MONOTONIC (or virtual time).
   package var deadlineNanoseconds: Int64 = 0
-  /// Wall clock at the tick.
-  package var wallNanoseconds: Int64 = 0
   /// Start of the tick minus its deadline.
   package var wakeUpNanoseconds: Int64 = 0
   /// Compute time of the tick before this one (this one's is not over when the record leaves).
@@ -90,9 +106,26 @@ package struct TickRecord: BitwiseCopyable, Sendable {
   package var psi: Double = 0
   package var gamma: Double = 0
   package var energyIntegral: Double = 0
-  /// Newest reading of the hand's inertial sensor; NaN where the board has none or it does not answer.
-  package var inertial = InertialSample()
+  /// Bit j set: the bus that serves joint j had failed.
+  package var failedBusJoints: UInt16 = 0
+  /// Bit j set: the joint's encoder or current sensor said that it was not to be trusted.
+  package var unhealthyJoints: UInt16 = 0
+  /// Bit j set: the bridge of joint j reported a fault of its own.
+  package var failedActuatorJoints: UInt16 = 0
+  /// Bits of `InputFlags`.
+  package var inputFlags: UInt16 = 0
+  /// Deadlines skipped by this very wake-up.
+  package var skippedDeadlines: Int = 0
   package var joints = PerJoint<JointRecord>(repeating: JointRecord())
+  /// Hash of the exact bits of everything above and of what the actuators were told.
+  package var outputHash: UInt64 = 0
+  /// Wall clock at the tick; decides nothing.
+  package var wallNanoseconds: Int64 = 0
+  /// Newest reading of the hand's inertial sensor; NaN where the board has none or it does not answer. Decides
+  /// nothing.
+  package var inertial = InertialSample()
+  /// The command or streamed set-point that the tick took; its kind is `none` where there was none.
+  package var command = TickCommand()
 
   package init() {}
 }

@@ -44,12 +44,46 @@ public struct WindowProduct: ~Copyable {
     if filled < ticks { filled += 1 }
   }
 
-  /// Forgets all ticks.
+  /// Forgets all ticks. The next entry goes on where the last one was, for the sake of `copyEntries`.
   @_noLocks
   public mutating func reset() {
     sum = 0
-    next = 0
     filled = 0
+  }
+
+  /// Where a window stands; together with its entries all there is to it.
+  public struct Head: BitwiseCopyable, Sendable {
+    var next: Int
+    var filled: Int
+    var sum: Int64
+  }
+
+  /// Where the window stands now.
+  public var head: Head {
+    @_noLocks get { Head(next: next, filled: filled, sum: sum) }
+  }
+
+  /// Copies `count` entries, from the `first`-th oldest on, of the window as it was at `head`.
+  ///
+  /// They need not be copied at once: a push overwrites one entry, the oldest, so whoever copies from the oldest on,
+  /// more than one entry a push, never meets one that has changed since.
+  @_noLocks
+  public func copyEntries(
+    to memory: UnsafeMutablePointer<Int64>, since head: Head, from first: Int, count: Int
+  ) {
+    for index in 0..<count {
+      var place = head.next &+ first &+ index
+      if place >= ticks { place = place &- ticks }
+      memory[index] = storage[place]
+    }
+  }
+
+  /// Becomes the window of `head`, whose entries (`ticks` of them) begin with the oldest.
+  public mutating func restore(_ head: Head, entries: UnsafePointer<Int64>) {
+    storage.update(from: entries, count: ticks)
+    next = 0
+    filled = head.filled
+    sum = head.sum
   }
 
   /// Λ = exp(sum), rounded; compare `sum` with 0 to decide Λ ≥ 1 exactly.

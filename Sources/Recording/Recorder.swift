@@ -34,14 +34,18 @@ package final class Recorder: @unchecked Sendable {
   ///
   /// - Parameters:
   ///   - ring: this recorder must be its only consumer.
+  ///   - checkpoint: gives states of the controller, which are asked for at the start of each segment and after
+  ///     missing ticks; nil = a replay can only begin at tick 0.
   /// - Throws: `RecordingError` that names the path and the system's reason.
   package init(
-    directory: String, identity: HandIdentity, ring: Ring<TickRecord>, options: RecorderOptions = .init()
+    directory: String, identity: HandIdentity, ring: Ring<TickRecord>, checkpoint: RequestedBlock? = nil,
+    options: RecorderOptions = .init()
   ) throws(RecordingError) {
     try options.validate()
     self.options = options
     self.ring = ring
-    work = try RecorderWork(directory: directory, identity: identity, ring: ring, options: options)
+    work = try RecorderWork(
+      directory: directory, identity: identity, ring: ring, checkpoint: checkpoint, options: options)
     shared.withLock { $0 = work.status }
   }
 

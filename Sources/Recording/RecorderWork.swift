@@ -11,6 +11,10 @@ final class RecorderWork {
   private let options: RecorderOptions
   private let identity: HandIdentity
   private let ring: Ring<TickRecord>
+  private let checkpoint: RequestedBlock?
+  /// A state of the controller is to be asked for.
+  private var wantsCheckpoint = false
+  private var lastSequence: UInt64?
   private let directory: String
   private let retention: Retention?
   private let segmentTicks: Int
@@ -31,7 +35,8 @@ final class RecorderWork {
   private var lastWall: Int64 = 0
 
   init(
-    directory: String, identity: HandIdentity, ring: Ring<TickRecord>, options: RecorderOptions
+    directory: String, identity: HandIdentity, ring: Ring<TickRecord>, checkpoint: RequestedBlock?,
+    options: RecorderOptions
   ) throws(RecordingError) {
     guard RecordingPaths.isBootID(identity.bootID) else { throw .invalidBootID(identity.bootID) }
     self.directory = directory + "/" + identity.bootID
@@ -40,6 +45,7 @@ final class RecorderWork {
     self.options = options
     self.identity = identity
     self.ring = ring
+    self.checkpoint = checkpoint
     segmentTicks = options.segmentTicks(rateHertz: identity.board.control.rateHertz)
     backlog = TickBacklog(capacity: options.backlogTicks)
     retryPause = options.retryNanoseconds
@@ -58,6 +64,7 @@ final class RecorderWork {
   /// One round: take what is there, write what is due.
   func turn(now: Int64, stopping: Bool) {
     takeRecords(now: now)
+    if wantsCheckpoint, checkpoint?.request() == true { wantsCheckpoint = false }
     if now >= retryAt || stopping { commitDue(now: now, stopping: stopping) }
     if now >= eventRetryAt || stopping { flushEvents(now: now) }
     status.lagTicks = ring.count + backlog.count
@@ -103,6 +110,8 @@ final class RecorderWork {
     }
     detector.observe(record) { events.append($0) }
     lastWall = record.wallNanoseconds
+    if let lastSequence, record.sequence != lastSequence + 1 { wantsCheckpoint = true }
+    lastSequence = record.sequence
     if let displaced = backlog.append(record) { countDropped(displaced) }
   }
 
@@ -115,7 +124,9 @@ final class RecorderWork {
       do throws(RecordingError) {
         let segment = try openSegment()
         let count = min(backlog.count, options.batchTicks)
-        try segment.commit(backlog, count: count)
+        let state = checkpoint?.filled
+        try segment.commit(backlog, count: count, checkpoint: state)
+        if state != nil { checkpoint?.release() }
         backlog.removeFirst(count)
         batchStart = now
         status.recordedTicks += UInt64(count)
@@ -140,6 +151,7 @@ final class RecorderWork {
       path: path, identity: identity, number: nextSegment, faultBefore: lastFault)
     nextSegment += 1
     segment = opened
+    wantsCheckpoint = true
     status.segmentPath = path
     return opened
   }
@@ -213,6 +225,7 @@ final class RecorderWork {
 
   private func countDropped(_ sequence: UInt64) {
     status.droppedByStorage += 1
+    wantsCheckpoint = true
     droppedRange = (droppedRange?.first ?? sequence, sequence, (droppedRange?.count ?? 0) + 1)
   }
 

@@ -123,6 +123,28 @@ package final class Recording {
     TickCursor(segments: segments.map(\.path), range: range)
   }
 
+  /// Ticks from which a replay may begin besides tick 0, in their order.
+  package func checkpoints() throws(RecordingError) -> [UInt64] {
+    var sequences: Set<UInt64> = []
+    for segment in segments {
+      let rows = try Self.connect(segment.path).prepare("SELECT sequence FROM checkpoint")
+      while try rows.step() { sequences.insert(UInt64(clamping: rows.integer(0))) }
+    }
+    return sequences.sorted()
+  }
+
+  /// Calls `body` with the state of the controller before tick `sequence`; nil when the recording has none.
+  package func withCheckpoint<Value>(
+    before sequence: UInt64, _ body: (UnsafeRawBufferPointer) -> Value
+  ) throws(RecordingError) -> Value? {
+    for segment in segments {
+      let row = try Self.connect(segment.path).prepare("SELECT bytes FROM checkpoint WHERE sequence = ?1")
+      row.bind(1, Int64(clamping: sequence))
+      if try row.step() { return body(row.bytes(0)) }
+    }
+    return nil
+  }
+
   /// The events of the recording; none when a single segment file was opened.
   package func events() throws(RecordingError) -> [RecordedEvent] {
     guard let eventsPath else { return [] }

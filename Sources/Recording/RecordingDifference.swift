@@ -21,6 +21,8 @@ package struct RecordingDifference: Sendable, Equatable, CustomStringConvertible
   package var onlyInB: UInt64 = 0
   package var first: First?
 
+  package init() {}
+
   package var isIdentical: Bool { first == nil }
 
   package var description: String {
@@ -71,18 +73,21 @@ extension Recording {
     .init(sequence: sequence, column: TickColumn.sequence.column, joint: nil, a: a, b: b)
   }
 
-  private static func compare(
+  /// Adds a tick that both have; `a` and `b` as read from a file.
+  static func compare(
     _ a: TickRecord, _ b: TickRecord, names: [String], into result: inout RecordingDifference
   ) {
     result.comparedTicks += 1
     let before = result.differingValues
-    for column in TickColumn.allCases where column != .wall && !column.agrees(a, b) {
+    func note(_ column: TickColumn) {
+      guard !column.agrees(a, b) else { return }
       result.differingValues += 1
       result.note(
         .init(
           sequence: a.sequence, column: column.column, joint: nil, a: shown(column.text(of: a)),
           b: shown(column.text(of: b))))
     }
+    for column in TickColumn.allCases where column != .wall && column != .outputHash { note(column) }
     for joint in 0..<Int(min(a.jointCount, b.jointCount)) {
       for field in JointField.allCases {
         let valueA = field.value(of: a.joints[joint])
@@ -95,6 +100,8 @@ extension Recording {
             joint: joint < names.count ? names[joint] : "joint \(joint)", a: "\(valueA)", b: "\(valueB)"))
       }
     }
+    // Last: it differs with anything else, and names nothing.
+    note(.outputHash)
     if result.differingValues > before { result.differingTicks += 1 }
   }
 

@@ -3,7 +3,7 @@ import HandModel
 /// The SQL of a segment file. docs/recording.md describes it for readers.
 enum SegmentSchema {
   /// Raised whenever a reader of the older schema would misread a file.
-  static let version: Int64 = 2
+  static let version: Int64 = 3
   /// `PRAGMA application_id`: "MHRC", so that `file` and readers tell a segment from any other database.
   static let applicationID: Int64 = 0x4D48_5243
 
@@ -32,6 +32,7 @@ enum SegmentSchema {
       blob_offset INTEGER, blob_bytes INTEGER, PRIMARY KEY (relation, name)) WITHOUT ROWID;
     CREATE TABLE byte_order (bytes BLOB NOT NULL);
     CREATE TABLE tick (\(tickDeclarations));
+    CREATE TABLE checkpoint (sequence INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
     CREATE VIEW tick_named AS \(tickNamed);
     CREATE VIEW joint_tick AS \(jointTick);
     """
@@ -95,6 +96,15 @@ enum SegmentSchema {
       unit.bindNull(6)
       try unit.run()
     }
+    for (relation, name, text) in [
+      ("tick", "joints", "bytes"), ("tick", "command", "bytes"), ("checkpoint", "bytes", "bytes"),
+      ("checkpoint", "sequence", "ticks"),
+    ] {
+      unit.bind(1, relation)
+      unit.bind(2, name)
+      unit.bind(3, text)
+      try unit.run()
+    }
     for field in JointField.allCases {
       unit.bind(1, "joint_tick")
       unit.bind(2, field.column)
@@ -114,7 +124,8 @@ enum SegmentSchema {
   static func scale(decimals: Int) -> Int64 { (0..<decimals).reduce(1) { power, _ in power * 10 } }
 
   private static let tickDeclarations =
-    (TickColumn.allCases.map(\.declaration) + ["joints BLOB NOT NULL"]).joined(separator: ", ")
+    (TickColumn.allCases.map(\.declaration) + ["joints BLOB NOT NULL", "command BLOB"]).joined(
+      separator: ", ")
 
   /// The ticks with words in place of codes.
   private static let tickNamed = {

@@ -18,7 +18,7 @@ final class SegmentWriter {
   private var fault = FaultCode.none
   private let connection: SQLiteConnection
   private let insert: SQLiteStatement
-  private let blob = UnsafeMutableRawPointer.allocate(byteCount: TickRow.largestBlob, alignment: 8)
+  private let blob = UnsafeMutableRawPointer.allocate(byteCount: TickRow.largestBlobs, alignment: 8)
 
   /// Creates the file with its schema and its description of the hand in one transaction. On failure nothing
   /// is left behind.
@@ -57,9 +57,18 @@ final class SegmentWriter {
   }
 
   /// Commits the oldest `count` records of the backlog in one transaction: all of them, or on failure none.
-  func commit(_ backlog: TickBacklog, count: Int) throws(RecordingError) {
+  /// - Parameter checkpoint: a state of the controller and the tick that follows it, to be kept with them.
+  func commit(
+    _ backlog: TickBacklog, count: Int, checkpoint: (bytes: UnsafeRawBufferPointer, tag: UInt64)? = nil
+  ) throws(RecordingError) {
     do {
       try connection.execute("BEGIN IMMEDIATE")
+      if let checkpoint, let start = checkpoint.bytes.baseAddress {
+        let insert = try connection.prepare("INSERT OR REPLACE INTO checkpoint VALUES (?1, ?2)")
+        insert.bind(1, Int64(clamping: checkpoint.tag))
+        insert.bind(2, borrowing: start, count: checkpoint.bytes.count)
+        try insert.run()
+      }
       for index in 0..<count {
         TickRow.bind(backlog.pointer(at: index).pointee, to: insert, blob: blob)
         try insert.run()

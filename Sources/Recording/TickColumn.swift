@@ -6,9 +6,12 @@ package enum TickColumn: Int32, CaseIterable, Sendable {
   case state, mode, fault, faultJoint, certificate, jointCount, outputsEnabled, eStopLine
   case lipschitz, rate, windowProduct, uncertifiedTicks, commandNumber, psi, gamma, energyIntegral
   case accelerationX, accelerationY, accelerationZ, rotationX, rotationY, rotationZ
+  case failedBusJoints, unhealthyJoints, failedActuatorJoints, inputFlags, skippedDeadlines, outputHash
 
   /// Position of the blob in a row: after the last column here.
   static let joints = Int32(TickColumn.allCases.count)
+  /// Position of the command's blob, the last column.
+  static let command = joints + 1
 
   /// Column name in SQL, in CSV and in differences.
   package var column: String {
@@ -42,6 +45,12 @@ package enum TickColumn: Int32, CaseIterable, Sendable {
     case .rotationX: "rotation_x_radians_per_second"
     case .rotationY: "rotation_y_radians_per_second"
     case .rotationZ: "rotation_z_radians_per_second"
+    case .failedBusJoints: "failed_bus_joints"
+    case .unhealthyJoints: "unhealthy_joints"
+    case .failedActuatorJoints: "failed_actuator_joints"
+    case .inputFlags: "input_flags"
+    case .skippedDeadlines: "skipped_deadlines"
+    case .outputHash: "output_hash"
     }
   }
 
@@ -59,6 +68,8 @@ package enum TickColumn: Int32, CaseIterable, Sendable {
     case .energyIntegral: "N·m·rad·s"
     case .accelerationX, .accelerationY, .accelerationZ: "m/s²"
     case .rotationX, .rotationY, .rotationZ: "rad/s"
+    case .failedBusJoints, .unhealthyJoints, .failedActuatorJoints, .inputFlags, .outputHash: "bits"
+    case .skippedDeadlines: "ticks"
     }
   }
 
@@ -113,6 +124,12 @@ package enum TickColumn: Int32, CaseIterable, Sendable {
     case .rotationX: Self.text(record.inertial.rotationRadiansPerSecond.x)
     case .rotationY: Self.text(record.inertial.rotationRadiansPerSecond.y)
     case .rotationZ: Self.text(record.inertial.rotationRadiansPerSecond.z)
+    case .failedBusJoints: String(record.failedBusJoints)
+    case .unhealthyJoints: String(record.unhealthyJoints)
+    case .failedActuatorJoints: String(record.failedActuatorJoints)
+    case .inputFlags: String(record.inputFlags)
+    case .skippedDeadlines: String(record.skippedDeadlines)
+    case .outputHash: String(Int64(bitPattern: record.outputHash))
     }
   }
 
@@ -153,6 +170,12 @@ package enum TickColumn: Int32, CaseIterable, Sendable {
     case .rotationX: same(a.inertial.rotationRadiansPerSecond.x, b.inertial.rotationRadiansPerSecond.x)
     case .rotationY: same(a.inertial.rotationRadiansPerSecond.y, b.inertial.rotationRadiansPerSecond.y)
     case .rotationZ: same(a.inertial.rotationRadiansPerSecond.z, b.inertial.rotationRadiansPerSecond.z)
+    case .failedBusJoints: a.failedBusJoints == b.failedBusJoints
+    case .unhealthyJoints: a.unhealthyJoints == b.unhealthyJoints
+    case .failedActuatorJoints: a.failedActuatorJoints == b.failedActuatorJoints
+    case .inputFlags: a.inputFlags == b.inputFlags
+    case .skippedDeadlines: a.skippedDeadlines == b.skippedDeadlines
+    case .outputHash: a.outputHash == b.outputHash
     }
   }
 

@@ -53,6 +53,11 @@ package final class TickCursor {
     }
   }
 
+  /// The joints' blob of the row returned last; valid until the next call.
+  var jointBytes: UnsafeRawBufferPointer {
+    statement?.bytes(TickColumn.joints) ?? UnsafeRawBufferPointer(start: nil, count: 0)
+  }
+
   /// The file of the row returned last.
   var currentPath: String { segments[max(0, nextSegment - 1)] }
 }

@@ -5,16 +5,18 @@ import PrimalLogic
 enum TickRow {
   /// `TickRecord.faultJoint` when the fault names none; NULL in the file.
   static let noJoint: UInt8 = 255
-  static let largestBlob = maximumJoints * JointFrame.byteCount
+  static let largestJoints = maximumJoints * JointFrame.byteCount
+  /// Bytes of the memory that holds a row's two blobs, one behind the other.
+  static let largestBlobs = largestJoints + CommandFrame.largestByteCount
 
   static let columnList =
-    (TickColumn.allCases.map(\.column) + ["joints"]).joined(separator: ", ")
+    (TickColumn.allCases.map(\.column) + ["joints", "command"]).joined(separator: ", ")
 
   static let insert =
     "INSERT INTO tick (\(columnList)) VALUES ("
-    + (0...TickColumn.joints).map { "?\($0 + 1)" }.joined(separator: ", ") + ")"
+    + (0...TickColumn.command).map { "?\($0 + 1)" }.joined(separator: ", ") + ")"
 
-  /// - Parameter blob: `largestBlob` bytes, which must stay unchanged until the statement has run.
+  /// - Parameter blob: `largestBlobs` bytes, which must stay unchanged until the statement has run.
   static func bind(
     _ record: borrowing TickRecord, to statement: SQLiteStatement, blob: UnsafeMutableRawPointer
   ) {
@@ -53,10 +55,22 @@ enum TickRow {
     statement.bind(27, record.inertial.rotationRadiansPerSecond.x)
     statement.bind(28, record.inertial.rotationRadiansPerSecond.y)
     statement.bind(29, record.inertial.rotationRadiansPerSecond.z)
+    statement.bind(30, Int64(record.failedBusJoints))
+    statement.bind(31, Int64(record.unhealthyJoints))
+    statement.bind(32, Int64(record.failedActuatorJoints))
+    statement.bind(33, Int64(record.inputFlags))
+    statement.bind(34, Int64(record.skippedDeadlines))
+    statement.bind(35, Int64(bitPattern: record.outputHash))
     for joint in 0..<count {
       JointFrame.encode(record.joints[joint], to: blob + joint * JointFrame.byteCount)
     }
-    statement.bind(30, borrowing: blob, count: count * JointFrame.byteCount)
+    statement.bind(36, borrowing: blob, count: count * JointFrame.byteCount)
+    if record.command.kind == .none {
+      statement.bindNull(37)
+    } else {
+      let bytes = CommandFrame.encode(record.command, to: blob + largestJoints)
+      statement.bind(37, borrowing: blob + largestJoints, count: bytes)
+    }
   }
 
   /// Fills `record` from the row under `statement`, which selected `columnList`.
@@ -98,6 +112,19 @@ enum TickRow {
         x: statement.real(23), y: statement.real(24), z: statement.real(25)),
       rotationRadiansPerSecond: Vector3(
         x: statement.real(26), y: statement.real(27), z: statement.real(28)))
+    record.failedBusJoints = UInt16(truncatingIfNeeded: statement.integer(29))
+    record.unhealthyJoints = UInt16(truncatingIfNeeded: statement.integer(30))
+    record.failedActuatorJoints = UInt16(truncatingIfNeeded: statement.integer(31))
+    record.inputFlags = UInt16(truncatingIfNeeded: statement.integer(32))
+    record.skippedDeadlines = Int(statement.integer(33))
+    record.outputHash = UInt64(bitPattern: statement.integer(34))
+    record.command.kind = .none
+    if !statement.isNull(TickColumn.command) {
+      guard let command = CommandFrame.decode(statement.bytes(TickColumn.command)) else {
+        throw .damaged(path: path, sequence: sequence, reason: "its command cannot be read")
+      }
+      record.command = command
+    }
     let count = Int(statement.integer(12))
     let blob = statement.bytes(TickColumn.joints)
     guard (0...maximumJoints).contains(count), blob.count == count * JointFrame.byteCount else {

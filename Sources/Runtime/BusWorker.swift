@@ -244,16 +244,17 @@ package final class BusWorker: @unchecked Sendable {
       try select(entry.multiplexer)
       switch entry.reading {
       case .current(let driver, let joint):
-        current.currentsAmperes[joint] = try driver.readAmperes()
+        current.currentsAmperes[joint] = wholeMicro(try driver.readAmperes())
       case .force(let driver, let input, let newtonsPerVolt, let joint):
         // One transfer a turn: start a conversion in one, read it in the next.
         if driver.isDue(at: bus.timeNanoseconds) {
-          current.forcesNewtons[joint] = ADS1115.volts(try driver.readConversion()) * newtonsPerVolt
+          current.forcesNewtons[joint] = wholeMicro(
+            ADS1115.volts(try driver.readConversion()) * newtonsPerVolt)
         } else {
           try driver.startConversion(input: input)
         }
       case .immediateForce(let driver, let input, let newtonsPerVolt, let joint):
-        current.forcesNewtons[joint] = try driver.readVolts(input: input) * newtonsPerVolt
+        current.forcesNewtons[joint] = wholeMicro(try driver.readVolts(input: input) * newtonsPerVolt)
       case .inertial(let driver):
         let sample = try driver.readSample()
         current.inertial = isInertialAwake ? sample : InertialSample()

@@ -25,6 +25,12 @@ package final class ControlLoop {
   private let wakeUps: LatencyHistogram
   private let computes: LatencyHistogram
   private let blackBox: BlackBox?
+  /// Of the controller, for whoever asks.
+  let checkpoint: RequestedBlock
+  /// Steps that a begun checkpoint has taken; 0 = none begun.
+  private var checkpointStep = 0
+  /// The tick that follows the state of a begun checkpoint.
+  private var checkpointSequence: UInt64 = 0
   private let wallOffset: Int64
   private var outputsEnabled = false
 
@@ -34,6 +40,7 @@ package final class ControlLoop {
     publisherRing: Ring<TickRecord>, latest: LatestValue<TickRecord>, wakeUps: LatencyHistogram,
     computes: LatencyHistogram, blackBox: BlackBox?, wallOffsetNanoseconds: Int64
   ) {
+    checkpoint = RequestedBlock(byteCount: controller.checkpointByteCount)
     self.controller = controller
     self.buses = buses
     self.actuatorWorkers = actuatorWorkers
@@ -133,6 +140,22 @@ package final class ControlLoop {
     recorderRing.push(record.pointee)
     publisherRing.push(record.pointee)
     latest.write(record.pointee)
+    continueCheckpoint()
+  }
+
+  /// Last of all: what was decided is on its way.
+  private func continueCheckpoint() {
+    guard checkpoint.isRequested else { return }
+    if checkpointStep == 0 {
+      controller.beginCheckpoint(checkpoint.memory)
+      checkpointSequence = record.pointee.sequence &+ 1
+    }
+    if controller.continueCheckpoint(checkpoint.memory, step: checkpointStep) {
+      checkpointStep = 0
+      checkpoint.finish(tag: checkpointSequence)
+    } else {
+      checkpointStep += 1
+    }
   }
 
   /// Outputs off, whatever the state: the last act of a loop.

@@ -1,7 +1,8 @@
 import HandModel
 import PrimalLogic
 
-/// What a tick sees. Filled in place by the loop thread; nothing in it is allocated.
+/// What a tick sees. Filled in place by the loop thread; nothing in it is allocated. Each part of it that decides
+/// anything is in the record of the tick too: `recall(_:)` brings it back.
 package struct TickInputs: BitwiseCopyable, Sendable {
   /// Start of the tick.
   package var nowNanoseconds: Int64 = 0
@@ -66,31 +67,35 @@ package enum GuardLimits {
 /// time comes in with the inputs. The same code runs on hardware, in simulation and in replay.
 package struct HandController: ~Copyable {
   private let settings: ControlSettings
-  private let jointCount: Int
-  private let joints: UnsafeMutablePointer<JointState>
+  let jointCount: Int
+  let joints: UnsafeMutablePointer<JointState>
   private let certificates: UnsafeMutablePointer<CertificateTable>
-  private let windows: UnsafeMutablePointer<WindowProduct>
+  let windows: UnsafeMutablePointer<WindowProduct>
   // Where the arrays lie in their structures: indexing them there, a copy of the whole array is not at the
   // optimiser's mercy.
   private let jointRecordsOffset: Int
   private let encodersOffset: Int
-  private var uncertifiedWindow: WindowProduct
-  private var overrunWindow: WindowProduct
+  private let hasher: OutputHasher
+  /// Fingerprint of a checkpoint's layout.
+  let layout: UInt64
+  var uncertifiedWindow: WindowProduct
+  var overrunWindow: WindowProduct
   private let periodNanoseconds: Int64
 
-  private var state = HandState.starting
-  private var mode = ControlMode.idle
-  private var fault = FaultCode.none
-  private var faultJoint: UInt8 = 255
-  private var sequence: UInt64 = 0
-  private var lastNow: Int64 = 0
-  private var startNanoseconds: Int64 = 0
-  private var freshTicks = 0
-  private var isStreaming = false
-  private var lastStreamNanoseconds: Int64 = 0
-  private var handledCommand: UInt32 = 0
-  private var handledStream: UInt32 = 0
-  private var energyIntegral = 0.0
+  // What the controller remembers, with joints and windows. All of it is in a checkpoint.
+  var state = HandState.starting
+  var mode = ControlMode.idle
+  var fault = FaultCode.none
+  var faultJoint: UInt8 = 255
+  var sequence: UInt64 = 0
+  var lastNow: Int64 = 0
+  var startNanoseconds: Int64 = 0
+  var freshTicks = 0
+  var isStreaming = false
+  var lastStreamNanoseconds: Int64 = 0
+  var handledCommand: UInt32 = 0
+  var handledStream: UInt32 = 0
+  var energyIntegral = 0.0
   /// What the last command came to, for its sender.
   package private(set) var lastResult = CommandResult.executed
 
@@ -102,6 +107,7 @@ package struct HandController: ~Copyable {
     else { preconditionFailure("stored properties have an offset") }
     self.jointRecordsOffset = jointRecordsOffset
     self.encodersOffset = encodersOffset
+    hasher = OutputHasher(jointCount: parameters.count)
     self.settings = settings
     jointCount = parameters.count
     periodNanoseconds = settings.periodNanoseconds
@@ -115,6 +121,8 @@ package struct HandController: ~Copyable {
     }
     uncertifiedWindow = WindowProduct(ticks: settings.windowTicks)
     overrunWindow = WindowProduct(ticks: settings.windowTicks)
+    layout = Self.layout(
+      of: joints[0], jointCount: jointCount, windowTicks: settings.windowTicks)
   }
 
   deinit {
@@ -152,16 +160,35 @@ package struct HandController: ~Copyable {
     record.pointee.jointCount = UInt8(truncatingIfNeeded: jointCount)
     record.pointee.eStopLineActive = inputs.pointee.eStopLineActive
     record.pointee.inertial = inputs.pointee.inertial
+    note(inputs, record)
     overrunWindow.push(Int64(inputs.pointee.skippedDeadlines))
 
     let unready = estimate(inputs, dt: dt, record)
     advanceStartUp(unready: unready, now: now)
     watchInputs(inputs, unready: unready, now: now)
-    obey(inputs, unready: unready, now: now)
+    obey(inputs, unready: unready, now: now, record)
     if inputs.pointee.isLast { retire() }
     control(inputs, dt: dt, record, actuators)
     finish(record, actuators)
     sequence &+= 1
+  }
+
+  /// Keeps what the tick is told besides samples, so that it can be run again.
+  @_noLocks
+  private func note(_ inputs: UnsafePointer<TickInputs>, _ record: UnsafeMutablePointer<TickRecord>) {
+    record.pointee.failedBusJoints = inputs.pointee.failedBusJoints
+    record.pointee.unhealthyJoints = inputs.pointee.unhealthyJoints
+    record.pointee.failedActuatorJoints = inputs.pointee.failedActuatorJoints
+    record.pointee.skippedDeadlines = inputs.pointee.skippedDeadlines
+    var flags: UInt16 = 0
+    if inputs.pointee.actuatorFailed { flags |= InputFlags.actuatorFailed }
+    if inputs.pointee.stopRequested {
+      flags |= InputFlags.stop
+      if inputs.pointee.stopSource == .mqtt { flags |= InputFlags.remoteStop }
+    }
+    if inputs.pointee.isLast { flags |= InputFlags.last }
+    record.pointee.inputFlags = flags
+    record.pointee.command.kind = .none
   }
 
   /// The records of the joints within `record`.
@@ -186,7 +213,10 @@ package struct HandController: ~Copyable {
       let out = jointRecords(record) + j
       let constants = joint.pointee.constants
       let sample = samples[j]
-      let age = now &- sample.timeNanoseconds
+      // As recorded: beyond two seconds, far past any limit of staleness, an age is not told apart.
+      let recordedAge = Int32(clamping: now &- sample.timeNanoseconds)
+      let age = Int64(recordedAge)
+      let sampleTime = now &- age
       let hold = ZeroOrderHold(
         inertia: constants.inertia, damping: constants.damping, stiffness: constants.stiffness, dt: dt)
       joint.pointee.hold = hold
@@ -201,19 +231,20 @@ package struct HandController: ~Copyable {
       var measured = joint.pointee.lastSampleRadians
       if sample.isValid && sample.number != joint.pointee.lastSampleNumber {
         joint.pointee.lastSampleNumber = sample.number
+        flags |= JointFlags.sampled
         measured = joint.pointee.radians(counts: sample.counts)
         if !joint.pointee.hasPosition {
           joint.pointee.hasPosition = true
           joint.pointee.restObserver(at: measured)
-          accept(joint, measured, sample.timeNanoseconds)
+          accept(joint, measured, sampleTime)
           flags |= JointFlags.fresh
         } else {
-          let gap = Double(sample.timeNanoseconds &- joint.pointee.lastSampleTime) * 1e-9
+          let gap = Double(sampleTime &- joint.pointee.lastSampleTime) * 1e-9
           let largest =
             constants.velocityLimit * GuardLimits.velocityFactor * max(gap, 0) + constants.jumpAllowance
           if (measured - joint.pointee.lastSampleRadians).magnitude <= largest {
             joint.pointee.observer.correct(measured: measured, age: Double(age) * 1e-9)
-            accept(joint, measured, sample.timeNanoseconds)
+            accept(joint, measured, sampleTime)
             flags |= JointFlags.fresh
           } else {
             joint.pointee.rejectedSamples += 1
@@ -221,7 +252,7 @@ package struct HandController: ~Copyable {
               if state.outputsLive { latch(.implausibleSensor, j) }
               // Not driven: the hand may be moved by hand faster than it could move itself.
               joint.pointee.restObserver(at: measured)
-              accept(joint, measured, sample.timeNanoseconds)
+              accept(joint, measured, sampleTime)
             }
           }
         }
@@ -233,7 +264,7 @@ package struct HandController: ~Copyable {
 
       out.pointee.flags = flags
       out.pointee.encoderCounts = sample.counts
-      out.pointee.sampleAgeNanoseconds = Int32(clamping: age)
+      out.pointee.sampleAgeNanoseconds = recordedAge
       out.pointee.measuredRadians = measured
       out.pointee.positionRadians = joint.pointee.observer.position
       out.pointee.velocityRadiansPerSecond = joint.pointee.observer.velocity
@@ -351,13 +382,18 @@ package struct HandController: ~Copyable {
   }
 
   @_noLocks
-  private mutating func obey(_ inputs: UnsafePointer<TickInputs>, unready: UInt16, now: Int64) {
+  private mutating func obey(
+    _ inputs: UnsafePointer<TickInputs>, unready: UInt16, now: Int64,
+    _ record: UnsafeMutablePointer<TickRecord>
+  ) {
+    // One of the two a tick, because a record holds one: a set-point that comes with a command waits a period.
     if inputs.pointee.command.number != handledCommand {
       handledCommand = inputs.pointee.command.number
+      record.pointee.command = inputs.pointee.command
       lastResult = execute(inputs, unready: unready)
-    }
-    if inputs.pointee.stream.number != handledStream {
+    } else if inputs.pointee.stream.number != handledStream {
       handledStream = inputs.pointee.stream.number
+      record.pointee.command = inputs.pointee.stream
       if state.outputsLive {
         lastStreamNanoseconds = now
         isStreaming = true
@@ -686,6 +722,7 @@ package struct HandController: ~Copyable {
     record.pointee.outputsEnabled = live
     record.pointee.commandNumber = handledCommand
     record.pointee.uncertifiedTicks = UInt32(clamping: uncertifiedWindow.sum)
+    record.pointee.outputHash = hasher.hash(record, actuators)
   }
 }
 

@@ -135,6 +135,9 @@ package final class HandRuntime: @unchecked Sendable {
       blackBox: blackBox, wallOffsetNanoseconds: MonotonicClock().wallNow() - clock.now())
   }
 
+  /// States of the controller on request, tagged with the tick that follows: where a replay may begin.
+  package var checkpoint: RequestedBlock { loop.checkpoint }
+
   /// The newest record. For any thread but the loop's.
   package func latestRecord() -> TickRecord {
     latestReader.withLock { record in

@@ -118,8 +118,8 @@ private func noiseFloor(_ p: JointParameters) -> Double {
 
 /// What one joint remembers from tick to tick.
 struct JointState: BitwiseCopyable {
-  let constants: JointConstants
-  let law: JointLaw
+  private(set) var constants: JointConstants
+  private(set) var law: JointLaw
   var observer: Observer
   /// The plant over the interval that this tick ends.
   var hold: ZeroOrderHold
@@ -162,6 +162,12 @@ struct JointState: BitwiseCopyable {
     hold = ZeroOrderHold(
       inertia: p.model.inertia, damping: p.model.damping, stiffness: p.model.stiffness, dt: p.model.period)
     pending = DelayLine(ticks: p.model.delayTicks)
+  }
+
+  /// Takes over limits, law and plant of another state, and nothing of what that remembers.
+  mutating func keepParameters(of other: JointState) {
+    constants = other.constants
+    law = other.law
   }
 
   /// Angle of an encoder word, wrapped to half a turn about the calibrated zero.

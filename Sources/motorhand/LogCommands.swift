@@ -8,7 +8,7 @@ struct Log: ParsableCommand {
     abstract: "Look into recordings.",
     discussion:
       "A recording is a segment file, the directory of one start, or a data directory with one start in it.",
-    subcommands: [LogInfo.self, LogExport.self, LogDiff.self])
+    subcommands: [LogInfo.self, LogExport.self, LogDiff.self, LogReplay.self])
 }
 
 struct LogInfo: ParsableCommand {

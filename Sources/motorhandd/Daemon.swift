@@ -85,7 +85,7 @@ final class Daemon {
         blackBox: keeper.store(identity))
       // First what may be refused: a start that fails leaves no empty recording.
       publisher = try makePublisher(runtime)
-      recorder = try makeRecorder(runtime.recorderRing)
+      recorder = try makeRecorder(runtime)
       try recorder?.start()
       try publisher?.start()
       try runtime.start(cpu: options.cpu, requireRealtime: options.requireRealtime)
@@ -239,7 +239,7 @@ final class Daemon {
     let clock = VirtualClock()
     let runtime = try HandRuntime(design: design, seed: options.seed, clock: clock)
     let publisher = try makePublisher(runtime)
-    let recorder = try makeRecorder(runtime.recorderRing)
+    let recorder = try makeRecorder(runtime)
     try recorder?.start()
     try publisher?.start()
     log.report("ready: virtual time, \(ticks) ticks, seed \(options.seed), boot \(identity.bootID)")
@@ -265,11 +265,13 @@ final class Daemon {
 
   // MARK: - Parts
 
-  private func makeRecorder(_ ring: Ring<TickRecord>) throws -> Recorder? {
+  private func makeRecorder(_ runtime: HandRuntime) throws -> Recorder? {
     guard let directory = options.dataDirectory else { return nil }
     var recording = RecorderOptions()
     recording.keepBytes = options.keepBytes
-    return try Recorder(directory: directory, identity: identity, ring: ring, options: recording)
+    return try Recorder(
+      directory: directory, identity: identity, ring: runtime.recorderRing, checkpoint: runtime.checkpoint,
+      options: recording)
   }
 
   private func makePublisher(_ runtime: HandRuntime) throws -> Publisher? {

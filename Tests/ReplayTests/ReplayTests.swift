@@ -1,0 +1,283 @@
+import CSQLite
+import Foundation
+import HandModel
+import PrimalLogic
+import Recording
+import Replay
+import Testing
+
+@testable import Runtime
+
+@Suite("Replay")
+struct ReplayTests {
+  /// Of `RecordedHand.liveThrough`.
+  private static let ticks = 3000
+
+  /// Changes the recording as `sql` says.
+  private func alter(_ recording: Recording, _ sql: String) throws {
+    var handle: OpaquePointer?
+    let path = try #require(recording.segments.first).path
+    try #require(sqlite3_open(path, &handle) == SQLITE_OK)
+    defer { sqlite3_close_v2(handle) }
+    try #require(sqlite3_exec(handle, sql, nil, nil, nil) == SQLITE_OK, "\(sql)")
+    try #require(sqlite3_changes(handle) == 1, "\(sql)")
+  }
+
+  /// The bytes of the joints' blob in a tick, altered by `change`, as an SQL literal.
+  private func joints(
+    _ recording: Recording, tick: Int, _ change: (inout [UInt8]) -> Void
+  ) throws -> String {
+    var handle: OpaquePointer?
+    var statement: OpaquePointer?
+    let path = try #require(recording.segments.first).path
+    try #require(sqlite3_open(path, &handle) == SQLITE_OK)
+    defer { sqlite3_close_v2(handle) }
+    let sql = "SELECT joints FROM tick WHERE sequence = \(tick)"
+    try #require(sqlite3_prepare_v2(handle, sql, -1, &statement, nil) == SQLITE_OK)
+    defer { sqlite3_finalize(statement) }
+    try #require(sqlite3_step(statement) == SQLITE_ROW)
+    let blob = UnsafeRawBufferPointer(
+      start: sqlite3_column_blob(statement, 0), count: Int(sqlite3_column_bytes(statement, 0)))
+    var bytes = Array(blob)
+    change(&bytes)
+    return "x'" + bytes.map { String(format: "%02x", $0) }.joined() + "'"
+  }
+
+  @Test("a run with commands, a stream, faults, e-stops and resets is the same to the bit")
+  func everything() throws {
+    let hand = try RecordedHand(seed: 11)
+    hand.liveThrough()
+    let recording = try hand.run(ticks: Self.ticks)
+    var states: Set<HandState> = []
+    var faults: Set<FaultCode> = []
+    var kinds: Set<TickCommand.Kind> = []
+    var hashes: Set<UInt64> = []
+    let result = try Replay(recording, design: TestFiles.design).run { recorded, replayed in
+      states.insert(recorded.state)
+      faults.insert(recorded.fault)
+      kinds.insert(recorded.command.kind)
+      hashes.insert(replayed.outputHash)
+    }
+    #expect(result.isIdentical, "\(result.difference)")
+    #expect(result.replayedTicks == UInt64(Self.ticks))
+    #expect(result.skippedTicks == 0)
+    // The run held what it is to prove.
+    #expect(states == [.selfTest, .idle, .armed, .tracking, .fault, .eStop])
+    #expect(faults.isSuperset(of: [.commandTimeout, .eStopRemote, .eStopLine, .busFault]), "\(faults)")
+    #expect(kinds == [.none, .arm, .nullG, .reset, .pose, .stream])
+    #expect(hashes.count == Self.ticks, "ticks with one hash")
+  }
+
+  @Test("what was recorded of the hand gives the design by which it is run again")
+  func storedFiles() throws {
+    let hand = try RecordedHand()
+    hand.command(30, .arm)
+    let recording = try hand.run(ticks: 200)
+    let design = try RecordedFiles(recording).design()
+    #expect(design.certificateJSON == recording.certificateJSON)
+    #expect(try Replay(recording, design: design).run().isIdentical)
+  }
+
+  @Test("a recording without its first segments is run from the state stored in the next")
+  func middle() throws {
+    let hand = try RecordedHand(seed: 5)
+    hand.liveThrough()
+    // More ticks than the rings and batches between loop and disk hold, with its hand in motion at the end.
+    for tick in stride(from: 3000, to: 30_000, by: 700) {
+      hand.command(tick, .pose(radians: TestFiles.pose(tick % 1400 == 200 ? "power" : "open"), seconds: 0.4))
+    }
+    let whole = try hand.run(ticks: 30_000) { $0.segmentTicks = 3000 }
+    try #require(whole.segments.count > 3)
+    for segment in whole.segments.prefix(2) { try FileManager.default.removeItem(atPath: segment.path) }
+    let rest = try Recording.open(path: hand.directory)
+    var live = 0
+    let result = try Replay(rest, design: TestFiles.design).run { recorded, _ in
+      if recorded.outputsEnabled { live += 1 }
+    }
+    #expect(result.isIdentical, "\(result.difference)")
+    #expect(result.skippedTicks > 0)
+    #expect(result.lastTick == 29_999)
+    // Longer than the window of Λ: its entries from before the checkpoint counted too.
+    #expect(result.replayedTicks > 2 * UInt64(TestFiles.hand.board.control.windowTicks))
+    #expect(live > TestFiles.hand.board.control.windowTicks)
+  }
+
+  @Test("a missing tick ends the run; what follows is not guessed")
+  func gap() throws {
+    let hand = try RecordedHand()
+    hand.command(30, .arm)
+    let recording = try hand.run(ticks: 1000)
+    try alter(recording, "DELETE FROM tick WHERE sequence = 900")
+    let result = try Replay(recording, design: TestFiles.design).run()
+    #expect(result.isIdentical)
+    #expect(result.replayedTicks == 900)
+    #expect(result.skippedTicks == 99)
+  }
+
+  @Test("a recording with nowhere to begin, or with a state of another layout, is refused with the reason")
+  func nowhere() throws {
+    let hand = try RecordedHand()
+    let recording = try hand.run(ticks: 500)
+    let first = try #require(try recording.checkpoints().first)
+    try #require(first < 490)
+    for sequence in 0..<first { try alter(recording, "DELETE FROM tick WHERE sequence = \(sequence)") }
+    try alter(
+      recording, "UPDATE checkpoint SET bytes = x'00' || substr(bytes, 2) WHERE sequence = \(first)")
+    let other = #expect(throws: ReplayError.self) {
+      try Replay(recording, design: TestFiles.design).run()
+    }
+    #expect(other?.description.contains("another version") == true, "\(String(describing: other))")
+    try alter(recording, "DELETE FROM checkpoint")
+    let none = #expect(throws: ReplayError.self) { try Replay(recording, design: TestFiles.design).run() }
+    #expect(none?.description.contains("no state of the controller") == true)
+  }
+
+  /// One changed bit of each kind of input, and of an output.
+  private static let flips: [(name: String, sql: String)] = [
+    ("time", "wake_up_nanoseconds = wake_up_nanoseconds | 1"),
+    ("a deadline skipped", "skipped_deadlines = 1"),
+    ("a health bit", "unhealthy_joints = 4"),
+    ("a bus", "failed_bus_joints = 4"),
+    ("a bridge", "failed_actuator_joints = 4"),
+    ("the actuators", "input_flags = 1"),
+    ("the e-stop line", "estop_line_active = 1"),
+    ("the last bit of Λ", "window_product = window_product * 1.0000000000000002"),
+    ("the hash", "output_hash = output_hash + 1"),
+  ]
+
+  @Test("one flipped bit in an input or an output is found at its tick", arguments: flips.indices)
+  func flippedBit(index: Int) throws {
+    let tick = 400
+    let hand = try RecordedHand()
+    hand.command(30, .arm)
+    let recording = try hand.run(ticks: 600)
+    try alter(recording, "UPDATE tick SET \(Self.flips[index].sql) WHERE sequence = \(tick)")
+    let result = try Replay(recording, design: TestFiles.design).run()
+    #expect(result.difference.first?.sequence == UInt64(tick), "\(Self.flips[index].name)")
+  }
+
+  @Test("one flipped bit of a sample, a current, a force or a command's target is found at its tick")
+  func flippedBlob() throws {
+    let tick = 400
+    let joint = 7
+    // Encoder counts, age, current and force in the joint's frame: docs/recording.md.
+    for byte in [1, 7, 51, 55] {
+      let hand = try RecordedHand()
+      hand.command(30, .arm)
+      let recording = try hand.run(ticks: 600)
+      let blob = try joints(recording, tick: tick) { $0[76 * joint + byte] ^= 1 }
+      try alter(recording, "UPDATE tick SET joints = \(blob) WHERE sequence = \(tick)")
+      let result = try Replay(recording, design: TestFiles.design).run()
+      #expect(result.difference.first?.sequence == UInt64(tick), "byte \(byte): \(result.difference)")
+    }
+    let hand = try RecordedHand()
+    hand.command(30, .arm)
+    hand.command(tick, .move(joint: joint, radians: 0.3, seconds: 0.5))
+    let recording = try hand.run(ticks: 600)
+    // 0.3 = 0x3FD3333333333333.
+    try alter(
+      recording,
+      "UPDATE tick SET command = substr(command, 1, 23) || x'32' WHERE sequence = \(tick)"
+        + " AND substr(command, 17) = x'3fd3333333333333'")
+    let result = try Replay(recording, design: TestFiles.design).run()
+    #expect(result.difference.first?.sequence == UInt64(tick))
+  }
+
+  @Test("other gains give other torques, from the first tick of the law on, and a picture of both")
+  func otherGains() throws {
+    let hand = try RecordedHand()
+    hand.command(30, .arm)
+    hand.command(100, .pose(radians: TestFiles.pose("power"), seconds: 0.5))
+    let recording = try hand.run(ticks: 1500)
+    let files = try RecordedFiles(recording)
+    var softer = files.calibration
+    for joint in softer.joints.indices { softer.joints[joint].gains.kp *= 0.8 }
+    let design = try files.design(calibration: softer, gainsOnly: true)
+    var plot = ReplayPlot(joint: 3, title: "index & <thumb>")
+    let result = try Replay(recording, design: design).run { recorded, replayed in
+      plot.add(recorded: recorded, replayed: replayed)
+    }
+    #expect(!result.isIdentical)
+    #expect(try #require(result.difference.first).sequence >= 30)
+    #expect(try #require(result.largestTorqueDifference).newtonMetres > 1e-4)
+
+    let svg = plot.svg
+    let lines = svg.split(separator: "\n").filter { $0.hasPrefix("<polyline") }
+    // Three panels; before arming there is no L.
+    #expect(lines.count == 6)
+    #expect(!svg.contains("nan") && !svg.contains("inf"))
+    #expect(svg.contains("index &amp; &lt;thumb&gt;"))
+    let parser = XMLShape()
+    #expect(parser.isWellFormed(svg))
+    // Torque: recorded and replayed are not one line.
+    let points = lines.map { $0.split(separator: "points=")[1] }
+    #expect(points[2] != points[3])
+  }
+
+  @Test("a long replay keeps a picture of bounded size that spans it all")
+  func longPlot() {
+    var plot = ReplayPlot(joint: 0, title: "long")
+    var record = TickRecord()
+    for tick in 0..<100_000 {
+      record.deadlineNanoseconds = Int64(tick) * 1_000_000
+      plot.add(recorded: record, replayed: record)
+    }
+    let svg = plot.svg
+    let spansAll = svg.contains(">99.999 s<")
+    #expect(svg.utf8.count < 400_000)
+    #expect(spansAll)
+  }
+
+  @Test("the bytes under a hash have no padding, whose content nobody defines")
+  func noPadding() {
+    func sizes(_ value: Any, until last: String?) -> Int {
+      var sum = 0
+      for child in Mirror(reflecting: value).children {
+        if child.label == last { break }
+        func size<T>(_ value: T) -> Int { MemoryLayout<T>.size }
+        sum += size(child.value)
+      }
+      return sum
+    }
+    #expect(sizes(JointRecord(), until: nil) == MemoryLayout<JointRecord>.stride)
+    #expect(sizes(TickRecord(), until: "joints") == MemoryLayout<TickRecord>.offset(of: \.joints))
+    #expect(MemoryLayout<TickRecord>.offset(of: \.joints)! % 8 == 0)
+  }
+
+  @Test("equal and opposite changes in two values change the hash")
+  func signs() {
+    let hasher = OutputHasher(jointCount: 15)
+    var actuators = ActuatorCommand()
+    var record = TickRecord()
+    let before = hasher.hash(&record, &actuators)
+    // Four words apart, in one lane of the hash.
+    record.joints[0].setpointRadians = -0.0
+    record.joints[0].velocityRadiansPerSecond = -0.0
+    #expect(hasher.hash(&record, &actuators) != before)
+    actuators.duty[14] = .leastNonzeroMagnitude
+    let third = hasher.hash(&record, &actuators)
+    actuators.duty[14] = 0
+    #expect(hasher.hash(&record, &actuators) != third)
+  }
+}
+
+/// Whether a text is well-formed XML, as far as this package writes it: elements nest, and nothing is left open.
+private struct XMLShape {
+  func isWellFormed(_ text: String) -> Bool {
+    var open: [Substring] = []
+    var rest = text[...]
+    while let start = rest.firstIndex(of: "<") {
+      guard let end = rest[start...].firstIndex(of: ">") else { return false }
+      let tag = rest[rest.index(after: start)..<end]
+      rest = rest[rest.index(after: end)...]
+      guard tag.filter({ $0 == "\"" }).count % 2 == 0 else { return false }
+      let name = tag.drop { $0 == "/" }.prefix { $0.isLetter }
+      if tag.hasPrefix("/") {
+        guard open.popLast() == name else { return false }
+      } else if !tag.hasSuffix("/") {
+        open.append(name)
+      }
+    }
+    return open.isEmpty
+  }
+}

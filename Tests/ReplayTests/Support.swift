@@ -1,0 +1,122 @@
+import Foundation
+import HandModel
+import PrimalLogic
+import Realtime
+import Recording
+import Replay
+import Simulation
+
+@testable import Runtime
+
+/// The files that ship with the package.
+enum TestFiles {
+  private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().path
+  static let board = root + "/Boards/sim.yaml"
+  static let calibration = root + "/Calibration/nominal-hand.yaml"
+  static let hand: HandFiles = {
+    do { return try HandFiles(board: board, calibration: calibration) } catch { fatalError("\(error)") }
+  }()
+  /// Designed once: finding certificates takes longer than most tests.
+  static let design: HandDesign = {
+    do { return try HandDesign(board: hand.board, calibration: hand.calibration) } catch {
+      fatalError("\(error)")
+    }
+  }()
+
+  static func pose(_ name: String) -> [Double] {
+    guard let pose = hand.calibration.poses.first(where: { $0.name == name }) else {
+      fatalError("no pose \(name)")
+    }
+    return pose.radians
+  }
+}
+
+/// A simulated hand in virtual time with a recorder, in a directory of its own that goes with it.
+final class RecordedHand {
+  static let bootID = "boot"
+  let clock = VirtualClock()
+  let runtime: HandRuntime
+  let hand: SimulatedHand
+  let directory: String
+  private var actions: [Int: [() -> Void]] = [:]
+  private var number: UInt32 = 0
+
+  init(seed: UInt64 = 1) throws {
+    runtime = try HandRuntime(design: TestFiles.design, seed: seed, clock: clock)
+    guard let hand = runtime.simulation else { fatalError("the shipped board is simulated") }
+    self.hand = hand
+    directory =
+      URL(fileURLWithPath: NSTemporaryDirectory()).standardizedFileURL.path + "/replay-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: directory) }
+
+  /// Does `action` before `tick`.
+  func before(_ tick: Int, _ action: @escaping () -> Void) { actions[tick, default: []].append(action) }
+
+  /// Sends a command that `tick` takes.
+  func command(_ tick: Int, _ command: Command, source: CommandSource = .socket) {
+    before(tick) { [unowned self] in
+      number += 1
+      runtime.port.post(TickCommand(command, source: source, number: number))
+    }
+  }
+
+  /// Runs and records.
+  /// - Parameter changes: made to the options of the recorder.
+  func run(ticks: Int, _ changes: (inout RecorderOptions) -> Void = { _ in }) throws -> Recording {
+    let files = TestFiles.hand
+    var options = RecorderOptions()
+    changes(&options)
+    let recorder = try Recorder(
+      directory: directory,
+      identity: HandIdentity(
+        handID: "test", bootID: Self.bootID, board: files.board, calibration: files.calibration,
+        boardYAML: files.boardYAML, calibrationYAML: files.calibrationYAML, version: motorHandVersion,
+        certificateJSON: TestFiles.design.certificateJSON),
+      ring: runtime.recorderRing, checkpoint: runtime.checkpoint, options: options)
+    try recorder.start()
+    var done = 0
+    for action in actions[0] ?? [] { action() }
+    runtime.runVirtual(clock, ticks: ticks, records: true, publishes: false) {
+      done += 1
+      for action in actions[done] ?? [] { action() }
+      return true
+    }
+    actions = [:]
+    recorder.stop()
+    return try Recording.open(path: directory)
+  }
+
+  /// Arms, moves, streams, stops, resets and breaks: 3000 ticks of everything that may happen to a hand.
+  func liveThrough() {
+    command(30, .arm)
+    command(60, .pose(radians: TestFiles.pose("power"), seconds: 0.3))
+    command(400, .move(joint: 3, radians: 0.4, seconds: nil))
+    for tick in stride(from: 600, to: 800, by: 20) {
+      command(tick, .stream(radians: TestFiles.pose("open").map { $0 + 0.2 + Double(tick - 600) * 1e-4 }))
+    }
+    // A command and a set-point in one tick.
+    command(700, .pose(radians: TestFiles.pose("precision"), seconds: 0.2))
+    // The last set-point was at 780: the stream times out some 200 ticks later.
+    command(1100, .reset, source: .mqtt)
+    command(1120, .arm)
+    command(1200, .stop, source: .mqtt)
+    command(1250, .arm)
+    command(1300, .reset)
+    command(1320, .nullG)
+    command(1400, .arm)
+    before(1500) { [unowned self] in hand.eStopLine.press() }
+    before(1550) { [unowned self] in hand.eStopLine.release() }
+    command(1600, .reset, source: .mqtt)
+    command(1650, .reset)
+    command(1700, .arm)
+    before(1800) { [unowned self] in hand.buses[1].inject(.hang(nanoseconds: 300_000)) }
+    before(2000) { [unowned self] in hand.buses[1].clearFaults() }
+    command(2200, .reset)
+    command(2300, .arm)
+    command(2320, .pose(radians: TestFiles.pose("open"), seconds: 0.5))
+  }
+}
