@@ -62,7 +62,7 @@ let package = Package(
     .executableTarget(name: "realtime-probe", dependencies: ["Realtime"], path: "Tests/Probe/Program"),
     .testTarget(name: "RealtimeTests", dependencies: ["Realtime", "realtime-probe", "SeededRandom"]),
     .testTarget(name: "ServiceTests", dependencies: ["Service"]),
-    .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "SeededRandom"]),
+    .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "LinuxIO", "SeededRandom"]),
     // Runs the release build of the two programs (docs/realtime.md, "Proof").
     .testTarget(name: "ProofTests"),
     .executableTarget(
