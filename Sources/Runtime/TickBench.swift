@@ -30,6 +30,7 @@ package final class TickBench: @unchecked Sendable {
   private var start: Int64 = 0
   private var last: Int64 = 0
   private var lastIndex: Int64 = -1
+  private var lastMilliseconds: Int64 = -1
   private var commandNumber: UInt32 = 0
   private let shouldStop = Atomic<Bool>(false)
   private var drain: RealtimeThread?
@@ -141,7 +142,7 @@ package final class TickBench: @unchecked Sendable {
         inputs.pointee.encoders[j].timeNanoseconds = now - age
         inputs.pointee.encoders[j].number = UInt32(truncatingIfNeeded: index + 1)
       }
-      command(at: Int64(slot))
+      command(through: Int64(slot))
     }
     inputs.pointee.nowNanoseconds = now
     inputs.pointee.deadlineNanoseconds = now
@@ -150,11 +151,15 @@ package final class TickBench: @unchecked Sendable {
     latest.write(record.pointee)
   }
 
-  private func command(at milliseconds: Int64) {
-    switch milliseconds {
-    case Self.armAt: inputs.pointee.command.kind = .arm
-    case Self.closeAt: inputs.pointee.command = closeCommand
-    case Self.openAt: inputs.pointee.command = openCommand
+  /// Gives the command that became due since the last call: a machine that stalls passes over milliseconds, and
+  /// samples of a movement that nobody commanded would be a tracking error.
+  private func command(through milliseconds: Int64) {
+    let since = lastMilliseconds <= milliseconds ? lastMilliseconds : -1
+    lastMilliseconds = milliseconds
+    switch true {
+    case since < Self.openAt && Self.openAt <= milliseconds: inputs.pointee.command = openCommand
+    case since < Self.closeAt && Self.closeAt <= milliseconds: inputs.pointee.command = closeCommand
+    case since < Self.armAt && Self.armAt <= milliseconds: inputs.pointee.command.kind = .arm
     default: return
     }
     commandNumber &+= 1
