@@ -115,7 +115,12 @@ package struct HandController: ~Copyable {
     certificates = .allocate(capacity: parameters.count)
     windows = .allocate(capacity: parameters.count)
     for (j, p) in parameters.enumerated() {
-      (joints + j).initialize(to: JointState(p))
+      let holdOf = parameters.firstIndex {
+        $0.model.inertia == p.model.inertia && $0.model.damping == p.model.damping
+          && $0.model.stiffness == p.model.stiffness
+      }
+      let kernelOf = parameters.firstIndex { $0.model.lambda == p.model.lambda }
+      (joints + j).initialize(to: JointState(p, holdOf: holdOf ?? j, kernelOf: kernelOf ?? j))
       (certificates + j).initialize(to: CertificateTable(copying: p.certificate))
       (windows + j).initialize(to: WindowProduct(ticks: settings.windowTicks))
     }
@@ -217,9 +222,16 @@ package struct HandController: ~Copyable {
       let recordedAge = Int32(clamping: now &- sample.timeNanoseconds)
       let age = Int64(recordedAge)
       let sampleTime = now &- age
-      let hold = ZeroOrderHold(
-        inertia: constants.inertia, damping: constants.damping, stiffness: constants.stiffness, dt: dt)
+      // A joint comes after the one it shares with.
+      let hold =
+        constants.holdOf == j
+        ? ZeroOrderHold(
+          inertia: constants.inertia, damping: constants.damping, stiffness: constants.stiffness, dt: dt)
+        : (joints + constants.holdOf).pointee.hold
       joint.pointee.hold = hold
+      joint.pointee.kernel =
+        constants.kernelOf == j
+        ? MemoryKernel(lambda: constants.lambda, dt: dt) : (joints + constants.kernelOf).pointee.kernel
       // The plant still felt what earlier ticks decided for the output's latency.
       let applied = joint.pointee.actingInput()
       let load =
@@ -604,7 +616,7 @@ package struct HandController: ~Copyable {
     let joint = joints + j
     let constants = joint.pointee.constants
     if joint.pointee.hasDecided {
-      let kernel = MemoryKernel(lambda: constants.lambda, dt: dt)
+      let kernel = joint.pointee.kernel
       joint.pointee.memory = joint.pointee.law.nextMemory(
         joint.pointee.memory, error: joint.pointee.error, demand: joint.pointee.demand,
         applied: joint.pointee.torque, kernel: kernel)

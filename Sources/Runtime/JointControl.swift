@@ -13,6 +13,10 @@ package struct JointParameters: Sendable {
 
 /// The part of `JointParameters` that the tick reads, as plain numbers.
 struct JointConstants: BitwiseCopyable {
+  /// The joints of a hand are much alike: the exponentials of dt, a fifth of a tick, are taken once for all that
+  /// have the same plant, and once for all with the same λ. These are the first of them.
+  var holdOf = 0
+  var kernelOf = 0
   var radiansPerCount: Double
   var zeroCounts: Int
   var countsPerTurn: Int
@@ -123,6 +127,8 @@ struct JointState: BitwiseCopyable {
   var observer: Observer
   /// The plant over the interval that this tick ends.
   var hold: ZeroOrderHold
+  /// How the memory fades over that interval.
+  var kernel: MemoryKernel
   var nominal: NominalModel
   var trajectory = Trajectory(position: 0)
   var memory = 0.0
@@ -152,8 +158,13 @@ struct JointState: BitwiseCopyable {
   var rejectedSamples = 0
   var overCurrentTicks = 0
 
-  init(_ p: JointParameters) {
+  /// - Parameters:
+  ///   - holdOf: the first joint with the same plant, this one if there is none.
+  ///   - kernelOf: the first joint whose memory fades as fast.
+  init(_ p: JointParameters, holdOf: Int, kernelOf: Int) {
     constants = JointConstants(p)
+    constants.holdOf = holdOf
+    constants.kernelOf = kernelOf
     law = JointLaw(p.model)
     observer = Observer(
       gains: p.observerGains, inertia: p.model.inertia, damping: p.model.damping,
@@ -161,6 +172,7 @@ struct JointState: BitwiseCopyable {
     nominal = NominalModel(p.model, position: 0)
     hold = ZeroOrderHold(
       inertia: p.model.inertia, damping: p.model.damping, stiffness: p.model.stiffness, dt: p.model.period)
+    kernel = MemoryKernel(lambda: p.model.lambda, dt: p.model.period)
     pending = DelayLine(ticks: p.model.delayTicks)
   }
 
