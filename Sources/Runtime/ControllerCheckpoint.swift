@@ -129,10 +129,13 @@ extension HandController {
     let heads = memory.advanced(by: headsOffset).assumingMemoryBound(to: WindowProduct.Head.self)
     let entries = UnsafePointer(memory.advanced(by: entriesOffset).assumingMemoryBound(to: Int64.self))
     for j in 0..<jointCount {
-      states[j].keepParameters(of: joints[j])
-      states[j].lastSampleNumber = 0
-      joints[j] = states[j]
-      windows[j].restore(heads[j], entries: entries + j * windowTicks)
+      let joint = joints + j
+      let window = windows + j
+      var state = states[j]
+      state.keepParameters(of: joint.pointee)
+      state.lastSampleNumber = 0
+      joint.pointee = state
+      window.pointee.restore(heads[j], entries: entries + j * windowTicks)
     }
     uncertifiedWindow.restore(heads[jointCount], entries: entries + jointCount * windowTicks)
     overrunWindow.restore(heads[jointCount + 1], entries: entries + (jointCount + 1) * windowTicks)
