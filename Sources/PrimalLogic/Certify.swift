@@ -44,7 +44,7 @@ public func defaultRelativeDt(delayTicks: Int) -> ClosedRange<Double> {
 }
 
 /// The range that remains when no norm covers a skipped tick: ticks that come late or early, but all of them.
-private let narrowRelativeDt = 0.8...1.2
+let narrowRelativeDt = 0.8...1.2
 
 /// Newton steps of the second attempt, for loops near the edge of what can be certified.
 private let patientSteps = 4_000
@@ -67,6 +67,13 @@ public func certify(
   guard radius < 1 else { throw .unstable(spectralRadius: radius, window: model.memoryGainWindow) }
   if let certificate = try? attempt(model, range: range, steps: NormSearch.usualSteps) { return certificate }
   return try attempt(model, range: relativeDt ?? narrowRelativeDt, steps: patientSteps)
+}
+
+/// Whether a certificate is found for dt within ±20 % at the first attempt: what maps and margins ask of many
+/// models. Near the edge `certify` finds a few more.
+public func isCertified(_ model: LoopModel) -> Bool {
+  guard model.invalidField == nil, model.spectralRadius(dt: model.period) < 1 else { return false }
+  return (try? attempt(model, range: narrowRelativeDt, steps: NormSearch.usualSteps)) != nil
 }
 
 private func attempt(

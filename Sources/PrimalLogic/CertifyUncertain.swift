@@ -20,7 +20,7 @@ extension UncertainCertificate {
   /// Newton steps of one search: with 48 maps to fit it takes up to 1,400 to see that there is no norm.
   static var searchSteps: Int { 2_000 }
   /// By how much the smallest slope is raised until everything between the corners contracts as well.
-  static var slopeStep: Double { 1 / 64 }
+  static var slopeStep: Double { 1 / 128 }
   /// Steps of the bisection for the smallest slope, to 1/32.
   static var slopeBisections: Int { 5 }
 }

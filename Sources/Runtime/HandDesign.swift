@@ -29,7 +29,7 @@ package struct DesignRefusal: Error, Equatable, CustomStringConvertible {
     return "joint \(joint): no certificate, so the hand must not be armed: \(text)"
   }
 
-  private static func text(_ cause: CertificateRefusal) -> String {
+  static func text(_ cause: CertificateRefusal) -> String {
     switch cause {
     case .invalidModel(let field):
       "\(field) of its model is not finite or out of range; correct the calibration"
@@ -106,7 +106,7 @@ package struct HandDesign: Sendable {
   /// The output may act as early as its timing allows. The range ends at the whole ticks that N assumes too: what
   /// remains above the latest output is for the age of a sample, where the observer's model makes up for less of
   /// it than it should.
-  private static func uncertainty(_ joint: JointCalibration, _ timing: OutputTiming) -> Uncertainty {
+  static func uncertainty(_ joint: JointCalibration, _ timing: OutputTiming) -> Uncertainty {
     Uncertainty(
       inertiaShare: joint.uncertainty.inertiaShare, dampingShare: joint.uncertainty.dampingShare,
       dtShare: uncertainDtShare, delayPeriods: timing.earliestPeriods...Double(timing.delayTicks))

@@ -13,7 +13,9 @@ struct CalibrationOption: ParsableArguments {
       """)
   var calibration: String?
 
-  func path(board: String) -> String {
+  func path(board: String) -> String { Self.path(board: board, calibration: calibration) }
+
+  static func path(board: String, calibration: String?) -> String {
     if let calibration { return calibration }
     let file = URL(fileURLWithPath: board)
     let beside = file.deletingLastPathComponent().appendingPathComponent("calibration.yaml").path
