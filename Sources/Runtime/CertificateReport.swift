@@ -19,6 +19,15 @@ package struct CertificateReport: Codable, Sendable {
     package var smallestSlope: Double
     package var minimumDtSeconds: Double
     package var maximumDtSeconds: Double
+
+    init(_ certificate: UncertainCertificate) {
+      lipschitz = certificate.contraction
+      ratePerSecond = certificate.ratePerSecond
+      attainableRatePerSecond = certificate.attainableRatePerSecond
+      smallestSlope = certificate.smallestSlope
+      minimumDtSeconds = certificate.minimumDt
+      maximumDtSeconds = certificate.maximumDt
+    }
   }
   package struct Joint: Codable, Sendable {
     package var name: String
@@ -95,12 +104,7 @@ package struct CertificateReport: Codable, Sendable {
       if entry.nominal != nil {
         progress("\(number): certificate U")
         do throws(UncertaintyRefusal) {
-          let certificate = try certify(model, under: uncertainty)
-          entry.uncertain = Uncertain(
-            lipschitz: certificate.contraction, ratePerSecond: certificate.ratePerSecond,
-            attainableRatePerSecond: certificate.attainableRatePerSecond,
-            smallestSlope: certificate.smallestSlope, minimumDtSeconds: certificate.minimumDt,
-            maximumDtSeconds: certificate.maximumDt)
+          entry.uncertain = Uncertain(try certify(model, under: uncertainty))
         } catch {
           entry.uncertainRefusal = Self.text(error)
         }
@@ -111,7 +115,13 @@ package struct CertificateReport: Codable, Sendable {
   }
 
   private static func limit(_ margins: [CertificateMargin]) -> String? {
-    let closest = margins.filter { $0.factor != nil && $0.value > 0 && !$0.parameter.hasPrefix("delay") }
+    let movable = margins.map { margin in
+      var margin = margin
+      // A higher rate ends where a PWM chip's frames do, not the certificate.
+      if margin.parameter == "rate_hz" { margin.highest = nil }
+      return margin
+    }
+    let closest = movable.filter { $0.factor != nil && $0.value > 0 && !$0.parameter.hasPrefix("delay") }
       .min { ($0.factor ?? .infinity) < ($1.factor ?? .infinity) }
     guard let closest, let factor = closest.factor else { return nil }
     let highest = closest.highest.map { $0 / closest.value == factor } ?? false
@@ -120,7 +130,7 @@ package struct CertificateReport: Codable, Sendable {
       + digits(closest.value, 4)
   }
 
-  private static func text(_ refusal: UncertaintyRefusal) -> String {
+  static func text(_ refusal: UncertaintyRefusal) -> String {
     switch refusal {
     case .invalidModel(let field): "\(field) of its model is not finite or out of range"
     case .invalidUncertainty:
