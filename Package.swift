@@ -51,6 +51,15 @@ let package = Package(
     // Random numbers of property tests, repeatable from a printed seed.
     .target(name: "SeededRandom", path: "Tests/SeededRandom"),
     .testTarget(name: "PrimalLogicTests", dependencies: ["PrimalLogic", "SeededRandom"]),
+    // Certificates of random joints, for AgreementTests: SciPy does the same mathematics from the equations. Runs the
+    // release build, as ProofTests do: a thousand searches take minutes in an unoptimised one.
+    .executableTarget(
+      name: "certificate-samples", dependencies: ["PrimalLogic"], path: "Tests/AgreementTests/Program",
+      // PrimalLogic imports nothing, not even the C library's roots.
+      linkerSettings: [.linkedLibrary("m")]),
+    .testTarget(
+      name: "AgreementTests", dependencies: ["Realtime", "certificate-samples"],
+      path: "Tests/AgreementTests/Tests", exclude: ["agreement.py"]),
     .testTarget(name: "HandModelTests", dependencies: ["HandModel", "SeededRandom"]),
     // What each driver must do on any bus; the buses' tests run it.
     .target(name: "DeviceContracts", dependencies: ["Devices"], path: "Tests/DeviceContracts"),

@@ -21,6 +21,15 @@ package struct JointCalibration: Sendable, Equatable {
   /// Standard deviation of one encoder sample, quantisation included.
   package var encoderNoiseRadians: Double
   package var gains: GainSet
+  package var uncertainty = PlantUncertainty()
+}
+
+/// How far the plant may lie from what was measured: shares of inertia and damping, of a servo's 1/ω² and 2ζ/ω.
+/// The defaults are what a calibration of one hand leaves open: load and pose change a finger's inertia by a
+/// fifth, temperature and grease its damping by half.
+package struct PlantUncertainty: Sendable, Equatable {
+  package var inertiaShare = 0.2
+  package var dampingShare = 0.5
 }
 
 /// What moves a joint, as measured.

@@ -37,6 +37,8 @@ extension Calibration {
     static let correction = NumberRange.positive(upTo: 1)
     static let commandNoise = NumberRange.positive(upTo: 0.5)
     static let servoGain = NumberRange.from(0, to: 100)
+    /// At 1 the inertia could be 0, or a motor coast for ever.
+    static let uncertainShare = NumberRange.from(0, to: 0.9)
     static let poses = 64
   }
 
@@ -117,6 +119,7 @@ private struct CalibrationFileReader {
       joint.drive = .motor(readMotorDrive(reader, limits: limits, noise: noise))
       joint.gains = readGains(reader)
     }
+    joint.uncertainty = readUncertainty(reader)
     if !isServo {
       let expected = "no such section: the board wires this joint to a motor"
       reader.pass(over: "servo", "servo_gains", expecting: expected)
@@ -215,6 +218,20 @@ private struct CalibrationFileReader {
       km: number(section, "km_N_m_per_rad_s", Limits.gain),
       lambdaPerSecond: number(section, "lambda_per_s", Limits.lambda),
       backCalculation: number(section, "back_calculation_rad_s_per_N_m", Limits.gain))
+  }
+
+  /// The section and each of its keys may be left out.
+  private func readUncertainty(_ joint: MappingReader) -> PlantUncertainty {
+    var uncertainty = PlantUncertainty()
+    guard joint.has("uncertainty"), let section = joint.section("uncertainty") else { return uncertainty }
+    if section.has("inertia_share") {
+      uncertainty.inertiaShare = number(section, "inertia_share", Limits.uncertainShare)
+    }
+    if section.has("damping_share") {
+      uncertainty.dampingShare = number(section, "damping_share", Limits.uncertainShare)
+    }
+    section.finish()
+    return uncertainty
   }
 
   private func readServo(_ joint: MappingReader) -> ServoParameters {

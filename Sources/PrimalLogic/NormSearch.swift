@@ -21,20 +21,22 @@ struct NormSearch: ~Copyable {
     var acrossRest: Bool
   }
 
-  /// Targets are few: five slopes at each of three dt.
-  static let maximumTargets = 16
-  /// Newton steps of one search. The worked example takes about 160, the hardest servo seen 300.
-  static let maximumSteps = 400
+  /// Five slopes at each of three dt, or two slopes at each corner of an uncertainty, at most 24.
+  static let maximumTargets = 48
+  /// Newton steps of one search by default. The worked example takes about 160, the hardest servo seen 300.
+  static let usualSteps = 400
   /// The search ends when ε, 1/s, can be lowered by less: at 1 kHz that is 5·10^-7 of L.
   static let tolerance = 1e-3
   /// Eigenvalues of P are kept between this and 1, so that P stays verifiable in double precision.
   static let smallestEigenvalue = 1e-5
 
   let n: Int
+  /// Newton steps after which a search takes what it has.
+  let maximumSteps: Int
   /// Number of free entries of P.
   let unknowns: Int
   var targetCount = 0
-  var sizes = InlineArray<18, Int>(repeating: 0)
+  var sizes = InlineArray<48, Int>(repeating: 0)
   /// For each target and unknown, X(E) − α E, and w E.
   let fixedPart: Scratch
   let epsilonPart: Scratch
@@ -53,8 +55,12 @@ struct NormSearch: ~Copyable {
   ///   - n: number of states.
   ///   - rest: v and w of a joint that rests anywhere: P is then sought only among those with P v = p w, for
   ///     which L(0) = 1 is exact.
-  init(n: Int, rest: (vector: InlineArray<5, Double>, coasting: InlineArray<5, Double>)?) {
+  init(
+    n: Int, rest: (vector: InlineArray<5, Double>, coasting: InlineArray<5, Double>)?,
+    maximumSteps: Int = usualSteps
+  ) {
     self.n = n
+    self.maximumSteps = maximumSteps
     structured = rest != nil
     var forward = SmallMatrix(n, diagonal: 1)
     var inverse = SmallMatrix(n, diagonal: 1)
@@ -209,14 +215,14 @@ struct NormSearch: ~Copyable {
     return needed
   }
 
-  /// Lowers ε as far as it goes from the present P; the result is in `matrix`.
+  /// Lowers ε from the present P as far as it goes, or until it is below `wanted`; the result is in `matrix`.
   /// - Returns: the ε reached.
-  mutating func run() -> Double {
+  mutating func run(until wanted: Double = tolerance) -> Double {
     // θ of the method of centres: the new ε keeps this share of the way from the needed to the old one.
     let share = 0.15
     var needed = neededEpsilon()
     var epsilon = needed * 1.2 + 0.1
-    while steps < NormSearch.maximumSteps && needed > NormSearch.tolerance {
+    while steps < maximumSteps && needed > wanted {
       if !centre(epsilon: epsilon) { break }
       needed = neededEpsilon()
       if epsilon - needed < NormSearch.tolerance { break }
@@ -229,7 +235,7 @@ struct NormSearch: ~Copyable {
   private mutating func centre(epsilon: Double) -> Bool {
     // A rough centre is enough; 12 steps bound one centring, 5 are usual.
     for _ in 0..<12 {
-      guard steps < NormSearch.maximumSteps else { return true }
+      guard steps < maximumSteps else { return true }
       steps += 1
       for i in 0..<unknowns { gradient[i] = 0 }
       for i in 0..<(unknowns * unknowns) { hessian[i] = 0 }

@@ -147,23 +147,23 @@ struct NormTabulator {
     result.saturatedContraction =
       model.restsAnywhere && saturated <= 1 + Certificate.unitTolerance ? 1 : saturated
     result.ratePerSecond = -naturalLogarithm(result.contraction) / model.period
-    result.unsaturatedLevel = unsaturatedLevel()
+    result.unsaturatedLevel = largestUnsaturatedLevel(model, rootInverse)
     return result
   }
+}
 
-  /// c = τ_max² / (K P⁻¹ Kᵀ).
-  private func unsaturatedLevel() -> Double {
-    let d = model.scales
-    let k: InlineArray<3, Double> = [model.kp * d[0], model.kd * d[1], model.km * d[2]]
-    var sum = 0.0
-    // K R⁻¹, component by component.
-    for j in 0..<p.n {
-      var component = 0.0
-      for i in 0..<3 { component += k[i] * rootInverse[i, j] }
-      sum += component * component
-    }
-    return sum > 0 ? model.torqueLimit * model.torqueLimit / sum : .infinity
+/// c = τ_max² / (K P⁻¹ Kᵀ), from R⁻¹ of P = RᵀR in balanced units.
+func largestUnsaturatedLevel(_ model: LoopModel, _ rootInverse: SmallMatrix) -> Double {
+  let d = model.scales
+  let k: InlineArray<3, Double> = [model.kp * d[0], model.kd * d[1], model.km * d[2]]
+  var sum = 0.0
+  // K R⁻¹, component by component.
+  for j in 0..<rootInverse.n {
+    var component = 0.0
+    for i in 0..<3 { component += k[i] * rootInverse[i, j] }
+    sum += component * component
   }
+  return sum > 0 ? model.torqueLimit * model.torqueLimit / sum : .infinity
 }
 
 extension Certificate {

@@ -64,7 +64,7 @@ public func verify(_ certificate: Certificate, _ model: LoopModel) -> Verificati
 }
 
 /// Smallest pivot of the Cholesky factorisation of x − shift · I, or the first that is not positive.
-private func smallestPivot(_ x: SmallMatrix, less shift: Double) -> Double {
+func smallestPivot(_ x: SmallMatrix, less shift: Double) -> Double {
   var a = x
   var smallest = Double.infinity
   for k in 0..<a.n {

@@ -28,6 +28,9 @@ package struct BoardReport: Codable, Sendable {
     package var minimumDtMilliseconds: Double
     package var maximumDtMilliseconds: Double
     package var outputLatencyMicroseconds: Double
+    /// Of the certificate U, where it was asked for: nil also where there is none, and `uncertainRefusal` says why.
+    package var uncertain: CertificateReport.Uncertain?
+    package var uncertainRefusal: String?
   }
 
   package var board: String
@@ -76,13 +79,19 @@ package struct BoardReport: Codable, Sendable {
     }
     fits = buses.allSatisfy(\.fits)
     joints = (design?.joints ?? []).map { joint in
-      Joint(
+      var entry = Joint(
         name: joint.calibration.name, lipschitz: joint.certificate.contraction,
         lipschitzSaturated: joint.certificate.saturatedContraction,
         ratePerSecond: joint.certificate.ratePerSecond, delayTicks: joint.model.delayTicks,
         minimumDtMilliseconds: joint.certificate.minimumDt * 1000,
         maximumDtMilliseconds: joint.certificate.maximumDt * 1000,
         outputLatencyMicroseconds: joint.outputLatency * Double(plan.periodNanoseconds) / 1000)
+      switch joint.uncertain {
+      case .success(let certificate): entry.uncertain = CertificateReport.Uncertain(certificate)
+      case .failure(let refusal): entry.uncertainRefusal = CertificateReport.text(refusal)
+      case nil: break
+      }
+      return entry
     }
   }
 

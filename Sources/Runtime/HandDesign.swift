@@ -29,7 +29,7 @@ package struct DesignRefusal: Error, Equatable, CustomStringConvertible {
     return "joint \(joint): no certificate, so the hand must not be armed: \(text)"
   }
 
-  private static func text(_ cause: CertificateRefusal) -> String {
+  static func text(_ cause: CertificateRefusal) -> String {
     switch cause {
     case .invalidModel(let field):
       "\(field) of its model is not finite or out of range; correct the calibration"
@@ -51,13 +51,20 @@ package struct HandDesign: Sendable {
   package let board: Board
   package let calibration: Calibration
   package let plan: BusPlan
-  package let joints: [JointParameters]
+  package private(set) var joints: [JointParameters]
 
   /// Actuating starts this share of a period after the tick's deadline: past the wake-up's usual lateness
   /// and the tick's compute time, so that a bus finds the outputs of the tick and not of the one before.
   package static let actuatingPhase = 0.1
 
+  /// Ticks whose dt differs from the period by more than this share are outside U; a healthy loop thread's are
+  /// far inside.
+  package static let uncertainDtShare = 0.1
+
   /// Finds and verifies a certificate for every joint; joints with equal models share the search.
+  ///
+  /// What arms a hand is N, the certificate of the nominal model. U takes up to seconds a model and nothing of it is
+  /// in the tick, so it is found by `findUncertain` only where it is asked for.
   package init(board: Board, calibration: Calibration) throws(DesignRefusal) {
     self.board = board
     self.calibration = calibration
@@ -87,6 +94,7 @@ package struct HandDesign: Sendable {
       joints.append(
         JointParameters(
           calibration: joint, model: model, certificate: certificate,
+          uncertainty: Self.uncertainty(joint, timing),
           observerGains: Observer.design(
             inertia: model.inertia, damping: model.damping, stiffness: model.stiffness, dt: model.period,
             measurementDeviation: joint.encoderNoiseRadians, torqueDeviation: joint.drive.inputNoise),
@@ -95,8 +103,31 @@ package struct HandDesign: Sendable {
     self.joints = joints
   }
 
+  /// The output may act as early as its timing allows. The range ends at the whole ticks that N assumes too: what
+  /// remains above the latest output is for the age of a sample, where the observer's model makes up for less of
+  /// it than it should.
+  static func uncertainty(_ joint: JointCalibration, _ timing: OutputTiming) -> Uncertainty {
+    Uncertainty(
+      inertiaShare: joint.uncertainty.inertiaShare, dampingShare: joint.uncertainty.dampingShare,
+      dtShare: uncertainDtShare, delayPeriods: timing.earliestPeriods...Double(timing.delayTicks))
+  }
+
+  /// Finds U for every joint; joints with equal models and uncertainties share the search.
+  /// - Parameter progress: called before each search with the joint's name.
+  package mutating func findUncertain(progress: (String) -> Void = { _ in }) {
+    for index in joints.indices where joints[index].uncertain == nil {
+      let (model, uncertainty) = (joints[index].model, joints[index].uncertainty)
+      progress(joints[index].calibration.name)
+      let found = Result { () throws(UncertaintyRefusal) in try certify(model, under: uncertainty) }
+      for other in joints.indices
+      where joints[other].model == model && joints[other].uncertainty == uncertainty {
+        joints[other].uncertain = found
+      }
+    }
+  }
+
   /// The nominal closed loop.
-  private static func loopModel(_ joint: JointCalibration, board: Board, delayTicks: Int) -> LoopModel {
+  static func loopModel(_ joint: JointCalibration, board: Board, delayTicks: Int) -> LoopModel {
     let gains = joint.gains
     let period = Double(board.control.periodNanoseconds) * 1e-9
     switch joint.drive {

@@ -6,6 +6,10 @@ package struct JointParameters: Sendable {
   package var calibration: JointCalibration
   package var model: LoopModel
   package var certificate: Certificate
+  /// What the certificate U covers, from the calibration's shares and the output's timing.
+  package var uncertainty: Uncertainty
+  /// U or why there is none; nil where it was not asked for.
+  package var uncertain: Result<UncertainCertificate, UncertaintyRefusal>?
   package var observerGains: Observer.Gains
   /// Periods that pass before the plant sees what a tick decides, on average: 0 to `maximumDelayTicks`.
   package var outputLatency: Double

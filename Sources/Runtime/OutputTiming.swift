@@ -11,6 +11,8 @@ struct OutputTiming {
   let delayTicks: Int
   /// Periods on average, for the observer.
   let meanPeriods: Double
+  /// Periods until the plant feels it at the earliest, for the certificate under uncertainty.
+  let earliestPeriods: Double
 
   init(
     of index: Int, _ joint: JointCalibration, board: Board, plan: BusPlan
@@ -25,6 +27,7 @@ struct OutputTiming {
       let end = chip.bus == nil ? written + 1e9 / chip.frequencyHertz : written
       delayTicks = 1
       meanPeriods = min(end / period, 1)
+      earliestPeriods = min(written / period, 1)
     case .servo(let servo):
       let frame = 1e9 / chip.trueFrequencyHertz
       guard frame <= period else {
@@ -39,6 +42,7 @@ struct OutputTiming {
       }
       delayTicks = Int((latest / period).rounded(.up))
       meanPeriods = (written + frame / 2 + delay) / period
+      earliestPeriods = (written + delay) / period
     }
   }
 

@@ -13,7 +13,9 @@ struct CalibrationOption: ParsableArguments {
       """)
   var calibration: String?
 
-  func path(board: String) -> String {
+  func path(board: String) -> String { Self.path(board: board, calibration: calibration) }
+
+  static func path(board: String, calibration: String?) -> String {
     if let calibration { return calibration }
     let file = URL(fileURLWithPath: board)
     let beside = file.deletingLastPathComponent().appendingPathComponent("calibration.yaml").path
@@ -42,6 +44,9 @@ struct Check: ParsableCommand {
   @Argument(help: "Board file, for example Boards/sim.yaml.") var board: String
   @OptionGroup var calibration: CalibrationOption
   @Option(help: "Check at this rate instead of the board's.") var rateHz: Int?
+  @Flag(
+    help: "Find the certificate U of each joint as well, which takes seconds; motorhand certify says more.")
+  var uncertain = false
   @Flag(help: "Print the report as JSON.") var json = false
 
   func run() throws {
@@ -57,8 +62,13 @@ struct Check: ParsableCommand {
     }
     var report: BoardReport
     do throws(DesignRefusal) {
-      report = BoardReport(
-        board: board, design: try HandDesign(board: board, calibration: calibration), refusal: nil)
+      var design = try HandDesign(board: board, calibration: calibration)
+      if uncertain {
+        let progress = ProgressLine()
+        design.findUncertain { progress.show("\($0): certificate U") }
+        progress.clear()
+      }
+      report = BoardReport(board: board, design: design, refusal: nil)
     } catch {
       report = BoardReport(board: board, design: nil, refusal: error.description)
     }
@@ -125,6 +135,17 @@ struct Check: ParsableCommand {
               format: " %.9f  %.9f  %8.5f  %5d  %9.1f  %.3f–%.3f", joint.lipschitz, joint.lipschitzSaturated,
               joint.ratePerSecond, joint.delayTicks, joint.outputLatencyMicroseconds,
               joint.minimumDtMilliseconds, joint.maximumDtMilliseconds))
+      }
+    }
+    for joint in report.joints {
+      let name = joint.name.padding(toLength: 22, withPad: " ", startingAt: 0)
+      if let found = joint.uncertain {
+        lines.append(
+          String(
+            format: "U of %@ %.9f  %8.5f 1/s, slopes from %.3f", name, found.lipschitz, found.ratePerSecond,
+            found.smallestSlope))
+      } else if let refusal = joint.uncertainRefusal {
+        lines.append("U of \(name) none: \(refusal)")
       }
     }
     lines.append("")

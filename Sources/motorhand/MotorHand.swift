@@ -29,7 +29,7 @@ struct MotorHand: ParsableCommand {
     subcommands: [
       Status.self, Watch.self, Arm.self, NullG.self, Disarm.self, PoseCommand.self, Move.self, Stop.self,
       Reset.self,
-      SafeState.self, Demo.self, Check.self, Scan.self, Recover.self, Bench.self, Log.self,
+      SafeState.self, Demo.self, Check.self, Certify.self, Scan.self, Recover.self, Bench.self, Log.self,
     ])
 
   static func main() {

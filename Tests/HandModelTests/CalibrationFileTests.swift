@@ -137,6 +137,30 @@ struct CalibrationFileTests {
     #expect(empty.motorDrive.plant.gravityNewtonMetres == 0.03)
   }
 
+  @Test(
+    "the uncertainty and each of its keys may be left out; what is there is read, joint by joint, within limits"
+  )
+  func uncertainty() throws {
+    let text = try ShippedFiles.text("Calibration/nominal-hand.yaml")
+    let board = try ShippedFiles.board()
+    let silent = try Calibration(yaml: text, file: "hand.yaml", board: board)
+    #expect(silent.joints.allSatisfy { $0.uncertainty == PlantUncertainty() })
+    let told = text.replacing("  gains:\n", with: "  uncertainty: {inertia_share: 0.1}\n  gains:\n")
+      .replacing(
+        "index-distal: {", with: "index-distal: {uncertainty: {damping_share: 0.25}, ")
+    let calibration = try Calibration(yaml: told, file: "hand.yaml", board: board)
+    let index = try #require(board.joints.firstIndex { $0.name == "index-distal" })
+    #expect(calibration.joints[0].uncertainty.inertiaShare == 0.1)
+    #expect(calibration.joints[0].uncertainty.dampingShare == 0.5)
+    #expect(calibration.joints[index].uncertainty.inertiaShare == 0.1)
+    #expect(calibration.joints[index].uncertainty.dampingShare == 0.25)
+    for wrong in ["inertia_share: 1", "inertia_share: -0.1", "damping_share: wide", "inertia: 0.2"] {
+      let text = text.replacing("  gains:\n", with: "  uncertainty: {\(wrong)}\n  gains:\n")
+      let key = wrong.split(separator: ":")[0]
+      #expect(calibrationErrors(text, board: board).map(\.keyPath) == ["defaults.uncertainty.\(key)"])
+    }
+  }
+
   @Test("a mistyped section of defaults is named first, with the word that was meant")
   func mistypedSection() throws {
     let text = try ShippedFiles.text("Calibration/nominal-hand.yaml").replacing("  gains:", with: "  gain:")

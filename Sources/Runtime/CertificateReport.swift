@@ -1,0 +1,239 @@
+import Foundation
+import HandModel
+import PrimalLogic
+
+/// What `motorhand certify` says of a hand: both certificates of each joint, how far its loop may move before they
+/// are lost, and what would help where there is none.
+package struct CertificateReport: Codable, Sendable {
+  package struct Nominal: Codable, Sendable {
+    package var lipschitz: Double
+    package var lipschitzSaturated: Double
+    package var ratePerSecond: Double
+    package var minimumDtSeconds: Double
+    package var maximumDtSeconds: Double
+  }
+  package struct Uncertain: Codable, Sendable {
+    package var lipschitz: Double
+    package var ratePerSecond: Double
+    package var attainableRatePerSecond: Double
+    package var smallestSlope: Double
+    package var minimumDtSeconds: Double
+    package var maximumDtSeconds: Double
+
+    init(_ certificate: UncertainCertificate) {
+      lipschitz = certificate.contraction
+      ratePerSecond = certificate.ratePerSecond
+      attainableRatePerSecond = certificate.attainableRatePerSecond
+      smallestSlope = certificate.smallestSlope
+      minimumDtSeconds = certificate.minimumDt
+      maximumDtSeconds = certificate.maximumDt
+    }
+  }
+  package struct Joint: Codable, Sendable {
+    package var name: String
+    package var delayTicks: Int?
+    package var nominal: Nominal?
+    package var uncertain: Uncertain?
+    package var inertiaShare: Double
+    package var dampingShare: Double
+    /// Earliest and latest delay of the output that U covers, in periods.
+    package var delayPeriods: [Double]?
+    package var margins: [CertificateMargin]
+    /// What is closest to losing N; nil when nothing is within a factor of ten.
+    package var limit: String?
+    /// Why there is no N: the hand must not be armed.
+    package var refusal: String?
+    /// Single changes that give N.
+    package var remedies: [String]
+    /// Why there is no U; the hand may be armed all the same.
+    package var uncertainRefusal: String?
+  }
+
+  package var board: String
+  package var hand: String
+  package var rateHertz: Int
+  package var joints: [Joint]
+
+  /// Whether every joint has its certificate N.
+  package var isCertified: Bool { joints.allSatisfy { $0.refusal == nil } }
+
+  /// - Parameter progress: called with what is being computed, many times.
+  package init(board: Board, calibration: Calibration, progress: (String) -> Void = { _ in }) {
+    self.board = board.name
+    hand = calibration.hand
+    rateHertz = board.control.rateHertz
+    let plan = BusPlan(board)
+    var known: [(model: LoopModel, uncertainty: Uncertainty, joint: Joint)] = []
+    joints = calibration.joints.enumerated().map { index, joint in
+      let number = "joint \(index + 1) of \(calibration.joints.count), \(joint.name)"
+      var entry = Joint(
+        name: joint.name, inertiaShare: joint.uncertainty.inertiaShare,
+        dampingShare: joint.uncertainty.dampingShare, margins: [], remedies: [])
+      let timing: OutputTiming
+      do throws(DesignRefusal.Cause) {
+        timing = try OutputTiming(of: index, joint, board: board, plan: plan)
+      } catch {
+        entry.refusal = DesignRefusal(joint: joint.name, cause: error).description
+        return entry
+      }
+      let model = HandDesign.loopModel(joint, board: board, delayTicks: timing.delayTicks)
+      let uncertainty = HandDesign.uncertainty(joint, timing)
+      if var same = known.first(where: { $0.model == model && $0.uncertainty == uncertainty })?.joint {
+        same.name = joint.name
+        return same
+      }
+      entry.delayTicks = model.delayTicks
+      entry.delayPeriods = [uncertainty.delayPeriods.lowerBound, uncertainty.delayPeriods.upperBound]
+      progress("\(number): certificate N")
+      do throws(CertificateRefusal) {
+        let certificate = try certify(model)
+        entry.nominal = Nominal(
+          lipschitz: certificate.contraction, lipschitzSaturated: certificate.saturatedContraction,
+          ratePerSecond: certificate.ratePerSecond, minimumDtSeconds: certificate.minimumDt,
+          maximumDtSeconds: certificate.maximumDt)
+        progress("\(number): margins")
+        entry.margins = CertificateMargin.all(index, model: model, board: board, calibration: joint) {
+          progress("\(number): margins")
+        }
+        entry.limit = Self.limit(entry.margins)
+      } catch {
+        entry.refusal = DesignRefusal(joint: joint.name, cause: .certificate(error)).description
+        progress("\(number): remedies")
+        entry.remedies = CertificateRemedy.find(index, model: model, board: board, calibration: joint)
+      }
+      if entry.nominal != nil {
+        progress("\(number): certificate U")
+        do throws(UncertaintyRefusal) {
+          entry.uncertain = Uncertain(try certify(model, under: uncertainty))
+        } catch {
+          entry.uncertainRefusal = Self.text(error)
+        }
+      }
+      known.append((model, uncertainty, entry))
+      return entry
+    }
+  }
+
+  private static func limit(_ margins: [CertificateMargin]) -> String? {
+    let movable = margins.map { margin in
+      var margin = margin
+      // A higher rate ends where a PWM chip's frames do, not the certificate.
+      if margin.parameter == "rate_hz" { margin.highest = nil }
+      return margin
+    }
+    let closest = movable.filter { $0.factor != nil && $0.value > 0 && !$0.parameter.hasPrefix("delay") }
+      .min { ($0.factor ?? .infinity) < ($1.factor ?? .infinity) }
+    guard let closest, let factor = closest.factor else { return nil }
+    let highest = closest.highest.map { $0 / closest.value == factor } ?? false
+    let bound = highest ? closest.highest : closest.lowest
+    return "\(closest.parameter): certified \(highest ? "up" : "down") to \(digits(bound ?? .nan, 4)), now "
+      + digits(closest.value, 4)
+  }
+
+  static func text(_ refusal: UncertaintyRefusal) -> String {
+    switch refusal {
+    case .invalidModel(let field): "\(field) of its model is not finite or out of range"
+    case .invalidUncertainty:
+      "a share of its uncertainty is out of range, or its output may act beyond its delay"
+    case .unstableCorner(let radius, let inverse, let damping, let dt, let delay):
+      "unstable (spectral radius \(digits(radius, 6))) at inertia \(digits(1 / inverse, 4)), damping "
+        + "\(digits(damping, 4)), dt \(digits(dt * 1000, 4)) ms, delay \(digits(delay, 3)) ticks: measure the joint "
+        + "closer and lower its shares, lower km, or raise kd or rate_hz"
+    case .searchFailed(let contraction):
+      "each corner is stable, but no common norm was found (best L \(digits(contraction, 9))): measure the joint "
+        + "closer and lower its shares, or lower km"
+    case .verificationFailed(let dt, let slope, let margin):
+      "the verification refused it by \(margin) at dt \(dt) s and slope \(slope)"
+    }
+  }
+
+  /// Significant digits, without an exponent between 0.0001 and 1,000,000.
+  static func digits(_ value: Double, _ count: Int) -> String { String(format: "%.\(count)g", value) }
+
+  /// The table for people.
+  package var text: String {
+    func pad(_ text: String, _ width: Int) -> String {
+      text.padding(toLength: max(width, text.count), withPad: " ", startingAt: 0)
+    }
+    var lines = [
+      "board \(board), hand \(hand), \(rateHertz) Hz. N: the model, any saturation; U: the stated uncertainty, one norm",
+      "",
+      "joint                  L of N       rate 1/s  saturated    dt ms          L of U       rate 1/s  slopes from",
+    ]
+    for joint in joints {
+      guard let nominal = joint.nominal else {
+        lines.append("\(pad(joint.name, 22)) no certificate")
+        continue
+      }
+      let dt = String(
+        format: "%.3f–%.3f", nominal.minimumDtSeconds * 1000, nominal.maximumDtSeconds * 1000)
+      let uncertain =
+        joint.uncertain.map {
+          String(format: "%.9f  %8.5f  %.3f", $0.lipschitz, $0.ratePerSecond, $0.smallestSlope)
+        } ?? "none"
+      lines.append(
+        pad(joint.name, 22)
+          + String(
+            format: " %.9f  %8.5f  %.9f  ", nominal.lipschitz, nominal.ratePerSecond,
+            nominal.lipschitzSaturated)
+          + pad(dt, 14) + " " + uncertain)
+    }
+    // Joints of one kind say the same: one block each.
+    var blocks: [(names: [String], lines: [String])] = []
+    for joint in joints {
+      let block = details(joint)
+      if let same = blocks.firstIndex(where: { $0.lines == block }) {
+        blocks[same].names.append(joint.name)
+      } else {
+        blocks.append(([joint.name], block))
+      }
+    }
+    for block in blocks { lines += ["", block.names.joined(separator: ", ") + ":"] + block.lines }
+    lines += [
+      "",
+      isCertified ? "every joint has its certificate N" : "refused: a joint without N must not be armed",
+    ]
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private func details(_ joint: Joint) -> [String] {
+    var lines: [String] = []
+    if joint.nominal == nil, let refusal = joint.refusal {
+      lines.append("  " + (refusal.split(separator: ": ", maxSplits: 1).last.map(String.init) ?? refusal))
+      if joint.remedies.isEmpty {
+        if joint.delayTicks != nil { lines.append("  no single gain or rate helps") }
+      } else {
+        lines.append("  any one of these gives a certificate:")
+        lines += joint.remedies.map { "    \($0)" }
+      }
+      return lines
+    }
+    if let refusal = joint.uncertainRefusal { lines.append("  no U: \(refusal)") }
+    if let delays = joint.delayPeriods {
+      lines.append(
+        String(
+          format: "  U covers inertia ±%.0f %%, damping ±%.0f %%, dt ±%.0f %%, delay %.2f to %.2f ticks",
+          joint.inertiaShare * 100, joint.dampingShare * 100, HandDesign.uncertainDtShare * 100, delays[0],
+          delays[1]))
+    }
+    lines.append("  N holds, one number moved at a time:")
+    for margin in joint.margins {
+      let now = Self.digits(margin.value, 4)
+      let parts =
+        margin.parameter.hasPrefix("delay")
+        ? [
+          "up to \(Self.digits(margin.highest ?? margin.value, 2)) (certificates end at \(maximumDelayTicks))"
+        ]
+        : [
+          margin.lowest.map { "from \(Self.digits($0, 4))" } ?? "from a tenth",
+          margin.highest.map { "to \(Self.digits($0, 4))" } ?? "to ten times",
+        ]
+      let name = margin.parameter.padding(toLength: 32, withPad: " ", startingAt: 0)
+      lines.append(
+        margin.value == 0 && !margin.parameter.hasPrefix("delay")
+          ? "    \(name) is 0" : "    \(name) \(parts.joined(separator: " ")), now \(now)")
+    }
+    lines.append("  limited by " + (joint.limit ?? "nothing within a factor of ten"))
+    return lines
+  }
+}

@@ -1,0 +1,159 @@
+import PrimalLogic
+
+/// One JSON object a line, with every digit that a Double has.
+struct JSONLine {
+  private var fields: [String] = []
+
+  mutating func add(_ key: String, _ value: Double) { fields.append("\"\(key)\":\(value)") }
+  mutating func add(_ key: String, _ value: Int) { fields.append("\"\(key)\":\(value)") }
+  mutating func add(_ key: String, _ value: String) { fields.append("\"\(key)\":\"\(value)\"") }
+  mutating func add(_ key: String, _ rows: [[Double]]) {
+    let text = rows.map { row in "[" + row.map { "\($0)" }.joined(separator: ",") + "]" }
+    fields.append("\"\(key)\":[\(text.joined(separator: ","))]")
+  }
+
+  mutating func add(_ model: LoopModel) {
+    add("J", model.inertia)
+    add("b", model.damping)
+    add("k", model.stiffness)
+    add("kp", model.kp)
+    add("kd", model.kd)
+    add("km", model.km)
+    add("lambda", model.lambda)
+    add("h", model.backCalculation)
+    add("T", model.period)
+    add("delay", model.delayTicks)
+  }
+
+  var text: String { "{" + fields.joined(separator: ",") + "}" }
+}
+
+/// In place of an L where the table has none: above every norm.
+private let claimsNothing = 1e9
+
+/// P from V² alone, its diagonal taken out: P_ij = √P_ii √P_jj C_ij. The certificates keep P to themselves.
+private func norm(states n: Int, _ distanceSquared: (StateVector) -> Double) -> (
+  diagonal: [Double], correlation: [[Double]]
+) {
+  func vector(_ entries: [(Int, Double)]) -> StateVector {
+    var x = StateVector(repeating: 0)
+    for (i, value) in entries { x[i] += value }
+    return x
+  }
+  let diagonal = (0..<n).map { distanceSquared(vector([($0, 1)])) }
+  let correlation = (0..<n).map { i in
+    (0..<n).map { j in
+      i == j
+        ? 1
+        : 0.5
+          * (distanceSquared(vector([(i, 1 / diagonal[i].squareRoot()), (j, 1 / diagonal[j].squareRoot())]))
+            - 2)
+    }
+  }
+  return (diagonal, correlation)
+}
+
+/// Certificates of `count` random joints, or why they were refused.
+func printNominal(seed: UInt64, count: Int) {
+  var generator = SeededGenerator(seed: seed)
+  for _ in 0..<count {
+    let model = LoopModel.random(&generator)
+    var line = JSONLine()
+    line.add(model)
+    do throws(CertificateRefusal) {
+      let certificate = try certify(model)
+      line.add("result", "certified")
+      line.add("L0", certificate.saturatedContraction)
+      let (diagonal, correlation) = norm(states: model.stateCount) { certificate.distanceSquared($0) }
+      line.add("diagonal", [diagonal])
+      line.add("correlation", correlation)
+      // dt, slope, L exactly, L by the table or `claimsNothing`.
+      var points: [[Double]] = []
+      for relative in [certificate.minimumDt / model.period, 1, certificate.maximumDt / model.period] {
+        for slope in [0, 0.3, 1] {
+          let dt = min(max(relative * model.period, certificate.minimumDt), certificate.maximumDt)
+          let found = certificate.lookup(dt: dt, slope: slope)
+          points.append([
+            dt, slope, certificate.exactLipschitz(model, dt: dt, slope: slope),
+            found.valid ? found.lipschitz : claimsNothing,
+          ])
+        }
+      }
+      line.add("points", points)
+    } catch {
+      switch error {
+      case .unstable(let radius, _):
+        line.add("result", "unstable")
+        line.add("radius", radius)
+      case .searchFailed, .verificationFailed: line.add("result", "unprovable")
+      case .invalidModel, .invalidRange: line.add("result", "invalid")
+      }
+    }
+    print(line.text)
+  }
+}
+
+/// Certificates under uncertainty of `count` random joints whose nominal loop is certified.
+func printUncertain(seed: UInt64, count: Int) {
+  var generator = SeededGenerator(seed: seed)
+  for (model, uncertainty) in uncertainJoints(count: count, &generator) {
+    var line = JSONLine()
+    line.add(model)
+    line.add("inertiaShare", uncertainty.inertiaShare)
+    line.add("dampingShare", uncertainty.dampingShare)
+    line.add("dtShare", uncertainty.dtShare)
+    line.add("delays", [[uncertainty.delayPeriods.lowerBound, uncertainty.delayPeriods.upperBound]])
+    do throws(UncertaintyRefusal) {
+      let certificate = try certify(model, under: uncertainty)
+      line.add("result", "certified")
+      line.add("smallestSlope", certificate.smallestSlope)
+      let (diagonal, correlation) = norm(states: model.stateCount) { certificate.distanceSquared($0, model) }
+      line.add("diagonal", [diagonal])
+      line.add("correlation", correlation)
+      // J, b, dt, delay, slope, L by the table or `claimsNothing`.
+      var points: [[Double]] = []
+      for _ in 0..<200 {
+        func share(_ width: Double) -> Double {
+          // The extremes as often as what lies between.
+          1 + width * min(max(generator.uniform(-1.5...1.5), -1), 1)
+        }
+        let dt = min(
+          max(model.period * share(uncertainty.dtShare), certificate.minimumDt), certificate.maximumDt)
+        let delay = generator.uniform(uncertainty.delayPeriods)
+        let slope = generator.uniform(certificate.smallestSlope...1)
+        let found = certificate.lookup(dt: dt, slope: slope, delayPeriods: delay)
+        points.append([
+          model.inertia * share(uncertainty.inertiaShare), model.damping * share(uncertainty.dampingShare),
+          dt, delay, slope, found.valid ? found.lipschitz : claimsNothing,
+        ])
+      }
+      line.add("points", points)
+    } catch {
+      switch error {
+      case .unstableCorner(_, let inverse, let damping, let dt, let delay):
+        line.add("result", "unstable")
+        line.add("points", [[1 / inverse, damping, dt, delay]])
+      default: line.add("result", "unprovable")
+      }
+    }
+    print(line.text)
+  }
+}
+
+/// Random joints that have N, with random uncertainties.
+func uncertainJoints(count: Int, _ generator: inout SeededGenerator) -> [(LoopModel, Uncertainty)] {
+  var joints: [(LoopModel, Uncertainty)] = []
+  while joints.count < count {
+    let model = LoopModel.random(&generator)
+    guard (try? certify(model)) != nil else { continue }
+    let latest = Double(model.delayTicks)
+    joints.append(
+      (
+        model,
+        Uncertainty(
+          inertiaShare: generator.uniform(0...0.3), dampingShare: generator.uniform(0...0.5),
+          dtShare: generator.uniform(0.01...0.15), delayPeriods: latest * generator.uniform(0.3...1)...latest)
+      ))
+  }
+  return joints
+}

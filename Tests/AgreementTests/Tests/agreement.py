@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+"""Checks certificates of `certificate-samples` (JSON lines, file given) with SciPy, from the equations of
+docs/control.md alone. Prints what it counted as JSON; exits 1 with a line for each disagreement."""
+
+import json
+import sys
+
+import numpy as np
+from scipy.linalg import eigh, expm, solve_discrete_lyapunov
+
+TOLERANCE = 1e-9  # relative, of L
+# A norm may exist and not be found where Re(1 + G) is this close to 0: it would be too ill-conditioned to verify.
+RESERVE = 0.01
+
+
+def hold(inertia, damping, stiffness, dt):
+    generator = np.zeros((3, 3))
+    generator[0, 1] = 1
+    generator[1] = [-stiffness / inertia, -damping / inertia, 1 / inertia]
+    held = expm(generator * dt)
+    return held[:2, :2], held[:2, 2]
+
+
+def tick(m, slope, dt, inertia=None, damping=None, delay=None):
+    """A(s, dt), with a delay of any number of ticks within the queue."""
+    inertia, damping = inertia or m["J"], m["b"] if damping is None else damping
+    queue = m["delay"]
+    delay = float(queue) if delay is None else delay
+    free, held = hold(inertia, damping, m["k"], dt)
+    n = 3 + queue
+    gains = np.array([m["kp"], m["kd"], m["km"]])
+    phi = np.exp(-m["lambda"] * dt)
+    gain = -np.expm1(-m["lambda"] * dt) / m["lambda"]
+    nominal_gain = -np.expm1(-m["lambda"] * m["T"]) / m["lambda"]
+    a = np.zeros((n, n))
+    a[:2, :2] = free
+    a[2, 0] = gain
+    a[2, 2] = phi
+    a[2, :3] -= m["h"] * gain / nominal_gain * (1 - slope) * gains
+    decided = np.zeros(n)
+    decided[:3] = -slope * gains
+    inputs = [decided]  # decided 0, 1 … ticks ago
+    for ago in range(1, queue + 1):
+        inputs.append(np.eye(n)[3 + queue - ago])
+    ticks = min(int(delay), max(queue - 1, 0))
+    share = delay - ticks
+    late = hold(inertia, damping, m["k"], (1 - share) * dt)[1]
+    a[:2] += np.outer(late, inputs[ticks])
+    if queue:
+        a[:2] += np.outer(held - late, inputs[ticks + 1])
+        for i in range(3, n - 1):
+            a[i, i + 1] = 1
+        a[n - 1] = decided
+    return a
+
+
+def norm(m):
+    """P in units in which its diagonal is 1, and those units."""
+    return np.array(m["correlation"]), np.sqrt(np.array(m["diagonal"][0]))
+
+
+def lipschitz(p, units, a):
+    scaled = units[:, None] * a / units[None, :]
+    return np.sqrt(eigh(scaled.T @ p @ scaled, p, eigvals_only=True)[-1])
+
+
+def circle(m, dt):
+    """min over the unit circle of Re(1 + G) for A(s) = A(1) − (1 − s) b cᵀ: by the Kalman-Yakubovich-Popov lemma one
+    norm covers all slopes from 0 to 1 exactly when it is positive. A joint without spring has a zero at z = 1,
+    which is divided out."""
+    one = tick(m, 1, dt)
+    n = len(one)
+    c = np.zeros(n)
+    c[:3] = [m["kp"], m["kd"], m["km"]]
+    c /= np.linalg.norm(c)
+    b = (one - tick(m, 0, dt)) @ c
+    values, vectors = np.linalg.eig(one)
+    left = (c @ vectors)
+    right = np.linalg.solve(vectors, b)
+    theta = np.logspace(-4, np.log10(np.pi), 4000)
+    z = np.exp(1j * theta)
+    real = 1 + ((left * right)[None, :] / (z[:, None] - values[None, :])).sum(axis=1).real
+    if m["k"] == 0:
+        real = real / np.minimum(1, (theta / (5 * dt)) ** 2)
+    return real.min()
+
+
+def radius(a):
+    return np.abs(np.linalg.eigvals(a)).max()
+
+
+def check(m, complain):
+    if m["result"] == "unstable":
+        if "inertiaShare" in m:
+            inertia, damping, dt, delay = m["points"][0]
+            found = radius(tick(m, 1, dt, inertia, damping, delay))
+        else:
+            found = radius(tick(m, 1, m["T"]))
+        if found < 1 - 1e-12:
+            complain("refused as unstable, but the spectral radius is %.15g" % found)
+        return
+    if m["result"] == "unprovable":
+        if "inertiaShare" in m:
+            return
+        ticks = (0.8, 1, 1.2)
+        reserve = min(circle(m, share * m["T"]) for share in ticks)
+        if reserve > RESERVE:
+            complain("refused as unprovable, but Re(1 + G) >= %.3g at every dt asked for" % reserve)
+        return
+    if m["result"] != "certified":
+        complain("result " + m["result"])
+        return
+    p, units = norm(m)
+    if not np.all(np.linalg.eigvalsh(p) > 0):
+        complain("P is not positive definite")
+        return
+    if "inertiaShare" in m:
+        for inertia, damping, dt, delay, slope, table in m["points"]:
+            found = lipschitz(p, units, tick(m, slope, dt, inertia, damping, delay))
+            if not found <= min(table, 1) * (1 + TOLERANCE):
+                complain("L %.15g above the table's %.15g at J %g b %g dt %g delay %g s %g"
+                         % (found, table, inertia, damping, dt, delay, slope))
+        return
+    for dt, slope, exact, table in m["points"]:
+        found = lipschitz(p, units, tick(m, slope, dt))
+        if abs(found - exact) > TOLERANCE * found:
+            complain("L %.15g, SciPy %.15g at dt %g s %g" % (exact, found, dt, slope))
+        if found > table * (1 + TOLERANCE):
+            complain("table %.15g below SciPy's %.15g at dt %g s %g" % (table, found, dt, slope))
+    # P is the one solution of the Lyapunov equation of what it loses in a tick.
+    a = units[:, None] * tick(m, 1, m["T"]) / units[None, :]
+    lost = p - a.T @ p @ a
+    solved = solve_discrete_lyapunov(a.T, lost)
+    if not np.allclose(solved, p, rtol=0, atol=1e-6):
+        complain("P misses the Lyapunov equation by %.3g" % np.abs(solved - p).max())
+    if circle(m, m["T"]) < -1e-6 and m["L0"] <= 1:
+        complain("certified for all slopes, which the circle criterion excludes")
+
+
+def main():
+    counts, failures = {}, 0
+    for number, line in enumerate(open(sys.argv[1])):
+        m = json.loads(line)
+        counts[m["result"]] = counts.get(m["result"], 0) + 1
+        said = []
+        check(m, said.append)
+        for text in said[:3]:
+            print("joint %d: %s: %s" % (number, text, line.strip()[:300]), file=sys.stderr)
+        failures += bool(said)
+    counts["failures"] = failures
+    print(json.dumps(counts))
+    sys.exit(failures > 0)
+
+
+main()
