@@ -117,19 +117,18 @@ extension EndToEnd {
 
     /// The error of a tick is set-point minus position; the nominal model's is set-point minus nominal. They
     /// differ by what the model leaves out: the encoder's noise and quantisation, the torque noise, and time times
-    /// speed: a sample may be as old as its bus's cycle, 392 µs, and a duty waits for the next period of the
-    /// PWM at 1526 Hz.
+    /// speed: a sample may be as old as its bus's cycle, 392 µs, or on a machine that keeps no time as old as
+    /// recorded, and a duty waits for the next period of the PWM at 1526 Hz.
     private func expectTracking(_ segment: String) throws {
       let noise =
         (Self.encoderNoiseRadians * Self.encoderNoiseRadians
         + Self.wanderRadians * Self.wanderRadians).squareRoot()
-      let unmodelledSeconds = 0.000392 + 1 / 1526.0
       let rows = try bench.query(
         segment,
         """
         SELECT joint, count(*), sqrt(avg(pow(setpoint_radians - position_radians, 2))),
           sqrt(avg(pow(setpoint_radians - nominal_radians, 2))),
-          sqrt(avg(pow(setpoint_radians_per_second, 2)))
+          sqrt(avg(pow(setpoint_radians_per_second, 2))), sqrt(avg(pow(sample_age_nanoseconds, 2)))
         FROM joint_tick WHERE sequence IN
           (SELECT sequence FROM tick_named WHERE state = 'tracking')
         GROUP BY joint
@@ -141,7 +140,8 @@ extension EndToEnd {
         let error = try #require(Double(row[2]))
         let nominal = try #require(Double(row[3]))
         let speed = try #require(Double(row[4]))
-        let margin = noise + unmodelledSeconds * speed
+        let ageNanoseconds = try #require(Double(row[5]))
+        let margin = noise + (max(ageNanoseconds * 1e-9, 0.000392) + 1 / 1526.0) * speed
         #expect(error <= nominal + margin, "\(row[0]): RMS error \(error), nominal \(nominal) + \(margin)")
         #expect(error > 0 && nominal > 0, "nothing moved: the comparison would be void")
       }

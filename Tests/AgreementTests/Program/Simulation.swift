@@ -92,7 +92,10 @@ func simulate(seed: UInt64, count: Int, ticks: Int) {
         a.step(model, plant: real, setpoint: setpoint, dt: dt, delay: delay)
         b.step(model, plant: real, setpoint: setpoint, dt: dt, delay: delay)
         let after = squared(Run.difference(a, b))
-        let slope = JointLaw(model).slope(demand: a.demand, nominalDemand: b.demand)
+        let law = JointLaw(model)
+        let slope = JointLaw.slope(
+          demand: a.demand, applied: law.saturate(a.demand), nominalDemand: b.demand,
+          nominalApplied: law.saturate(b.demand))
         let found =
           plant == 0
           ? nominal.lookup(dt: dt, slope: slope)
