@@ -78,11 +78,11 @@ public func certify(
   return try attempt(model, range: relativeDt ?? narrowRelativeDt, effort: .patient)
 }
 
-/// Whether a certificate is found for dt within ±20 % at the first attempt: what maps and margins ask of many
-/// models. Near the edge `certify` finds a few more.
+/// Whether `certify` finds a certificate, be it only for dt within ±20 % and with a quarter of the rate: what maps and
+/// margins ask of many models.
 public func isCertified(_ model: LoopModel) -> Bool {
   guard model.invalidField == nil, model.spectralRadius(dt: model.period) < 1 else { return false }
-  return (try? attempt(model, range: narrowRelativeDt, effort: .usual)) != nil
+  return (try? attempt(model, range: narrowRelativeDt, effort: .patient)) != nil
 }
 
 private func attempt(
