@@ -46,8 +46,17 @@ public func defaultRelativeDt(delayTicks: Int) -> ClosedRange<Double> {
 /// The range that remains when no norm covers a skipped tick: ticks that come late or early, but all of them.
 let narrowRelativeDt = 0.8...1.2
 
-/// Newton steps of the second attempt, for loops near the edge of what can be certified.
-private let patientSteps = 4_000
+/// How hard a norm is looked for.
+private struct Effort {
+  /// Newton steps of the search.
+  var steps: Int
+  /// Share of the contraction that each map's spectral radius allows, asked for.
+  var demand: Double
+
+  static let usual = Effort(steps: NormSearch.usualSteps, demand: 1)
+  /// For loops near the edge of what can be certified: a quarter of the rate is worth having, and takes patience.
+  static let patient = Effort(steps: 4_000, demand: 0.25)
+}
 
 /// Finds, tabulates and verifies the contraction certificate of a loop.
 ///
@@ -65,21 +74,21 @@ public func certify(
   else { throw .invalidRange }
   let radius = model.spectralRadius(dt: model.period)
   guard radius < 1 else { throw .unstable(spectralRadius: radius, window: model.memoryGainWindow) }
-  if let certificate = try? attempt(model, range: range, steps: NormSearch.usualSteps) { return certificate }
-  return try attempt(model, range: relativeDt ?? narrowRelativeDt, steps: patientSteps)
+  if let certificate = try? attempt(model, range: range, effort: .usual) { return certificate }
+  return try attempt(model, range: relativeDt ?? narrowRelativeDt, effort: .patient)
 }
 
-/// Whether a certificate is found for dt within ±20 % at the first attempt: what maps and margins ask of many
-/// models. Near the edge `certify` finds a few more.
+/// Whether `certify` finds a certificate, be it only for dt within ±20 % and with a quarter of the rate: what maps and
+/// margins ask of many models.
 public func isCertified(_ model: LoopModel) -> Bool {
   guard model.invalidField == nil, model.spectralRadius(dt: model.period) < 1 else { return false }
-  return (try? attempt(model, range: narrowRelativeDt, steps: NormSearch.usualSteps)) != nil
+  return (try? attempt(model, range: narrowRelativeDt, effort: .patient)) != nil
 }
 
 private func attempt(
-  _ model: LoopModel, range: ClosedRange<Double>, steps: Int
+  _ model: LoopModel, range: ClosedRange<Double>, effort: Effort
 ) throws(CertificateRefusal) -> Certificate {
-  let p = findNorm(model, range: range, steps: steps)
+  let p = findNorm(model, range: range, effort: effort)
   guard let tabulator = NormTabulator(model, p: p) else { throw .searchFailed(contraction: .infinity) }
   let certificate = tabulator.certificate(range: range)
   guard certificate.contraction < 1 else { throw .searchFailed(contraction: certificate.contraction) }
@@ -92,11 +101,11 @@ private func attempt(
 }
 
 /// P in balanced units.
-private func findNorm(_ model: LoopModel, range: ClosedRange<Double>, steps: Int) -> SmallMatrix {
+private func findNorm(_ model: LoopModel, range: ClosedRange<Double>, effort: Effort) -> SmallMatrix {
   let n = model.stateCount
   let rests = model.restsAnywhere
   var search = NormSearch(
-    n: n, rest: rests ? (model.restVector, model.coastingVector) : nil, maximumSteps: steps)
+    n: n, rest: rests ? (model.restVector, model.coastingVector) : nil, maximumSteps: effort.steps)
   // Slopes between which L is smooth; more of them change L by less than 10^-7.
   let slopes: InlineArray<4, Double> = [1, 0.4, 0.1, 0.02]
   let lengths: InlineArray<3, Double> = [1, range.lowerBound, range.upperBound]
@@ -110,21 +119,23 @@ private func findNorm(_ model: LoopModel, range: ClosedRange<Double>, steps: Int
       let alpha = min(model.alpha(slope: slopes[i], dt: dt), unsaturated)
       search.add(
         NormSearch.Target(
-          delta: model.deltaMatrix(slope: slopes[i], dt: dt), dt: dt, alpha: alpha,
+          delta: model.deltaMatrix(slope: slopes[i], dt: dt), dt: dt, alpha: effort.demand * alpha,
           weight: lengthWeight * (i == 0 ? 1 : 3), acrossRest: false))
     }
     if !rests {
       let alpha = min(model.alpha(slope: 0, dt: dt), unsaturated)
       search.add(
         NormSearch.Target(
-          delta: model.deltaMatrix(slope: 0, dt: dt), dt: dt, alpha: alpha, weight: 3 * lengthWeight,
+          delta: model.deltaMatrix(slope: 0, dt: dt), dt: dt, alpha: effort.demand * alpha,
+          weight: 3 * lengthWeight,
           acrossRest: false))
     } else if k == 0 || model.delayTicks == 0 {
       // Across the rest vector a quarter of the possible rate is plenty: along it there is none at all.
       let alpha = 0.25 * model.alphaAcrossRest(dt: dt)
       search.add(
         NormSearch.Target(
-          delta: model.deltaMatrix(slope: 0, dt: dt), dt: dt, alpha: alpha, weight: 1, acrossRest: true))
+          delta: model.deltaMatrix(slope: 0, dt: dt), dt: dt, alpha: effort.demand * alpha, weight: 1,
+          acrossRest: true))
     }
   }
   startWell(&search, model, rests: rests)

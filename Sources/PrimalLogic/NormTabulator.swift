@@ -19,9 +19,8 @@ struct NormTabulator {
     rootInverse = factor.lowerInverse().transposed
     let smallest = p.symmetricExtremes().smallest
     guard smallest > 0 else { return nil }
-    let a = model.balanced(model.matrix(slope: 1, dt: model.period)).frobeniusNorm
     inflation =
-      4 * verificationMargin(states: p.n, norm: p.frobeniusNorm, map: max(a, 2)) / smallest
+      4 * verificationMargin(states: p.n, norm: p.frobeniusNorm, map: model.largestMapNorm) / smallest
   }
 
   /// L² of one tick, without inflation: 1 − dt λ_min(−(F̂ + F̂ᵀ + dt F̂ᵀF̂)) with F̂ = R F R⁻¹.
@@ -177,6 +176,15 @@ extension Certificate {
     for i in 0..<n { for j in 0..<n { balanced[i, j] = p[i * 5 + j] * (d[i] * d[j]) } }
     guard let tabulator = NormTabulator(model, p: balanced) else { return .nan }
     return tabulator.squaredNorm(slope: slope, dt: dt).squareRoot()
+  }
+}
+
+extension LoopModel {
+  /// About the largest ‖A‖ of a certificate's table: back-calculation makes saturated maps large, and long ticks do.
+  var largestMapNorm: Double {
+    let longest = defaultRelativeDt(delayTicks: delayTicks).upperBound * period
+    let unsaturated = balanced(matrix(slope: 1, dt: longest)).frobeniusNorm
+    return max(unsaturated, balanced(matrix(slope: 0, dt: longest)).frobeniusNorm, 2)
   }
 }
 

@@ -34,10 +34,10 @@ struct UncertainGrid {
     rootInverse = factor.lowerInverse().transposed
     let smallest = p.symmetricExtremes().smallest
     guard smallest > 0 else { return nil }
-    let nominal = loop.model.balanced(loop.model.matrix(slope: 1, dt: loop.model.period)).frobeniusNorm
     // Twice the nominal map: no corner that contracts in the same norm is larger.
     inflation =
-      4 * verificationMargin(states: p.n, norm: p.frobeniusNorm, map: 2 * max(nominal, 2)) / smallest
+      4 * verificationMargin(states: p.n, norm: p.frobeniusNorm, map: 2 * loop.model.largestMapNorm)
+      / smallest
     inertias = UncertainGrid.cut([loop.inverseInertia.lowerBound, loop.inverseInertia.upperBound], 1)
     dampings = UncertainGrid.cut([loop.damping.lowerBound, loop.damping.upperBound], 1)
     let dtEnds = (0...UncertainCertificate.dtIntervals).map { index in

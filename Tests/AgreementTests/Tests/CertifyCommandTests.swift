@@ -55,12 +55,12 @@ struct CertifyCommandTests {
       #expect(joint["refusal"] == nil)
     }
     let margins = try #require(joints[0]["margins"] as? [[String: Any]])
-    let kd = try #require(margins.first { $0["parameter"] as? String == "kd_N_m_s_per_rad" })
-    let lowest = try #require(kd["lowest"] as? Double)
-    for (factor, status) in [(1.02, 0), (0.8, 3)] as [(Double, Int32)] {
-      let file = try changed([("kd_N_m_s_per_rad: 0.06", "kd_N_m_s_per_rad: \(factor * lowest)")])
+    let kp = try #require(margins.first { $0["parameter"] as? String == "kp_N_m_per_rad" })
+    let highest = try #require(kp["highest"] as? Double)
+    for (factor, status) in [(0.99, 0), (1.1, 3)] as [(Double, Int32)] {
+      let file = try changed([("kp_N_m_per_rad: 1.5", "kp_N_m_per_rad: \(factor * highest)")])
       defer { try? FileManager.default.removeItem(atPath: file) }
-      #expect(try certify([Self.board("sim"), file, "--json"]).status == status, "kd \(factor) × \(lowest)")
+      #expect(try certify([Self.board("sim"), file, "--json"]).status == status, "kp \(factor) × \(highest)")
     }
   }
 
