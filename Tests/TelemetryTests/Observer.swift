@@ -1,6 +1,7 @@
 import CMosquitto
 import Foundation
-
+import Realtime
+import Synchronization
 import Testing
 
 @testable import Telemetry
@@ -17,13 +18,17 @@ final class Observer: @unchecked Sendable {
   }
 
   private let client: OpaquePointer
+  private let network: NetworkLoop
+  private var thread: RealtimeThread?
   private let condition = NSCondition()
   private var received: [Message] = []
   private var subscribed = false
 
   init(port: UInt16, filter: String = "motorhand/#", user: String? = nil, password: String? = nil) throws {
     mosquitto_lib_init()
-    client = try #require(mosquitto_new(nil, true, nil))
+    let client = try #require(mosquitto_new(nil, true, nil))
+    self.client = client
+    network = NetworkLoop(client)
     mosquitto_user_data_set(client, Unmanaged.passUnretained(self).toOpaque())
     mosquitto_int_option(client, MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V5)
     if let user { mosquitto_username_pw_set(client, user, password) }
@@ -41,7 +46,9 @@ final class Observer: @unchecked Sendable {
       observer.condition.broadcast()
     }
     try #require(mosquitto_connect(client, "127.0.0.1", Int32(port), 60) == MOSQ_ERR_SUCCESS.code)
-    try #require(mosquitto_loop_start(client) == MOSQ_ERR_SUCCESS.code)
+    // Others publish while it runs.
+    mosquitto_threaded_set(client, true)
+    thread = try RealtimeThread(name: "observer", policy: .normal) { [network] in network.run() }
     try #require(
       mosquitto_subscribe_v5(client, nil, filter, 1, Int32(MQTT_SUB_OPT_RETAIN_AS_PUBLISHED.rawValue), nil)
         == MOSQ_ERR_SUCCESS.code)
@@ -50,8 +57,9 @@ final class Observer: @unchecked Sendable {
   }
 
   deinit {
+    network.end()
+    thread?.join()
     mosquitto_disconnect(client)
-    mosquitto_loop_stop(client, true)
     mosquitto_destroy(client)
   }
 
@@ -99,5 +107,28 @@ final class Observer: @unchecked Sendable {
 
   private static func of(_ object: UnsafeMutableRawPointer?) -> Observer {
     Unmanaged<Observer>.fromOpaque(object!).takeUnretainedValue()
+  }
+}
+
+/// The client's network traffic, on a thread that ends by itself. The library's own thread can only be cancelled,
+/// which leaks the message in hand, or raced with: disconnecting closes the socket that it is about to wait on.
+private final class NetworkLoop: @unchecked Sendable {
+  // Safety of @unchecked: the library locks a client that is declared threaded; the owner joins the thread before
+  // it destroys the client.
+  private static let waitMilliseconds: Int32 = 50
+
+  private let client: OpaquePointer
+  private let shouldEnd = Atomic<Bool>(false)
+
+  init(_ client: OpaquePointer) { self.client = client }
+
+  func end() { shouldEnd.store(true, ordering: .releasing) }
+
+  func run() {
+    while !shouldEnd.load(ordering: .acquiring) {
+      if mosquitto_loop(client, Self.waitMilliseconds, 1) == MOSQ_ERR_SUCCESS.code { continue }
+      usleep(UInt32(Self.waitMilliseconds) * 1000)
+      if !shouldEnd.load(ordering: .acquiring) { mosquitto_reconnect(client) }
+    }
   }
 }
