@@ -74,10 +74,12 @@ public struct NominalModel: BitwiseCopyable, Sendable {
   }
 
   /// The interval after the decided tick: memory by `kernel`, plant by `hold`, both for the time that passed.
+  /// - Parameter load: what the real joint was found to bear meanwhile beyond its model, N m. Given to both loops
+  ///   alike, it is no part of their difference, and a hand that holds something is not far from its model.
   @_noLocks
-  public mutating func advance(law: JointLaw, kernel: MemoryKernel, hold: ZeroOrderHold) {
+  public mutating func advance(law: JointLaw, kernel: MemoryKernel, hold: ZeroOrderHold, load: Double = 0) {
     memory = law.nextMemory(memory, error: error, demand: demand, applied: torque, kernel: kernel)
-    hold.step(position: &position, velocity: &velocity, torque: acting)
+    hold.step(position: &position, velocity: &velocity, torque: acting + load)
   }
 
   /// One whole tick, `decide` and `advance`, for a caller that knows the interval beforehand.

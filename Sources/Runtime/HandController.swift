@@ -59,6 +59,30 @@ package enum GuardLimits {
   package static let lipschitzTolerance = 1e-9
   /// From this slope down a joint counts as saturated.
   package static let certifiedSlope = 0.2
+
+  // The tests that see what the model cannot (docs/control.md, docs/faults.md).
+
+  /// Innovations beyond this many σ are no noise, nor soft contact at the speed of a grasp.
+  static let innovationDeviations = 6.0
+  /// Samples in a row with such an innovation.
+  static let innovationTicks = 5
+  /// What blocks a joint can push back as hard as the drive pushes; beyond that by half it is not the drive's doing.
+  static let loadFactor = 1.5
+  /// An impact is over by then.
+  static let loadSeconds = 0.02
+  /// The CUSUM's allowance and trip level in σ: a false alarm in 1.7·10¹² independent readings (Siegmund).
+  static let currentDrift = 0.5
+  static let currentThreshold = 27.0
+  /// Rounds of readings over which an expected current may still be what a reading saw.
+  static let envelopeRounds = 3.0
+  /// Share of the tracking limit that the set-point may go while the encoder's word stays.
+  static let stuckShare = 0.25
+  /// Noise floors that V may have after a window beyond what contraction leaves.
+  static let decayFloors = 4.0
+  /// A change of the estimated load by this many σ is one.
+  static let loadStepDeviations = 6.0
+  /// A shorted motor of a finger stops within tens of milliseconds.
+  static let brakeNanoseconds: Int64 = 200_000_000
 }
 
 /// The controller of one hand: a pure step from inputs to outputs, run once a tick.
@@ -87,6 +111,9 @@ package struct HandController: ~Copyable {
   var mode = ControlMode.idle
   var fault = FaultCode.none
   var faultJoint: UInt8 = 255
+  /// What is being done about the latched fault; `limp` otherwise.
+  var reaction = FaultReaction.limp
+  var brakeEnd: Int64 = 0
   var sequence: UInt64 = 0
   var lastNow: Int64 = 0
   var startNanoseconds: Int64 = 0
@@ -99,8 +126,12 @@ package struct HandController: ~Copyable {
   /// What the last command came to, for its sender.
   package private(set) var lastResult = CommandResult.executed
 
+  /// Whether the tests beside the certificate run; only a bench, which measures what they cost, leaves them out.
+  private let monitors: Bool
+
   /// - Parameter parameters: one a joint, in the board's order, 1...`maximumJoints`.
-  package init(settings: ControlSettings, parameters: [JointParameters]) {
+  package init(settings: ControlSettings, parameters: [JointParameters], monitors: Bool = true) {
+    self.monitors = monitors
     precondition((1...maximumJoints).contains(parameters.count), "a hand has 1...\(maximumJoints) joints")
     guard let jointRecordsOffset = MemoryLayout<TickRecord>.offset(of: \.joints),
       let encodersOffset = MemoryLayout<TickInputs>.offset(of: \.encoders)
@@ -146,10 +177,12 @@ package struct HandController: ~Copyable {
   ) {
     let now = inputs.pointee.nowNanoseconds
     let dtNanoseconds: Int64
+    var clockAdvanced = true
     if sequence == 0 {
       startNanoseconds = now
       dtNanoseconds = periodNanoseconds
     } else {
+      clockAdvanced = now > lastNow
       dtNanoseconds = max(now &- lastNow, 1)
     }
     lastNow = now
@@ -170,6 +203,7 @@ package struct HandController: ~Copyable {
 
     let unready = estimate(inputs, dt: dt, record)
     advanceStartUp(unready: unready, now: now)
+    if !clockAdvanced && drives { latch(.clockJump, 255) }
     watchInputs(inputs, unready: unready, now: now)
     obey(inputs, unready: unready, now: now, record)
     if inputs.pointee.isLast { retire() }
@@ -237,12 +271,14 @@ package struct HandController: ~Copyable {
       let load =
         constants.gravity * sine(joint.pointee.observer.position)
         + constants.coulomb * JointState.smoothSign(joint.pointee.observer.velocity)
+      joint.pointee.actingLoad = joint.pointee.observer.load
       joint.pointee.observer.predict(torque: applied - load, hold: hold)
 
       var flags: UInt8 = 0
       var measured = joint.pointee.lastSampleRadians
       if sample.isValid && sample.number != joint.pointee.lastSampleNumber {
         joint.pointee.lastSampleNumber = sample.number
+        joint.pointee.lastCounts = sample.counts
         flags |= JointFlags.sampled
         measured = joint.pointee.radians(counts: sample.counts)
         if !joint.pointee.hasPosition {
@@ -256,12 +292,14 @@ package struct HandController: ~Copyable {
             constants.velocityLimit * GuardLimits.velocityFactor * max(gap, 0) + constants.jumpAllowance
           if (measured - joint.pointee.lastSampleRadians).magnitude <= largest {
             joint.pointee.observer.correct(measured: measured, age: Double(age) * 1e-9)
+            joint.pointee.monitor.take(
+              innovation: joint.pointee.observer.innovation, limits: joint.pointee.constants.monitor)
             accept(joint, measured, sampleTime)
             flags |= JointFlags.fresh
           } else {
             joint.pointee.rejectedSamples += 1
             if joint.pointee.rejectedSamples >= GuardLimits.rejectedSamples {
-              if state.outputsLive { latch(.implausibleSensor, j) }
+              if drives { latch(.implausibleSensor, j) }
               // Not driven: the hand may be moved by hand faster than it could move itself.
               joint.pointee.restObserver(at: measured)
               accept(joint, measured, sampleTime)
@@ -282,6 +320,7 @@ package struct HandController: ~Copyable {
       out.pointee.velocityRadiansPerSecond = joint.pointee.observer.velocity
       out.pointee.innovationRadians =
         flags & JointFlags.fresh != 0 ? joint.pointee.observer.innovation : 0
+      out.pointee.loadNewtonMetres = joint.pointee.observer.load
       out.pointee.currentAmperes = inputs.pointee.currentsAmperes[j]
       out.pointee.forceNewtons = inputs.pointee.forcesNewtons[j]
     }
@@ -309,11 +348,17 @@ package struct HandController: ~Copyable {
     }
   }
 
-  /// Latches a fault or an e-stop; the first cause stays, but an e-stop overrides a fault.
+  /// Whether the law drives the joints: armed, tracking, or holding after a fault that says so.
+  private var drives: Bool {
+    @_noLocks get { state.outputsLive || reaction == .hold }
+  }
+
+  /// Latches a fault or an e-stop; the first cause stays, but an e-stop overrides a fault, and what goes wrong
+  /// while a fault's reaction is to hold takes its place.
   @_noLocks
   private mutating func latch(_ code: FaultCode, _ joint: Int) {
     let isStop = code == .eStopLine || code == .eStopSocket || code == .eStopRemote
-    if state == .eStop || (state == .fault && !isStop) {
+    if state == .eStop || (state == .fault && !isStop && !(reaction == .hold)) {
       // A local stop is the stronger one: a remote reset must not clear what it holds.
       let isLocalOverRemote = code == .eStopSocket && fault == .eStopRemote
       if state == .eStop && (code == .eStopLine || isLocalOverRemote) { fault = code }
@@ -322,12 +367,35 @@ package struct HandController: ~Copyable {
     state = isStop ? .eStop : .fault
     fault = code
     faultJoint = UInt8(truncatingIfNeeded: min(joint, 255))
-    letGo()
+    reaction = code.reaction
+    switch reaction {
+    case .limp: letGo()
+    case .hold: stopMoving()
+    case .brake:
+      letGo()
+      reaction = .brake
+      brakeEnd = lastNow &+ GuardLimits.brakeNanoseconds
+    }
+  }
+
+  /// Brings every set-point to rest, as quickly as its limits allow, where it then stays.
+  @_noLocks
+  private mutating func stopMoving() {
+    if mode == .nullG { engage() }
+    mode = .stationKeep
+    isStreaming = false
+    for j in 0..<jointCount {
+      let constants = (joints + j).pointee.constants
+      (joints + j).pointee.trajectory.stop(
+        within: constants.lower, constants.upper, maximumVelocity: constants.velocityLimit,
+        maximumAcceleration: constants.accelerationLimit)
+    }
   }
 
   @_noLocks
   private mutating func letGo() {
     mode = .idle
+    reaction = .limp
     isStreaming = false
     for j in 0..<jointCount { (joints + j).pointee.release() }
   }
@@ -335,8 +403,7 @@ package struct HandController: ~Copyable {
   /// A hand whose loop ends is no longer driven; what it latched stays to be seen.
   @_noLocks
   private mutating func retire() {
-    guard state.outputsLive else { return }
-    state = .idle
+    if state.outputsLive { state = .idle }
     letGo()
   }
 
@@ -347,7 +414,8 @@ package struct HandController: ~Copyable {
     if inputs.pointee.stopRequested {
       latch(inputs.pointee.stopSource == .mqtt ? .eStopRemote : .eStopSocket, 255)
     }
-    guard state.outputsLive else { return }
+    if reaction == .brake && now >= brakeEnd { reaction = .limp }
+    guard drives else { return }
     if unready != 0 {
       let failedBus = unready & inputs.pointee.failedBusJoints
       if failedBus != 0 {
@@ -383,6 +451,25 @@ package struct HandController: ~Copyable {
     joint.pointee.overCurrentTicks =
       amperes.magnitude > constants.currentLimit ? joint.pointee.overCurrentTicks + 1 : 0
     if joint.pointee.overCurrentTicks > GuardLimits.overCurrentTicks { latch(.currentLimit, j) }
+    if monitors { watchModel(joint: j, amperes: amperes) }
+  }
+
+  /// The tests beside the certificate, which see what its model cannot.
+  @_noLocks
+  private mutating func watchModel(joint j: Int, amperes: Double) {
+    let joint = joints + j
+    let limits = joint.pointee.constants.monitor
+    if joint.pointee.monitor.innovationTicks >= GuardLimits.innovationTicks { latch(.innovation, j) }
+    joint.pointee.monitor.take(load: joint.pointee.observer.load, limits: limits)
+    if joint.pointee.monitor.loadTicks > limits.loadTicks { latch(.externalTorque, j) }
+    joint.pointee.monitor.take(amperes: amperes, limits: limits)
+    if joint.pointee.monitor.currentSum > limits.currentThreshold { latch(.currentMismatch, j) }
+    if joint.pointee.monitor.heat > limits.continuousSquared { latch(.overload, j) }
+    if mode == .nullG { return }
+    let stuck = joint.pointee.monitor.isStuck(
+      counts: joint.pointee.lastCounts, turn: joint.pointee.constants.countsPerTurn,
+      setpoint: joint.pointee.trajectory.position, limits: limits)
+    if stuck { latch(.stuckSensor, j) }
   }
 
   @_noLocks
@@ -429,8 +516,8 @@ package struct HandController: ~Copyable {
     case .arm: return arm(inputs, into: .stationKeep, unready: unready)
     case .nullG: return arm(inputs, into: .nullG, unready: unready)
     case .disarm:
-      guard state.outputsLive else { return state == .idle ? .executed : .notArmed }
-      state = .idle
+      guard drives else { return state == .idle ? .executed : .notArmed }
+      if state.outputsLive { state = .idle }
       letGo()
       return .executed
     case .reset:
@@ -494,6 +581,7 @@ package struct HandController: ~Copyable {
     state = .idle
     fault = .none
     faultJoint = 255
+    letGo()
     return .executed
   }
 
@@ -524,8 +612,9 @@ package struct HandController: ~Copyable {
     _ inputs: UnsafePointer<TickInputs>, dt: Double, _ record: UnsafeMutablePointer<TickRecord>,
     _ actuators: UnsafeMutablePointer<ActuatorCommand>
   ) {
-    let live = state.outputsLive
+    let live = drives
     var worst = WorstJoint()
+    var undecayed = 255
     var psi = 0.0
     var gamma = 0.0
     for j in 0..<jointCount {
@@ -533,6 +622,8 @@ package struct HandController: ~Copyable {
       joint.pointee.ageInputs()
       actuators.pointee.duty[j] = 0
       actuators.pointee.pulseNanoseconds[j] = 0
+      joint.pointee.monitor.warm(
+        amperes: inputs.pointee.currentsAmperes[j], dt: dt, limits: joint.pointee.constants.monitor)
       guard live else {
         joint.pointee.restInputs()
         idle(j, jointRecords(record) + j)
@@ -544,14 +635,18 @@ package struct HandController: ~Copyable {
         drive(j, dt: dt, jointRecords(record) + j)
       }
       if !joint.pointee.constants.isServo {
-        actuators.pointee.duty[j] = joint.pointee.duty(
+        let duty = joint.pointee.duty(
           torque: joint.pointee.input, velocity: joint.pointee.observer.velocity)
+        actuators.pointee.duty[j] = duty
+        joint.pointee.monitor.expect(
+          duty: duty, velocity: joint.pointee.observer.velocity, limits: joint.pointee.constants.monitor)
       } else if !(mode == .nullG) {
         actuators.pointee.pulseNanoseconds[j] = joint.pointee.pulseNanoseconds()
       }
       worst.take(
         joint: j, jointRecords(record) + j, logarithm: joint.pointee.logarithm,
         windowSum: (windows + j).pointee.sum)
+      if monitors && hasNotDecayed(j, jointRecords(record) + j) && undecayed == 255 { undecayed = j }
       psi += joint.pointee.constants.km * joint.pointee.memory
       gamma += joint.pointee.error
     }
@@ -576,6 +671,16 @@ package struct HandController: ~Copyable {
     if uncertifiedWindow.sum > Int64(settings.uncertifiedBudgetTicks) {
       latch(.uncertifiedBudget, worst.uncertifiedJoint)
     }
+    if undecayed < 255 { latch(.decay, undecayed) }
+  }
+
+  @_noLocks
+  private func hasNotDecayed(_ j: Int, _ out: UnsafePointer<JointRecord>) -> Bool {
+    let isCertified = out.pointee.lipschitz.isFinite
+    return (joints + j).pointee.monitor.hasNotDecayed(
+      distance: out.pointee.distance, load: (joints + j).pointee.observer.load, isCertified: isCertified,
+      windowTicks: (windows + j).pointee.ticks, windowSum: (windows + j).pointee.sum,
+      limits: (joints + j).pointee.constants.monitor)
   }
 
   @_noLocks
@@ -620,7 +725,8 @@ package struct HandController: ~Copyable {
       joint.pointee.memory = joint.pointee.law.nextMemory(
         joint.pointee.memory, error: joint.pointee.error, demand: joint.pointee.demand,
         applied: joint.pointee.torque, kernel: kernel)
-      joint.pointee.nominal.advance(law: joint.pointee.law, kernel: kernel, hold: joint.pointee.hold)
+      joint.pointee.nominal.advance(
+        law: joint.pointee.law, kernel: kernel, hold: joint.pointee.hold, load: joint.pointee.actingLoad)
       joint.pointee.trajectory.advance(dt: dt)
     }
     let setpoint = joint.pointee.trajectory.position
@@ -718,10 +824,10 @@ package struct HandController: ~Copyable {
   private func finish(
     _ record: UnsafeMutablePointer<TickRecord>, _ actuators: UnsafeMutablePointer<ActuatorCommand>
   ) {
-    let live = state.outputsLive
+    let live = drives || reaction == .brake
     actuators.pointee.sequence = sequence
     actuators.pointee.enabled = live
-    if !live {
+    if !drives {
       for j in 0..<jointCount {
         actuators.pointee.duty[j] = 0
         actuators.pointee.pulseNanoseconds[j] = 0

@@ -97,8 +97,9 @@ package struct HandDesign: Sendable {
           uncertainty: Self.uncertainty(joint, timing),
           observerGains: Observer.design(
             inertia: model.inertia, damping: model.damping, stiffness: model.stiffness, dt: model.period,
-            measurementDeviation: joint.encoderNoiseRadians, torqueDeviation: joint.drive.inputNoise),
-          outputLatency: timing.meanPeriods))
+            measurementDeviation: joint.encoderNoiseRadians, torqueDeviation: joint.drive.inputNoise,
+            loadDeviation: joint.loadNoise),
+          outputLatency: timing.meanPeriods, currentReadingTicks: plan.currentReadingTicks(joint: index)))
     }
     self.joints = joints
   }

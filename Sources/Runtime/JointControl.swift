@@ -13,6 +13,8 @@ package struct JointParameters: Sendable {
   package var observerGains: Observer.Gains
   /// Periods that pass before the plant sees what a tick decides, on average: 0 to `maximumDelayTicks`.
   package var outputLatency: Double
+  /// Ticks from one reading of the joint's current to the next; 0 = it has no sensor.
+  package var currentReadingTicks: Int
 }
 
 /// The part of `JointParameters` that the tick reads, as plain numbers.
@@ -53,6 +55,7 @@ struct JointConstants: BitwiseCopyable {
   var jumpAllowance: Double
   /// Square of the noise floor ν of V.
   var noiseFloorSquared: Double
+  var monitor: MonitorLimits
   var nominalRate: Double
 
   init(_ p: JointParameters) {
@@ -101,27 +104,21 @@ struct JointConstants: BitwiseCopyable {
     km = c.gains.km
     outputLatency = p.outputLatency
     jumpAllowance = jumpNoiseMultiple * c.encoderNoiseRadians + 2 * .pi / Double(countsPerTurn)
-    noiseFloorSquared = noiseFloor(p)
+    let floor = noiseFloor(p)
+    noiseFloorSquared = floor * floor
+    monitor = MonitorLimits(p)
     nominalRate = p.certificate.ratePerSecond
   }
 }
 
 /// Standard deviations beyond which a change between samples is no noise: 6σ is one in 10⁹.
 private let jumpNoiseMultiple = 6.0
-/// V below this many standard deviations of the estimate says nothing about decay.
+/// V below this many of its root mean squares says nothing about decay.
 private let noiseFloorDeviations = 3.0
 
-/// ν² of V: the weighted distance that the observer's own error makes, at `noiseFloorDeviations`.
-private func noiseFloor(_ p: JointParameters) -> Double {
-  var position = InlineArray<5, Double>(repeating: 0)
-  position[0] = p.observerGains.positionDeviation
-  var velocity = InlineArray<5, Double>(repeating: 0)
-  velocity[1] = p.observerGains.velocityDeviation
-  // The two errors are correlated; the sum of their norms bounds the norm of their sum.
-  let bound =
-    p.certificate.distanceSquared(position).squareRoot()
-    + p.certificate.distanceSquared(velocity).squareRoot()
-  return noiseFloorDeviations * noiseFloorDeviations * bound * bound
+/// ν, the noise floor of V.
+func noiseFloor(_ p: JointParameters) -> Double {
+  noiseFloorDeviations * p.model.noiseDistance(p.certificate, p.observerGains)
 }
 
 /// What one joint remembers from tick to tick.
@@ -158,9 +155,13 @@ struct JointState: BitwiseCopyable {
   var lastSampleNumber: UInt32 = 0
   var lastSampleTime: Int64 = 0
   var lastSampleRadians = 0.0
+  var lastCounts: UInt16 = 0
   var hasPosition = false
   var rejectedSamples = 0
   var overCurrentTicks = 0
+  /// The load that the observer assumed over the interval that this tick ends.
+  var actingLoad = 0.0
+  var monitor = JointMonitor()
 
   /// - Parameters:
   ///   - holdOf: the first joint with the same plant, this one if there is none.
@@ -254,6 +255,7 @@ struct JointState: BitwiseCopyable {
     let position = observer.position
     trajectory.hold(at: min(max(position, constants.lower), constants.upper))
     nominal.rest(at: position)
+    monitor.engage(counts: lastCounts, setpoint: trajectory.position)
   }
 
   /// Lets go: no torque remembered, memory forgotten.

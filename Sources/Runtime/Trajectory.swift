@@ -63,6 +63,19 @@ package struct Trajectory: BitwiseCopyable, Sendable {
     c5 = (6 * d - 3 * dv * t + 0.5 * da * t2) / (t3 * t2)
   }
 
+  /// Comes to rest ahead of where it is, as far as braking takes it, within a range.
+  /// - Parameters: as of `plan(to:seconds:maximumVelocity:maximumAcceleration:)`.
+  @_noLocks
+  package mutating func stop(
+    within lower: Double, _ upper: Double, maximumVelocity: Double, maximumAcceleration: Double
+  ) {
+    // The time that `plan` gives a motion to brake in, at the mean speed of braking.
+    let ahead = position + velocity * velocity.magnitude / maximumAcceleration
+    plan(
+      to: min(max(ahead, lower), upper), seconds: 0, maximumVelocity: maximumVelocity,
+      maximumAcceleration: maximumAcceleration)
+  }
+
   /// Rests at `position`, at once.
   @_noLocks
   package mutating func hold(at position: Double) {

@@ -138,7 +138,8 @@ struct GuardTests {
     parameters.calibration.limits.trackingErrorRadians = 10
     parameters.observerGains = Observer.design(
       inertia: parameters.model.inertia, damping: parameters.model.damping, stiffness: 0,
-      dt: parameters.model.period, measurementDeviation: 0.0005, torqueDeviation: 1)
+      dt: parameters.model.period, measurementDeviation: 0.0005, torqueDeviation: 1,
+      loadDeviation: 0)
     let bench = ControllerBench(parameters: [parameters])
     let encoder = parameters.calibration.encoder
     bench.becomeIdle()

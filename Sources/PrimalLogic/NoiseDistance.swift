@@ -1,0 +1,25 @@
+extension LoopModel {
+  /// Root mean square of V, the distance to the nominal model, of a hand that is as its model says: what the
+  /// observer's corrections alone make of it.
+  ///
+  /// The estimate moves by the gains times the innovation, which is white; the nominal model does not. So
+  /// x̃⁺ = A(1) x̃ + (k_q, k_w, 0 …) r, and E V² = tr(P Σ) with Σ = A Σ Aᵀ + k kᵀ σ_r².
+  public func noiseDistance(_ certificate: Certificate, _ gains: Observer.Gains) -> Double {
+    let n = stateCount
+    var a = matrix(slope: 1, dt: period)
+    var covariance = SmallMatrix(n)
+    let noise: InlineArray<2, Double> = [
+      gains.position * gains.innovationDeviation, gains.velocity * gains.innovationDeviation,
+    ]
+    for i in 0..<2 { for j in 0..<2 { covariance[i, j] = noise[i] * noise[j] } }
+    // Each step doubles the ticks that are summed up: 2^40 are more than any contraction needs.
+    for _ in 0..<40 {
+      let further = a * covariance * a.transposed
+      for i in 0..<n { for j in 0..<n { covariance[i, j] += further[i, j] } }
+      a = a * a
+    }
+    var trace = 0.0
+    for i in 0..<n { for j in 0..<n { trace += certificate.p[i * 5 + j] * covariance[j, i] } }
+    return trace.squareRoot()
+  }
+}
