@@ -4,7 +4,7 @@
 /// little from tick to tick. Without it every grasp would look like a broken sensor; with it the innovation stays
 /// white while a load changes no faster than it was designed for (docs/control.md, "What the model cannot see").
 public struct Observer: BitwiseCopyable, Sendable {
-  /// The constant gains of the corrected step and what its innovation should look like.
+  /// The constant gains of a correction and what its innovation should look like.
   public struct Gains: BitwiseCopyable, Sendable {
     /// Angle correction a radian of innovation.
     public var position: Double
@@ -16,18 +16,13 @@ public struct Observer: BitwiseCopyable, Sendable {
     public var innovationDeviation: Double
     /// Standard deviation of the corrected load, N m.
     public var loadDeviation: Double
-
-    /// Gains from elsewhere, such as a calibration.
-    public init(
-      position: Double, velocity: Double, load: Double, innovationDeviation: Double, loadDeviation: Double
-    ) {
-      self.position = position
-      self.velocity = velocity
-      self.load = load
-      self.innovationDeviation = innovationDeviation
-      self.loadDeviation = loadDeviation
-    }
+    /// Up to this age, s, what the joint has gone since a sample follows from velocity and acceleration alone.
+    public var youngAge: Double
   }
+
+  /// A sample is young within this share of the plant's own time constants: what a third derivative adds is then
+  /// below a thousandth of the way.
+  static let youngShare = 0.1
 
   /// Most Riccati steps of `design`: with noises at all the recursion converges within a few thousand ticks;
   /// without any the gains fall towards 0 like 1/n and the limit ends it.
@@ -82,12 +77,14 @@ public struct Observer: BitwiseCopyable, Sendable {
     return Gains(
       position: gain[0], velocity: gain[1], load: gain[2],
       innovationDeviation: (predicted[0, 0] + measurementVariance).squareRoot(),
-      loadDeviation: max(corrected[2, 2], 0).squareRoot())
+      loadDeviation: max(corrected[2, 2], 0).squareRoot(),
+      youngAge: youngShare * inertia / (damping + (stiffness * inertia).squareRoot()))
   }
 
   /// The constant gains.
   public let gains: Gains
   let inertia: Double
+  let inverseInertia: Double
   let damping: Double
   let stiffness: Double
   /// Estimated angle, rad.
@@ -98,24 +95,29 @@ public struct Observer: BitwiseCopyable, Sendable {
   public private(set) var load: Double
   /// Last measured minus predicted angle, rad.
   public private(set) var innovation: Double
+  /// Torque of the predicted interval without the load, N m.
+  var torque: Double
 
   /// Starts at rest at `position` (rad), for the plant J, b, k.
   @_noLocks
   public init(gains: Gains, inertia: Double, damping: Double, stiffness: Double, position: Double) {
     self.gains = gains
     self.inertia = inertia
+    inverseInertia = 1 / inertia
     self.damping = damping
     self.stiffness = stiffness
     self.position = position
     velocity = 0
     load = 0
     innovation = 0
+    torque = 0
   }
 
   /// Moves the estimate over the interval of `hold` under the torque that acted, N m, and the load.
   @_noLocks
   public mutating func predict(torque: Double, hold: ZeroOrderHold) {
     hold.step(position: &position, velocity: &velocity, torque: torque + load)
+    self.torque = torque
   }
 
   /// As `predict(torque:hold:)` with this joint's own plant over `dt` seconds.
@@ -125,13 +127,31 @@ public struct Observer: BitwiseCopyable, Sendable {
     predict(torque: torque, hold: hold)
   }
 
-  /// Takes in a measured angle (rad) that is `age` seconds old: the estimate is compared where the joint was
-  /// then, q − age · w.
+  /// Takes in a measured angle (rad) that is `age` seconds old: the estimate of then is corrected and brought
+  /// forward again under the torque of the interval, so that the error decays as with fresh samples.
   @_noLocks
   public mutating func correct(measured: Double, age: Double) {
-    innovation = measured - (position - age * velocity)
-    position += gains.position * innovation
-    velocity += gains.velocity * innovation
+    if age > gains.youngAge { return correctOld(measured: measured, age: age) }
+    // q − a w + a²/2 w' back, and the corrections of velocity and load that much on again.
+    let acceleration = (torque + load - damping * velocity - stiffness * position) * inverseInertia
+    innovation = measured - (position - age * (velocity - 0.5 * age * acceleration))
+    let velocityLater = age * gains.load * inverseInertia
+    position += (gains.position + age * (gains.velocity + 0.5 * velocityLater)) * innovation
+    velocity += (gains.velocity + velocityLater) * innovation
     load += gains.load * innovation
+  }
+
+  /// As `correct(measured:age:)`, by the exact solution there and back.
+  @_noLocks
+  private mutating func correctOld(measured: Double, age: Double) {
+    let hold = ZeroOrderHold(inertia: inertia, damping: damping, stiffness: stiffness, dt: age)
+    let inverse = 1 / (hold.a11 * hold.a22 - hold.a12 * hold.a21)
+    let angle = position - hold.b1 * (torque + load)
+    let speed = velocity - hold.b2 * (torque + load)
+    innovation = measured - inverse * (hold.a22 * angle - hold.a12 * speed)
+    velocity = inverse * (hold.a11 * speed - hold.a21 * angle) + gains.velocity * innovation
+    position = measured - innovation + gains.position * innovation
+    load += gains.load * innovation
+    hold.step(position: &position, velocity: &velocity, torque: torque + load)
   }
 }

@@ -288,9 +288,11 @@ package struct HandController: ~Copyable {
           flags |= JointFlags.fresh
         } else {
           let gap = Double(sampleTime &- joint.pointee.lastSampleTime) * 1e-9
-          let largest =
-            constants.velocityLimit * GuardLimits.velocityFactor * max(gap, 0) + constants.jumpAllowance
-          if (measured - joint.pointee.lastSampleRadians).magnitude <= largest {
+          let largest = constants.velocityLimit * GuardLimits.velocityFactor * gap + constants.jumpAllowance
+          if gap <= 0 {
+            // Older than what is known already: it says nothing, and its age tells of staleness.
+            measured = joint.pointee.lastSampleRadians
+          } else if (measured - joint.pointee.lastSampleRadians).magnitude <= largest {
             joint.pointee.observer.correct(measured: measured, age: Double(age) * 1e-9)
             joint.pointee.monitor.take(
               innovation: joint.pointee.observer.innovation, limits: joint.pointee.constants.monitor)

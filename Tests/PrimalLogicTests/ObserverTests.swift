@@ -81,12 +81,29 @@ import Testing
 
   @Test("a sample of known age is compared where the joint was then")
   func age() {
-    let gains = Observer.Gains(
-      position: 0, velocity: 0, load: 0, innovationDeviation: 1, loadDeviation: 1)
+    let gains = Observer.design(
+      inertia: 1, damping: 0, stiffness: 0, dt: 1, measurementDeviation: 1, torqueDeviation: 0.1,
+      loadDeviation: 0.1)
     var observer = Observer(gains: gains, inertia: 1, damping: 0, stiffness: 0, position: 0)
+    // q = t²/2, w = t.
     observer.predict(torque: 1, dt: 1)
-    observer.correct(measured: 0.5 - 0.2, age: 0.2)
+    observer.correct(measured: 0.5 * 0.8 * 0.8, age: 0.2)
     #expect(isClose(observer.position, 0.5, 1e-15) && isClose(observer.velocity, 1, 1e-15))
     #expect(isClose(observer.innovation, 0, 1e-15))
+  }
+
+  @Test("the estimate converges on samples of any age that a hand may use", arguments: [0.0, 1, 5, 25])
+  func oldSamples(milliseconds: Double) {
+    let gains = Observer.design(
+      inertia: 2.5e-3, damping: 0.02, stiffness: 0, dt: 1e-3, measurementDeviation: 5e-4,
+      torqueDeviation: 0.01, loadDeviation: 0.01)
+    let hold = ZeroOrderHold(inertia: 2.5e-3, damping: 0.02, stiffness: 0, dt: 1e-3)
+    var observer = Observer(gains: gains, inertia: 2.5e-3, damping: 0.02, stiffness: 0, position: 0)
+    for _ in 0..<500 {
+      observer.predict(torque: 0, hold: hold)
+      observer.correct(measured: 0.01, age: milliseconds / 1000)
+    }
+    #expect(isClose(observer.position, 0.01, 1e-6), "\(observer.position)")
+    #expect(observer.velocity.magnitude < 1e-4, "\(observer.velocity)")
   }
 }
