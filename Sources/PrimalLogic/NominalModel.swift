@@ -60,15 +60,17 @@ public struct NominalModel: BitwiseCopyable, Sendable {
   ///   - setpoint: r, rad.
   ///   - setpointVelocity: ṙ, rad/s.
   ///   - feedForwardInertia: J r̈, N m.
+  ///   - load: what the real joint's demand has for its load beyond this, N m. It takes its share of the torque
+  ///     limit here too: else the two would saturate at different torques, and no slope in [0, 1] relate them.
   ///   - law: the joint's law.
   @_noLocks
   public mutating func decide(
-    setpoint: Double, setpointVelocity: Double, feedForwardInertia: Double, law: JointLaw
+    setpoint: Double, setpointVelocity: Double, feedForwardInertia: Double, load: Double = 0, law: JointLaw
   ) {
     error = setpoint - position
     demand = law.demand(
       error: error, errorRate: setpointVelocity - velocity, memory: memory, feedForward: feedForwardInertia)
-    torque = law.saturate(demand)
+    torque = law.saturate(demand + load) - load
     let unsaturated = stiffness * setpoint + directStiffness * error
     acting = delay.push(torque) + direct.push(unsaturated)
   }

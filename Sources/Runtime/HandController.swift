@@ -764,7 +764,7 @@ package struct HandController: ~Copyable {
     }
     out.pointee.nominalRadians = joint.pointee.nominal.position
     joint.pointee.nominal.decide(
-      setpoint: setpoint, setpointVelocity: setpointVelocity, feedForwardInertia: motion,
+      setpoint: setpoint, setpointVelocity: setpointVelocity, feedForwardInertia: motion, load: load,
       law: joint.pointee.law)
 
     joint.pointee.error = error

@@ -74,8 +74,9 @@ struct JointMonitor: BitwiseCopyable {
   /// Bounds of the currents that the last readings can have seen.
   private var expectedHigh = 0.0
   private var expectedLow = 0.0
-  /// The CUSUM.
-  private(set) var currentSum = 0.0
+  /// The CUSUM of what lies above the expected currents, and of what lies below.
+  private var sumAbove = 0.0
+  private var sumBelow = 0.0
   /// Faded mean square of the current, A²: the winding's temperature above its surroundings.
   private(set) var heat = 0.0
   /// The encoder's word, and where the set-point was, when the word last moved.
@@ -93,7 +94,8 @@ struct JointMonitor: BitwiseCopyable {
     loadTicks = 0
     expectedHigh = 0
     expectedLow = 0
-    currentSum = 0
+    sumAbove = 0
+    sumBelow = 0
     referenceCounts = counts
     referenceSetpoint = setpoint
     decayTicks = 0
@@ -113,13 +115,20 @@ struct JointMonitor: BitwiseCopyable {
     if next == next { heat = next }
   }
 
+  /// The larger of the two sums.
+  var currentSum: Double {
+    @_noLocks get { sumAbove > sumBelow ? sumAbove : sumBelow }
+  }
+
   /// Adds how far a measured current lies outside the expected ones.
   @_noLocks
   mutating func take(amperes: Double, limits: MonitorLimits) {
-    let excess =
-      amperes > expectedHigh ? amperes - expectedHigh : (amperes < expectedLow ? expectedLow - amperes : 0)
-    let sum = currentSum + (excess * limits.inverseCurrentDeviation - limits.currentDrift)
-    currentSum = sum > 0 ? sum : 0
+    let above =
+      sumAbove + ((amperes - expectedHigh) * limits.inverseCurrentDeviation - limits.currentDrift)
+    let below =
+      sumBelow + ((expectedLow - amperes) * limits.inverseCurrentDeviation - limits.currentDrift)
+    sumAbove = above > 0 ? above : 0
+    sumBelow = below > 0 ? below : 0
   }
 
   /// Notes the current that this tick's duty will draw at `velocity`.
