@@ -128,11 +128,13 @@ private struct CalibrationFileReader {
     if !isServo {
       let expected = "no such section: the board wires this joint to a motor"
       reader.pass(over: "servo", "servo_gains", expecting: expected)
+      noise?.pass(over: "load_rad", expecting: "noise.load_N_m")
     } else if !isMotor {
       let expected = "servo and servo_gains: the board wires this joint to a servo"
       reader.pass(over: "plant", "motor", "gains", expecting: expected)
       limits?.pass(over: "torque_N_m", "torque_rate_N_m_per_s", expecting: "servo.correction_rad")
       noise?.pass(over: "torque_N_m", expecting: "servo.command_noise_rad")
+      noise?.pass(over: "load_N_m", expecting: "noise.load_rad")
     }
     limits?.finish()
     noise?.finish()
