@@ -96,7 +96,8 @@ extension FaultCode {
     case .positionLimit: return row("the estimate is 0.087 rad (5°) outside the joint's range", "0")
     case .velocityLimit: return row("the estimate is above 1.5 × `velocity_rad_per_s`", "0")
     case .currentLimit: return row("the measured current is above `current_A` for 20 ticks", "20")
-    case .trackingError: return row("the distance of set-point and estimate is above `tracking_error_rad`", "0")
+    case .trackingError:
+      return row("the distance of set-point and estimate is above `tracking_error_rad`", "0")
     case .externalTorque:
       return row(
         "the observed load is above 1.5 × what the drive itself can hold against, for 20 ms", "20 ms",

@@ -139,7 +139,8 @@ struct JointMonitor: BitwiseCopyable {
     let amperes = limits.amperesPerDuty * effective - limits.amperesPerRadianPerSecond * velocity
     expectedHigh =
       amperes > expectedHigh ? amperes : expectedHigh + limits.envelopeStep * (amperes - expectedHigh)
-    expectedLow = amperes < expectedLow ? amperes : expectedLow + limits.envelopeStep * (amperes - expectedLow)
+    expectedLow =
+      amperes < expectedLow ? amperes : expectedLow + limits.envelopeStep * (amperes - expectedLow)
   }
 
   @_noLocks

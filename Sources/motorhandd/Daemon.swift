@@ -208,7 +208,8 @@ final class Daemon {
     if let message = JournalMessage(fault) {
       log.report(
         "\(record.state.name): \(fault.name)\(joint.map { ", joint " + $0 } ?? ""), "
-          + "seen at tick \(record.sequence); \(Self.reaction(record))" + advice(fault, joint: Int(record.faultJoint)),
+          + "seen at tick \(record.sequence); \(Self.reaction(record))"
+          + advice(fault, joint: Int(record.faultJoint)),
         message, tick: tick)
     } else {
       log.report("fault cleared, state \(record.state.name)", .faultCleared, tick: tick)

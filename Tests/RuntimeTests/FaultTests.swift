@@ -151,7 +151,7 @@ struct FaultTests {
     }
   }
 
-  @Test("the motor's current gives a stuck encoder away before its joint has gone far", arguments: [0.4, 1, 3])
+  @Test("a stuck encoder is given away before its joint has gone far", arguments: [0.4, 1, 3])
   func stuckEncoder(seconds: Double) throws {
     let hand = try armed()
     hand.command(Self.faultTick, .move(joint: Self.joint, radians: 1.2, seconds: seconds))
@@ -190,7 +190,7 @@ struct FaultTests {
     #expect(abs(joint.positionRadians - joint.setpointRadians) < 0.1)
   }
 
-  @Test("a hand whose stream ends comes to rest after its time-out, to the tick, and holds until it is let go")
+  @Test("a hand whose stream ends comes to rest after its time-out, to the tick, and holds until let go")
   func commandTimeout() throws {
     let hand = try armed()
     let last = Self.faultTick + 300

@@ -22,7 +22,8 @@ struct MonitorTests {
     return bench
   }
 
-  private func tick(_ bench: ControllerBench, _ count: Int, until done: (TickRecord) -> Bool = { _ in false }) {
+  private func tick(_ bench: ControllerBench, _ count: Int, until done: (TickRecord) -> Bool = { _ in false })
+  {
     for _ in 0..<count where !done(bench.record.pointee) {
       bench.tick()
       bench.inputs.pointee.currentsAmperes[0] = bench.record.pointee.joints[0].torqueNewtonMetres
@@ -97,7 +98,8 @@ struct MonitorTests {
     #expect(largest < GuardLimits.currentThreshold, "seed \(seed): \(largest)")
   }
 
-  @Test("an encoder whose word stays is a fault once the set-point has gone its way, a word that moves is not")
+  @Test(
+    "an encoder whose word stays is a fault once the set-point has gone its way, a word that moves is not")
   func stuck() {
     let bench = armed()
     bench.tick(.move(joint: 0, radians: 0.5, seconds: 2))
