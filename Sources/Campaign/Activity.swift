@@ -60,7 +60,8 @@ struct ActivityScript {
     var objects: [Double]?
     if activity == .holding {
       objects = ranges.map { range in
-        range.lowerBound + Double.random(in: 0.3...0.6, using: &generator) * (range.upperBound - range.lowerBound)
+        range.lowerBound + Double.random(in: 0.3...0.6, using: &generator)
+          * (range.upperBound - range.lowerBound)
       }
     }
     objectRadians = objects

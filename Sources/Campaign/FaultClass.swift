@@ -91,7 +91,8 @@ extension FaultClass {
     case .encoderDropouts: return FaultParameters(strength: 0.01...0.5, unit: "of the samples")
     case .busDead:
       return FaultParameters(variants: [
-        "hangs 0.3 ms", "hangs 5 ms", "no acknowledge", "bus error", "arbitration lost", "actuators' bus hangs 1 ms",
+        "hangs 0.3 ms", "hangs 5 ms", "no acknowledge", "bus error", "arbitration lost",
+        "actuators' bus hangs 1 ms",
       ])
     case .busSlow: return FaultParameters(strength: 1.5...100, unit: "times the time")
     case .currentDead: return FaultParameters(variants: ["reads zero", "no acknowledge"])

@@ -169,7 +169,8 @@ private struct HealthyUse {
     case .grasp:
       // Closes on an object that stands in the way of some fingers, and presses.
       let targets = ranges.map { range in
-        range.lowerBound + Double.random(in: 0.4...0.8, using: &generator) * (range.upperBound - range.lowerBound)
+        range.lowerBound + Double.random(in: 0.4...0.8, using: &generator)
+          * (range.upperBound - range.lowerBound)
       }
       for (joint, target) in zip(simulation.joints, targets) where Bool.random(using: &generator) {
         let surface = target - Double.random(in: 0.03...0.15, using: &generator)

@@ -118,7 +118,8 @@ struct Injection {
     case .contact: joint.setObject(atRadians: joint.truth(at: now).radians + plan.strength)
     case .drop: for joint in simulation.joints { joint.setObject(atRadians: nil) }
     case .pull: joint.setExternalTorque(newtonMetres: plan.strength)
-    case .encoderDropouts, .commandFlood, .streamEnds, .commandReplayed, .overrun, .overrunBurst, .overrunsMany,
+    case .encoderDropouts, .commandFlood, .streamEnds, .commandReplayed, .overrun, .overrunBurst,
+      .overrunsMany,
       .clockJump, .wallJump, .recorderFull, .publisherFull:
       break
     }

@@ -9,7 +9,7 @@ package enum UnsafeKind: String, CaseIterable, Sendable, Codable {
   case beyondRange = "beyond range"
   /// Driven faster than twice the speed limit.
   case overspeed
-  /// More torque than the limit allows.
+  /// More torque than torque and current limit allow.
   case overtorque
   /// Outputs live after the tick that was to end them.
   case liveAfterOff = "live after off"
@@ -44,7 +44,7 @@ struct Judge {
   /// A wheel of the drive train may overshoot for the time that a latch, a bus and a bridge take.
   static let speedNanoseconds: Int64 = 5_000_000
   /// Duty is rounded to 1/4096 of the supply and compensated for a speed that is estimated.
-  static let torqueFactor = 1.15
+  static let torqueFactor = 1.1
   static let torqueNanoseconds: Int64 = 5_000_000
   /// A tick in which the hand is told, and the bus's time to tell the chips.
   static let offTicks = 2
@@ -76,7 +76,12 @@ struct Judge {
   init(_ calibration: Calibration) {
     limits = calibration.joints.map { joint in
       var torque = Double.infinity
-      if case .motor(let drive) = joint.drive { torque = drive.torqueLimitNewtonMetres }
+      if case .motor(let drive) = joint.drive {
+        // The hardware bears its current limit.
+        torque = max(
+          Self.torqueFactor * drive.torqueLimitNewtonMetres,
+          drive.motor.torqueConstantNewtonMetresPerAmpere * joint.limits.currentAmperes)
+      }
       return JointLimits(
         name: joint.name, lower: joint.limits.lowerRadians - SimulatedJoint.endStopMarginRadians,
         upper: joint.limits.upperRadians + SimulatedJoint.endStopMarginRadians,
@@ -129,7 +134,7 @@ struct Judge {
     if watches[joint].fastNanoseconds > Self.speedNanoseconds {
       note(.overspeed, tick: tick, joint: joint, value: speed)
     }
-    let isStrong = drives && torque.magnitude > Self.torqueFactor * limit.torque
+    let isStrong = drives && torque.magnitude > limit.torque
     watches[joint].strongNanoseconds = isStrong ? watches[joint].strongNanoseconds + passed : 0
     if watches[joint].strongNanoseconds > Self.torqueNanoseconds {
       note(.overtorque, tick: tick, joint: joint, value: torque)

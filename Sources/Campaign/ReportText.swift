@@ -9,7 +9,8 @@ extension CampaignReport {
     var lines = [
       "board \(board), hand \(hand), seed \(seed): \(episodes) episodes", "",
       Self.row([
-        "class", "must be detected", "episodes", "must", "found", "median", "worst", "off", "held", "past rad",
+        "class", "must be detected", "episodes", "must", "found", "median", "worst", "off", "held",
+        "past rad",
         "N m", "harmless", "missed", "unsafe", "needless", "causes",
       ]),
     ]
@@ -17,8 +18,8 @@ extension CampaignReport {
     let found = classes.flatMap { report in report.unsafe.map { ("unsafe", $0) } }
     let missed = classes.flatMap { report in report.missed.map { ("missed", $0) } }
     let needless = classes.flatMap { report in report.needlessStops.map { ("needless stop", $0) } }
-    for (cases, title) in [(found, "unsafe"), (missed, "missed"), (needless, "needless stops")] where !cases.isEmpty
-    {
+    for (cases, title) in [(found, "unsafe"), (missed, "missed"), (needless, "needless stops")]
+    where !cases.isEmpty {
       lines += ["", "\(title):"]
       for (_, item) in cases.prefix(Self.listed) { lines.append("  " + Self.line(item)) }
       if cases.count > Self.listed { lines.append("  and \(cases.count - Self.listed) more; --json has all") }

@@ -7,7 +7,8 @@ import Runtime
 
 struct Faults: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Run the daemon's code on simulated hands with faults drawn from seeds, and judge what happens.",
+    abstract:
+      "Run the daemon's code on simulated hands with faults drawn from seeds, and judge what happens.",
     discussion: """
       Each episode is one hand and one fault; an outcome is judged by what the simulated hand really does \
       (docs/faults.md). --hours adds fault-free time, in which nothing may latch. --replay shows one episode.
@@ -103,7 +104,13 @@ struct Faults: ParsableCommand {
         throw Exit.failure
       }
     }
-    if json { try printJSON(story.result) } else { print(story.text, terminator: "") }
+    if !json {
+      print(story.text, terminator: "")
+    } else if let result = story.result {
+      try printJSON(result)
+    } else {
+      try printJSON(story.faultFree)
+    }
     guard story.isClean else { throw Exit.failure }
   }
 }
