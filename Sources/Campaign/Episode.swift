@@ -25,6 +25,8 @@ package struct EpisodeResult: Sendable, Codable, Equatable {
   /// Largest torque of any drive from the injection on, N m.
   package var peakTorque: Double
   package var unsafe: [UnsafeOutcome]
+  /// Records that a full ring dropped, and counted.
+  package var droppedRecords = 0
   /// A cause latched before any fault was there.
   package var prematureCause: String?
 
@@ -44,6 +46,8 @@ package struct EpisodeTick: Sendable {
   package var torqueNewtonMetres: Double
   package var state: HandState
   package var cause: FaultCode
+  /// Of everything that the tick saw and decided.
+  package var outputHash: UInt64
 }
 
 /// One hand, one fault: the daemon's own code in virtual time, judged by what really happens.
@@ -64,8 +68,8 @@ package struct Episode {
   }
 
   /// Runs it.
-  /// - Parameter onTick: told of each tick.
-  package func run(onTick: ((EpisodeTick) -> Void)? = nil) throws(StartError) -> EpisodeResult {
+  /// - Parameter onTick: told of each tick; false ends the episode.
+  package func run(onTick: ((EpisodeTick) -> Bool)? = nil) throws(StartError) -> EpisodeResult {
     let clock = VirtualClock()
     let runtime = try HandRuntime(
       design: hand.design, seed: plan.seed, clock: clock, recorderCapacity: Self.ringCapacity,
@@ -83,10 +87,10 @@ package struct Episode {
         record = runtime.latestRecord()
         observer.consume(runtime)
         let goesOn = observer.look(record, tick: tick, now: clock.now())
-        if let onTick { onTick(observer.shown(record, tick: tick, now: clock.now())) }
+        let isWanted = onTick?(observer.shown(record, tick: tick, now: clock.now())) ?? true
         tick += 1
         observer.prepare(tick, now: clock.now())
-        return goesOn
+        return goesOn && isWanted
       },
       trouble: { tick in
         let trouble = observer.injection.trouble(in: tick)
@@ -202,7 +206,8 @@ private struct EpisodeObserver {
     return EpisodeTick(
       tick: tick, seconds: Double(now) * 1e-9, setpointRadians: joint.setpointRadians,
       trueRadians: truth.radians, estimatedRadians: joint.positionRadians,
-      torqueNewtonMetres: truth.driveNewtonMetres, state: record.state, cause: record.fault)
+      torqueNewtonMetres: truth.driveNewtonMetres, state: record.state, cause: record.fault,
+      outputHash: record.outputHash)
   }
 
   /// The sum of it all; every tick must have reached a consumer, wait for one or be counted as lost.
@@ -210,6 +215,7 @@ private struct EpisodeObserver {
     let records = consumedRecords + runtime.recorderRing.count + Int(runtime.recorderRing.dropped)
     let publications =
       consumedPublications + runtime.publisherRing.count + Int(runtime.publisherRing.dropped)
+    result.droppedRecords = Int(runtime.recorderRing.dropped + runtime.publisherRing.dropped)
     if records != ticks || publications != ticks {
       judge.note(.recordsLost, tick: ticks, value: Double(ticks - min(records, publications)))
     }

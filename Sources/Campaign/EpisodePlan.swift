@@ -69,6 +69,22 @@ package struct EpisodePlan: Sendable {
     self.generator = generator
   }
 
+  /// A plan that nobody drew.
+  init(
+    seed: UInt64, fault: FaultClass, activity: Activity, joint: Int, tick: Int, strength: Double = 0,
+    variant: Int = 0, expectation: Expectation = .either
+  ) {
+    self.seed = seed
+    self.fault = fault
+    self.activity = activity
+    self.joint = joint
+    self.tick = tick
+    self.strength = strength
+    self.variant = variant
+    self.expectation = expectation
+    generator = SeededGenerator(seed: seed)
+  }
+
   /// What comes, in words.
   package var text: String {
     let parameters = fault.parameters

@@ -27,7 +27,10 @@ package struct EpisodeStory {
     let plan = EpisodePlan(seed: seed, hand: hand)
     let joint = hand.design.board.joints[plan.joint].name
     var log = Log(title: "\(joint): \(plan.text), seed \(seed)")
-    let result = try Episode(plan, hand: hand).run { log.add($0) }
+    let result = try Episode(plan, hand: hand).run {
+      log.add($0)
+      return true
+    }
     let ticks = log.ticks
     log.mark(ticks.count > plan.tick ? ticks[plan.tick].seconds : 0, "fault", Self.injectionColour)
     log.lines.append((plan.tick, "fault: \(plan.text), \(joint)"))

@@ -7,7 +7,8 @@ import Simulation
 /// A minute of a healthy hand in varied use: poses, single joints, streams, grasps of objects that come and go,
 /// NULL-G, rest, arming and disarming.
 package struct FaultFreeTime {
-  static let seconds = 60.0
+  /// Length of a stretch: long enough for a score of acts, short enough to share among threads.
+  package static let stretchSeconds = 60.0
   private static let ringCapacity = 256
 
   /// What a stretch came to.
@@ -19,10 +20,12 @@ package struct FaultFreeTime {
 
   private let seed: UInt64
   private let hand: CampaignHand
+  private let seconds: Double
 
-  package init(seed: UInt64, hand: CampaignHand) {
+  package init(seed: UInt64, hand: CampaignHand, seconds: Double = FaultFreeTime.stretchSeconds) {
     self.seed = seed
     self.hand = hand
+    self.seconds = seconds
   }
 
   /// Runs it until its end or the first latch.
@@ -40,7 +43,7 @@ package struct FaultFreeTime {
     var result = Result(ticks: 0, alarm: nil, unsafe: [])
     var truths: [SimulatedJoint.Truth] = []
     runtime.runVirtual(
-      clock, ticks: hand.ticks(seconds: Self.seconds), records: false, publishes: false,
+      clock, ticks: hand.ticks(seconds: seconds), records: false, publishes: false,
       onTick: {
         let record = runtime.latestRecord()
         let now = clock.now()
@@ -54,7 +57,8 @@ package struct FaultFreeTime {
             EpisodeTick(
               tick: result.ticks, seconds: Double(now) * 1e-9, setpointRadians: shown.setpointRadians,
               trueRadians: truths[joint].radians, estimatedRadians: shown.positionRadians,
-              torqueNewtonMetres: truths[joint].driveNewtonMetres, state: record.state, cause: record.fault))
+              torqueNewtonMetres: truths[joint].driveNewtonMetres, state: record.state, cause: record.fault,
+              outputHash: record.outputHash))
         }
         if !(record.fault == .none) {
           let names = hand.design.board.joints.map(\.name)
@@ -199,7 +203,7 @@ private struct HealthyUse {
 extension Campaign {
   /// The seeds of as many stretches as fill the hours, at least one.
   package func stretches(hours: Double) -> [UInt64] {
-    let count = max(Int((hours * 3600 / FaultFreeTime.seconds).rounded(.up)), 1)
+    let count = max(Int((hours * 3600 / FaultFreeTime.stretchSeconds).rounded(.up)), 1)
     // Apart from the episodes' seeds.
     var generator = SeededGenerator(seed: ~seed)
     return (0..<count).map { _ in Self.episodeSeed(generator.next(), isFaultFree: true) }
