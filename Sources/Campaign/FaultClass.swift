@@ -106,7 +106,7 @@ extension FaultClass {
       return FaultParameters(variants: [
         "pose NaN", "pose +inf", "pose -inf", "stream NaN", "duration NaN", "duration inf", "duration -1",
       ])
-    case .setpointJump: return FaultParameters(variants: ["pose", "stream"])
+    case .setpointJump: return FaultParameters()
     case .commandFlood: return FaultParameters(strength: 5...500, unit: "commands a tick")
     case .streamEnds: return FaultParameters(activities: [.streaming])
     case .overrun: return FaultParameters(strength: 1...10, unit: "periods")
@@ -143,9 +143,9 @@ extension FaultClass {
     // Until the samples are stale a paused machine is only late.
     case .clockJump: return strength > 30 ? .detect : .either
     case .encoderDrift, .busSlow, .setpointNaN, .overrunBurst, .contact, .pull: return .either
-    // Against an object the jump cannot be followed.
-    case .setpointJump: return activity == .holding ? .either : .goOn
-    case .encoderDropouts, .commandNaN, .commandFlood, .commandReplayed, .overrun, .wallJump, .drop,
+    // Through an object no set-point can be followed.
+    case .setpointJump, .commandFlood: return activity == .holding ? .either : .goOn
+    case .encoderDropouts, .commandNaN, .commandReplayed, .overrun, .wallJump, .drop,
       .recorderFull, .publisherFull:
       return .goOn
     }
@@ -166,8 +166,8 @@ extension FaultClass {
     case .currentOffset: "from \(Threshold.currentAmperes) A"
     case .clockJump: "above 30 ms"
     case .encoderDrift, .busSlow, .setpointNaN, .overrunBurst, .contact, .pull: "by outcome"
-    case .setpointJump: "must go on, unless holding"
-    case .encoderDropouts, .commandNaN, .commandFlood, .commandReplayed, .overrun, .wallJump, .drop,
+    case .setpointJump, .commandFlood: "must go on, unless holding"
+    case .encoderDropouts, .commandNaN, .commandReplayed, .overrun, .wallJump, .drop,
       .recorderFull, .publisherFull:
       "must go on"
     }

@@ -179,7 +179,9 @@ struct Injection {
       let middle = 0.5 * (limits.lowerRadians + limits.upperRadians)
       return joint.truth(at: now).radians < middle ? limits.upperRadians : limits.lowerRadians
     }
-    sender.send(plan.variant == 0 ? .pose(radians: targets, seconds: nil) : .stream(radians: targets))
+    // A single set-point outside a stream would be one that ends.
+    sender.send(
+      plan.activity == .streaming ? .stream(radians: targets) : .pose(radians: targets, seconds: nil))
   }
 
   private mutating func flood(_ sender: inout CommandSender) {
