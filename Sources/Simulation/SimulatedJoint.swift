@@ -47,6 +47,8 @@ package final class SimulatedJoint: Sendable {
     /// Changes of the drive act this much later; those are kept apart, there may be many.
     var driveDelayNanoseconds: Int64 = 0
     var delayed: [DriveChange] = []
+    /// When the first of those acts: looking into the array each time would cost as much as the motion itself.
+    var nextDelayed = Int64.max
     /// Whether the kill line is active, as far as time has come.
     var isEnabled = false
     /// Whether bridge or servo are driven by what they last got.
@@ -83,9 +85,11 @@ package final class SimulatedJoint: Sendable {
   /// Is driven otherwise from `now` on; changes keep the order in which they come.
   func driveChanged(_ drive: JointDrive, at now: Int64) {
     state.withLock { state in
-      if state.driveDelayNanoseconds > 0 || !state.delayed.isEmpty {
+      if state.driveDelayNanoseconds > 0 || state.nextDelayed != .max {
         let time = max(now + state.driveDelayNanoseconds, state.delayed.last?.timeNanoseconds ?? .min)
-        return state.delayed.append(DriveChange(timeNanoseconds: time, drive: drive))
+        state.delayed.append(DriveChange(timeNanoseconds: time, drive: drive))
+        state.nextDelayed = state.delayed[0].timeNanoseconds
+        return
       }
       if state.pendingCount == Self.pendingCapacity {
         advance(&state, to: state.pending[0].timeNanoseconds)
@@ -247,8 +251,7 @@ package final class SimulatedJoint: Sendable {
     while true {
       // What was delayed came after all that is pending.
       let nextDrive =
-        state.pendingCount > 0
-        ? state.pending[0].timeNanoseconds : state.delayed.first?.timeNanoseconds ?? .max
+        state.pendingCount > 0 ? state.pending[0].timeNanoseconds : state.nextDelayed
       if kill.isActive != state.isEnabled, kill.timeNanoseconds <= min(nextDrive, now) {
         state.dynamics.advance(exactlyTo: kill.timeNanoseconds)
         state.isEnabled = kill.isActive
@@ -275,7 +278,10 @@ package final class SimulatedJoint: Sendable {
       state.isDriven = false
     }
     state.dynamics.isLive = state.isEnabled && state.isDriven
-    guard !isDelayed else { return }
+    guard !isDelayed else {
+      state.nextDelayed = state.delayed.first?.timeNanoseconds ?? .max
+      return
+    }
     state.pendingCount -= 1
     for index in 0..<state.pendingCount { state.pending[index] = state.pending[index + 1] }
   }
