@@ -42,6 +42,8 @@ struct JointDynamics: Sendable {
   var isLive = false
   /// Torque from outside.
   var externalNewtonMetres = 0.0
+  /// Whether the joint is held where it is, whatever turns it.
+  var isJammed = false
   /// Angle from which on an object is in the way; infinite for none.
   var contactRadians = Double.infinity
 
@@ -146,6 +148,15 @@ struct JointDynamics: Sendable {
       / motor.resistanceOhms
   }
 
+  /// What motor or servo do to the joint, back-EMF and a servo's own damping included.
+  var driveNewtonMetres: Double {
+    guard isLive else { return 0 }
+    guard let motor else {
+      return servoStiffness * (commandRadians - radians) - damping * radiansPerSecond
+    }
+    return motor.torqueConstantNewtonMetresPerAmpere * motorAmperes
+  }
+
   /// Torque of the object against the joint, never negative.
   var contactNewtonMetres: Double { contactTorque(at: radians) }
 
@@ -174,6 +185,10 @@ struct JointDynamics: Sendable {
   }
 
   private mutating func step(_ step: Step) {
+    if isJammed {
+      radiansPerSecond = 0
+      return
+    }
     var torque = externalNewtonMetres
     let middle = radians + 0.5 * step.angleOfVelocity * radiansPerSecond
     if isLive { torque += stallNewtonMetres * effectiveDuty + servoStiffness * (commandRadians - middle) }

@@ -21,6 +21,8 @@ enum JointDrive: Sendable {
 package final class SimulatedJoint: Sendable {
   /// Standard deviation of the encoder's analogue noise, radians (docs/hardware.md, simulation).
   package static let encoderNoiseRadians = 0.3e-3
+  /// Distance of the end stops from the calibrated limits.
+  package static let endStopMarginRadians = JointDynamics.endStopMarginRadians
   /// The force sensor's amplifier runs from 3.3 V and cannot say more.
   package static let forceSensorMaximumVolts = 3.3
   /// Changes of the drive that may wait: some periods of the fastest loop.
@@ -39,7 +41,14 @@ package final class SimulatedJoint: Sendable {
     var pendingCount = 0
     var sampleNumber: UInt64 = 0
     var stuckCounts: UInt16?
+    var encoderError = EncoderError()
+    var currentError = CurrentError()
     var driveScale = 1.0
+    /// Changes of the drive act this much later; those are kept apart, there may be many.
+    var driveDelayNanoseconds: Int64 = 0
+    var delayed: [DriveChange] = []
+    /// When the first of those acts: looking into the array each time would cost as much as the motion itself.
+    var nextDelayed = Int64.max
     /// Whether the kill line is active, as far as time has come.
     var isEnabled = false
     /// Whether bridge or servo are driven by what they last got.
@@ -76,6 +85,12 @@ package final class SimulatedJoint: Sendable {
   /// Is driven otherwise from `now` on; changes keep the order in which they come.
   func driveChanged(_ drive: JointDrive, at now: Int64) {
     state.withLock { state in
+      if state.driveDelayNanoseconds > 0 || state.nextDelayed != .max {
+        let time = max(now + state.driveDelayNanoseconds, state.delayed.last?.timeNanoseconds ?? .min)
+        state.delayed.append(DriveChange(timeNanoseconds: time, drive: drive))
+        state.nextDelayed = state.delayed[0].timeNanoseconds
+        return
+      }
       if state.pendingCount == Self.pendingCapacity {
         advance(&state, to: state.pending[0].timeNanoseconds)
       }
@@ -92,15 +107,18 @@ package final class SimulatedJoint: Sendable {
       state.sampleNumber += 1
       if let stuck = state.stuckCounts { return stuck }
       advance(&state, to: now)
-      return counts(state.dynamics.radians(at: now) + Self.encoderNoiseRadians * noise.value(number))
+      let error = state.encoderError
+      let deviation = Self.encoderNoiseRadians + error.noiseRadians
+      return counts(
+        state.dynamics.radians(at: now) + error.radians(at: now) + deviation * noise.value(number))
     }
   }
 
-  /// Motor current, averaged over the PWM period, signed as the torque.
+  /// Motor current as the shunt shows it, averaged over the PWM period, signed as the torque.
   package func motorAmperes(at now: Int64) -> Double {
     state.withLock { state in
       advance(&state, to: now)
-      return state.dynamics.motorAmperes
+      return state.dynamics.motorAmperes * state.currentError.scale + state.currentError.offsetAmperes
     }
   }
 
@@ -130,6 +148,8 @@ package final class SimulatedJoint: Sendable {
     /// Whether the kill line enables the drive, and the drive does anything.
     package var isLive: Bool
     package var motorAmperes: Double
+    /// What motor or servo do to the joint; 0 while nothing drives it.
+    package var driveNewtonMetres: Double
     package var kineticJoules: Double
   }
 
@@ -141,7 +161,7 @@ package final class SimulatedJoint: Sendable {
       return Truth(
         radians: dynamics.radians(at: now), radiansPerSecond: dynamics.radiansPerSecond,
         duty: dynamics.duty, commandRadians: dynamics.commandRadians, isLive: dynamics.isLive,
-        motorAmperes: dynamics.motorAmperes,
+        motorAmperes: dynamics.motorAmperes, driveNewtonMetres: dynamics.driveNewtonMetres,
         kineticJoules: dynamics.kineticJoules)
     }
   }
@@ -171,6 +191,53 @@ package final class SimulatedJoint: Sendable {
     state.withLock { $0.stuckCounts = counts }
   }
 
+  /// Fault: the encoder repeats what it shows at `now`; nil ends it.
+  package func setEncoderStuck(at now: Int64?) {
+    setEncoderStuck(counts: now.map { encoderCounts(at: $0) })
+  }
+
+  /// How an encoder's angle is wrong.
+  package struct EncoderError: Sendable, Equatable {
+    package var offsetRadians = 0.0
+    package var driftRadiansPerSecond = 0.0
+    /// When the drift began.
+    package var sinceNanoseconds: Int64 = 0
+    /// Standard deviation of noise beyond the chip's own.
+    package var noiseRadians = 0.0
+
+    package init() {}
+
+    fileprivate func radians(at now: Int64) -> Double {
+      offsetRadians + driftRadiansPerSecond * (Double(now - sinceNanoseconds) * 1e-9)
+    }
+  }
+
+  /// Fault: the encoder's angle is wrong by this, as with a magnet that slips on its shaft.
+  package func setEncoderError(_ error: EncoderError) {
+    state.withLock { $0.encoderError = error }
+  }
+
+  private struct CurrentError {
+    var scale = 1.0
+    var offsetAmperes = 0.0
+  }
+
+  /// Fault: the shunt's voltage is wrong: scale 0 is a shorted shunt.
+  package func setCurrentError(scale: Double, offsetAmperes: Double) {
+    state.withLock { $0.currentError = CurrentError(scale: scale, offsetAmperes: offsetAmperes) }
+  }
+
+  /// Fault: what the bridge or servo is told acts later by this, from the next change on.
+  package func setDriveDelay(nanoseconds: Int64) {
+    precondition(nanoseconds >= 0, "a delay is not negative")
+    state.withLock { $0.driveDelayNanoseconds = nanoseconds }
+  }
+
+  /// Fault: the joint is held where it is, whatever turns it; false frees it.
+  package func setJammed(_ jammed: Bool) {
+    state.withLock { $0.dynamics.isJammed = jammed }
+  }
+
   /// Fault: the drive acts by this factor from the next latched duty on: −1 is reversed wiring, 0.1 a worn
   /// motor.
   package func setDriveScale(_ scale: Double) {
@@ -182,7 +249,9 @@ package final class SimulatedJoint: Sendable {
   private func advance(_ state: inout State, to now: Int64) {
     let kill = killLine.lastChange
     while true {
-      let nextDrive = state.pendingCount > 0 ? state.pending[0].timeNanoseconds : .max
+      // What was delayed came after all that is pending.
+      let nextDrive =
+        state.pendingCount > 0 ? state.pending[0].timeNanoseconds : state.nextDelayed
       if kill.isActive != state.isEnabled, kill.timeNanoseconds <= min(nextDrive, now) {
         state.dynamics.advance(exactlyTo: kill.timeNanoseconds)
         state.isEnabled = kill.isActive
@@ -197,7 +266,8 @@ package final class SimulatedJoint: Sendable {
   }
 
   private static func applyOldest(_ state: inout State) {
-    let change = state.pending[0]
+    let isDelayed = state.pendingCount == 0
+    let change = isDelayed ? state.delayed.removeFirst() : state.pending[0]
     state.dynamics.advance(exactlyTo: change.timeNanoseconds)
     state.isDriven = true
     switch change.drive {
@@ -208,6 +278,10 @@ package final class SimulatedJoint: Sendable {
       state.isDriven = false
     }
     state.dynamics.isLive = state.isEnabled && state.isDriven
+    guard !isDelayed else {
+      state.nextDelayed = state.delayed.first?.timeNanoseconds ?? .max
+      return
+    }
     state.pendingCount -= 1
     for index in 0..<state.pendingCount { state.pending[index] = state.pending[index + 1] }
   }

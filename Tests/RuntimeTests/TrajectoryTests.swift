@@ -69,6 +69,48 @@ struct TrajectoryTests {
     }
   }
 
+  /// The range of the nominal hand, and half of what counts as leaning on an end stop.
+  @Test(
+    "planned again in mid-motion within a range, a set-point never leaves it by more than a joint's noise margin",
+    arguments: [6, 7, 8] as [UInt64])
+  func range(seed: UInt64) {
+    var random = SeededGenerator(seed: seed)
+    for _ in 0..<300 {
+      var trajectory = Trajectory(position: .random(in: 0...1.6, using: &random))
+      for _ in 0..<4 {
+        trajectory.plan(
+          to: .random(in: 0...1.6, using: &random),
+          seconds: Bool.random(using: &random) ? 0 : .random(in: 0.1...2, using: &random),
+          maximumVelocity: 8, maximumAcceleration: 60)
+        for _ in 0..<Int.random(in: 1...400, using: &random) {
+          trajectory.advance(dt: 0.001)
+          #expect((-0.009...1.609).contains(trajectory.position), "seed \(seed)")
+        }
+      }
+      for _ in 0..<10_000 where !trajectory.isFinished { trajectory.advance(dt: 0.001) }
+      #expect(trajectory.position == trajectory.target && trajectory.velocity == 0, "seed \(seed)")
+    }
+  }
+
+  @Test("what is not finite is no plan: the motion under way goes on")
+  func notFinite() {
+    for (target, seconds) in [
+      (Double.nan, 0.5), (.infinity, 0.5), (-.infinity, 0.5), (1, .nan), (1, .infinity),
+    ] {
+      var trajectory = Trajectory(position: 0.3)
+      trajectory.plan(to: 1.1, seconds: 0.5, maximumVelocity: 8, maximumAcceleration: 60)
+      trajectory.advance(dt: 0.1)
+      var other = trajectory
+      other.plan(to: target, seconds: seconds, maximumVelocity: 8, maximumAcceleration: 60)
+      for _ in 0..<500 {
+        trajectory.advance(dt: 0.001)
+        other.advance(dt: 0.001)
+        #expect(other.position == trajectory.position)
+      }
+      #expect(other.isFinished && other.position == 1.1)
+    }
+  }
+
   @Test(
     "from rest to rest no motion passes its limits, and one of them is used to the full",
     arguments: [4, 5] as [UInt64])
