@@ -73,6 +73,8 @@ package enum GuardLimits {
   /// The CUSUM's allowance and trip level in σ: a false alarm in 1.7·10¹² independent readings (Siegmund).
   static let currentDrift = 0.5
   static let currentThreshold = 27.0
+  /// Expected currents this many σ off their mean are a change.
+  static let currentStepDeviations = 3.0
   /// Rounds of readings over which an expected current may still be what a reading saw.
   static let envelopeRounds = 3.0
   /// Share of the tracking limit that the set-point may go while the encoder's word stays.

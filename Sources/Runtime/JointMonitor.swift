@@ -18,8 +18,11 @@ struct MonitorLimits: BitwiseCopyable {
   let currentDrift: Double
   /// Trip level of the current's sum: each reading is seen by as many ticks as a round of readings has.
   let currentThreshold: Double
-  /// Share by which the expected current's bounds move in a tick.
+  /// Shares by which the expected current's mean and its bounds move in a tick.
+  let smoothingStep: Double
   let envelopeStep: Double
+  /// From here on a change of the expected current is one, and no noise of the law's.
+  let currentStep: Double
   /// Whether a current is known at all.
   let knowsCurrent: Bool
   let continuousSquared: Double
@@ -58,6 +61,8 @@ struct MonitorLimits: BitwiseCopyable {
     let readingTicks = Double(max(p.currentReadingTicks, 1))
     currentDrift = GuardLimits.currentDrift
     currentThreshold = GuardLimits.currentThreshold * readingTicks
+    currentStep = GuardLimits.currentStepDeviations * p.calibration.currentNoiseAmperes
+    smoothingStep = 1 / readingTicks
     envelopeStep = 1 / (GuardLimits.envelopeRounds * readingTicks)
     continuousSquared = limits.continuousAmperes * limits.continuousAmperes
     inverseThermalSeconds = 1 / limits.thermalSeconds
@@ -71,7 +76,9 @@ struct JointMonitor: BitwiseCopyable {
   /// Innovations beyond their limit in a row.
   private(set) var innovationTicks = 0
   private(set) var loadTicks = 0
-  /// Bounds of the currents that the last readings can have seen.
+  /// Mean of the expected current over about a round of readings, and bounds of what the last readings can have
+  /// seen.
+  private var expected = 0.0
   private var expectedHigh = 0.0
   private var expectedLow = 0.0
   /// The CUSUM of what lies above the expected currents, and of what lies below.
@@ -92,6 +99,7 @@ struct JointMonitor: BitwiseCopyable {
   mutating func engage(counts: UInt16, setpoint: Double) {
     innovationTicks = 0
     loadTicks = 0
+    expected = 0
     expectedHigh = 0
     expectedLow = 0
     sumAbove = 0
@@ -136,7 +144,10 @@ struct JointMonitor: BitwiseCopyable {
   mutating func expect(duty: Double, velocity: Double, limits: MonitorLimits) {
     let excess = duty.magnitude - limits.deadBand
     let effective = excess > 0 ? (duty < 0 ? -excess : excess) : 0
-    let amperes = limits.amperesPerDuty * effective - limits.amperesPerRadianPerSecond * velocity
+    var amperes = limits.amperesPerDuty * effective - limits.amperesPerRadianPerSecond * velocity
+    // The encoder's noise on the law's current would widen the bounds; a real change counts at once.
+    expected += limits.smoothingStep * (amperes - expected)
+    if (amperes - expected).magnitude < limits.currentStep { amperes = expected }
     expectedHigh =
       amperes > expectedHigh ? amperes : expectedHigh + limits.envelopeStep * (amperes - expectedHigh)
     expectedLow =
