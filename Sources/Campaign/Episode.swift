@@ -98,7 +98,7 @@ package struct Episode {
         var now = clock.now()
         let end = now + trouble.pausedNanoseconds
         while now < end {
-          observer.lookBetween(record, tick: tick, now: now)
+          observer.lookBetween(record, tick: tick, now: now, isPaused: true)
           now += period
         }
         return trouble
@@ -172,10 +172,12 @@ private struct EpisodeObserver {
   }
 
   /// Looks at the hand at a time between two ticks too.
-  mutating func lookBetween(_ record: borrowing TickRecord, tick: Int, now: Int64) {
+  mutating func lookBetween(
+    _ record: borrowing TickRecord, tick: Int, now: Int64, isPaused: Bool = false
+  ) {
     truths.removeAll(keepingCapacity: true)
     for joint in simulation.joints { truths.append(joint.truth(at: now)) }
-    judge.look(truths, record, tick: tick, now: now, isArmed: isArmed)
+    judge.look(truths, record, tick: tick, now: now, isArmed: isArmed, isPaused: isPaused)
   }
 
   private mutating func follow(_ record: borrowing TickRecord) {

@@ -97,25 +97,29 @@ struct Judge {
   }
 
   /// Looks at the hand as it really is at `now`.
-  /// - Parameter record: the tick that ended then; for times between two ticks the one before.
+  /// - Parameters:
+  ///   - record: the tick that ended then; for times between two ticks the one before.
+  ///   - isPaused: no thread of the machine runs. Nobody can notice then that a joint is astray; all else counts.
   mutating func look(
-    _ truths: [SimulatedJoint.Truth], _ record: borrowing TickRecord, tick: Int, now: Int64, isArmed: Bool
+    _ truths: [SimulatedJoint.Truth], _ record: borrowing TickRecord, tick: Int, now: Int64, isArmed: Bool,
+    isPaused: Bool = false
   ) {
     let passed = now - (lastNanoseconds ?? now)
     lastNanoseconds = now
     offTicks = record.outputsEnabled ? 0 : offTicks + 1
     let joints = record.joints.span
-    let isLatched = !(record.fault == .none)
+    let mayBeAstray = record.fault == .none && !isPaused
     for (index, truth) in truths.enumerated() {
       let setpoint = joints[index].setpointRadians
-      look(truth, joint: index, setpoint: setpoint, isLatched: isLatched, tick: tick, passed: passed)
+      look(
+        truth, joint: index, setpoint: setpoint, mayBeAstray: mayBeAstray, tick: tick, passed: passed)
       if truth.isLive && !isArmed { note(.liveUnarmed, tick: tick, joint: index) }
       if truth.isLive && offTicks >= Self.offTicks { note(.liveAfterOff, tick: tick, joint: index) }
     }
   }
 
   private mutating func look(
-    _ truth: SimulatedJoint.Truth, joint: Int, setpoint: Double, isLatched: Bool, tick: Int, passed: Int64
+    _ truth: SimulatedJoint.Truth, joint: Int, setpoint: Double, mayBeAstray: Bool, tick: Int, passed: Int64
   ) {
     let limit = limits[joint]
     let (angle, speed, torque) = (truth.radians, truth.radiansPerSecond, truth.driveNewtonMetres)
@@ -140,7 +144,7 @@ struct Judge {
       note(.overtorque, tick: tick, joint: joint, value: torque)
     }
     let error = angle - setpoint
-    let isAstray = truth.isLive && !isLatched && error.magnitude > limit.tracking
+    let isAstray = truth.isLive && mayBeAstray && error.magnitude > limit.tracking
     watches[joint].astrayNanoseconds = isAstray ? watches[joint].astrayNanoseconds + passed : 0
     if watches[joint].astrayNanoseconds > Self.astrayNanoseconds {
       note(.astray, tick: tick, joint: joint, value: error)
