@@ -188,7 +188,9 @@ final class FuzzedHand {
   private func readCommand(_ reader: inout InputReader, after number: UInt32) -> TickCommand {
     var command = TickCommand()
     let what = reader.byte()
-    command.kind = TickCommand.Kind(rawValue: what & 7) ?? .none
+    // Only these come as the newest command: `CommandPort` gives stops and set-points another way.
+    let kinds: [TickCommand.Kind] = [.arm, .nullG, .disarm, .reset, .pose, .arm, .pose, .reset]
+    command.kind = kinds[Int(what & 7)]
     command.source = what & 8 != 0 ? .mqtt : .socket
     // Seldom the same number again, as a repeated delivery would have.
     command.number = what & 16 != 0 ? number : number &+ 1
@@ -273,6 +275,12 @@ final class FuzzedHand {
       joint.demandNewtonMetres, joint.torqueNewtonMetres, joint.distance,
     ]
     require(numbers.allSatisfy(\.isFinite), "joint \(j): \(numbers)")
+    let limits = parameters[j].calibration.limits
+    let margin = GuardLimits.positionMarginRadians
+    require(
+      !record.pointee.outputsEnabled
+        || (limits.lowerRadians - margin...limits.upperRadians + margin).contains(joint.setpointRadians),
+      "set-point \(joint.setpointRadians) of joint \(j)")
     require((0...1).contains(joint.slope), "slope \(joint.slope) of joint \(j)")
     require(joint.lipschitz.isNaN || joint.lipschitz > 0 && joint.lipschitz.isFinite, "L of joint \(j)")
     require(joint.distance >= 0, "V of joint \(j)")
@@ -322,9 +330,17 @@ final class FuzzedHand {
     isReplaying = true
   }
 
+  private func summary(_ record: UnsafePointer<TickRecord>) -> String {
+    let record = record.pointee
+    let joints = (0..<Self.jointCount).map { record.joints[$0] }
+    return "\(record.state) \(record.mode) \(record.fault), command \(record.commandNumber), dt "
+      + "\(record.dtNanoseconds), \(joints)"
+  }
+
   private func checkReplay() {
     recalled.pointee.recall(record.pointee)
     replayer.tick(recalled, record: replayed, actuators: replayedActuators)
-    require(replayed.pointee.outputHash == record.pointee.outputHash, "a replayed tick differs")
+    let isEqual = replayed.pointee.outputHash == record.pointee.outputHash
+    require(isEqual, "replay differs:\n\(summary(record))\n\(summary(replayed))")
   }
 }
