@@ -482,6 +482,7 @@ package struct HandController: ~Copyable {
   private mutating func engage() {
     for j in 0..<jointCount {
       (joints + j).pointee.engage()
+      (joints + j).pointee.overCurrentTicks = 0
       (windows + j).pointee.reset()
     }
   }
