@@ -82,7 +82,8 @@ func fuzzCalibration(_ input: UnsafeRawBufferPointer) {
   for pose in calibration.poses {
     for (radians, joint) in zip(pose.radians, calibration.joints) {
       require(
-        (joint.limits.lowerRadians...joint.limits.upperRadians).contains(radians), "\(pose.name), \(joint.name)")
+        (joint.limits.lowerRadians...joint.limits.upperRadians).contains(radians),
+        "\(pose.name), \(joint.name)")
     }
   }
 }

@@ -135,7 +135,9 @@ final class FuzzedHand {
     do { try controller.restore(UnsafeRawBufferPointer(isIdle ? atIdle : atStart)) } catch {
       fatalError("\(error)")
     }
-    if isIdle { inputs.pointee.nowNanoseconds += Int64(GuardLimits.selfTestTicks) * settings.periodNanoseconds }
+    if isIdle {
+      inputs.pointee.nowNanoseconds += Int64(GuardLimits.selfTestTicks) * settings.periodNanoseconds
+    }
   }
 
   // MARK: - Inputs
@@ -271,7 +273,8 @@ final class FuzzedHand {
     let joint = record.pointee.joints[j]
     let numbers = [
       joint.setpointRadians, joint.setpointRadiansPerSecond, joint.measuredRadians, joint.positionRadians,
-      joint.velocityRadiansPerSecond, joint.innovationRadians, joint.nominalRadians, joint.memoryRadianSeconds,
+      joint.velocityRadiansPerSecond, joint.innovationRadians, joint.nominalRadians,
+      joint.memoryRadianSeconds,
       joint.demandNewtonMetres, joint.torqueNewtonMetres, joint.distance,
     ]
     require(numbers.allSatisfy(\.isFinite), "joint \(j): \(numbers)")
