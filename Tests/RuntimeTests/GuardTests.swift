@@ -187,14 +187,19 @@ struct GuardTests {
     arguments: [1e3, 3.6e6, 3e11])
   func stall(periods: Double) {
     for isArmed in [true, false] {
-      let bench = isArmed ? armed() : ControllerBench()
-      if !isArmed { bench.becomeIdle() }
+      let bench = ControllerBench()
+      // An eighth of a turn, where gravity would carry a model that nobody corrects away.
+      let encoder = TestHand.calibration.joints[0].encoder
+      bench.inputs.pointee.encoders[0].counts = UInt16(
+        (encoder.zeroCounts + encoder.sign * 512 + 4096) % 4096)
+      bench.becomeIdle()
+      if isArmed { bench.tick(.arm) }
       bench.tick(periods: periods)
       #expect(bench.record.pointee.fault == (isArmed ? .deadlineMisses : .none))
       #expect(!bench.record.pointee.outputsEnabled)
       for _ in 0..<10 {
         bench.tick()
-        #expect(abs(bench.record.pointee.joints[0].positionRadians) < 0.01)
+        #expect(abs(bench.record.pointee.joints[0].positionRadians - .pi / 4) < 0.01)
       }
       if isArmed { bench.tick(.reset) }
       bench.tick(.arm)
