@@ -88,3 +88,9 @@ let package = Package(
     .testTarget(name: "EndToEndTests", dependencies: ["motorhandd", "motorhand"]),
   ]
 )
+
+// The fuzzed program takes its main from libFuzzer, which only Scripts/fuzz links (docs/testing.md).
+if Context.environment["MOTORHAND_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(name: "fuzz", dependencies: ["Runtime", "Telemetry"], path: "Tests/Fuzz/Program"))
+}

@@ -57,6 +57,9 @@ package enum GuardLimits {
   package static let selfTestNanoseconds: Int64 = 1_000_000_000
   /// L may pass 1 by rounding only (docs/control.md).
   package static let lipschitzTolerance = 1e-9
+  /// A tick this long after the one before ends no interval that a model could be taken over: as long as the oldest
+  /// sample that a board may allow, when the machine was suspended rather than late.
+  package static let longestStallSeconds = 1.0
   /// From this slope down a joint counts as saturated.
   package static let certifiedSlope = 0.2
 
@@ -205,7 +208,8 @@ package struct HandController: ~Copyable {
 
     let unready = estimate(inputs, dt: dt, record)
     advanceStartUp(unready: unready, now: now)
-    if !clockAdvanced && drives { latch(.clockJump, 255) }
+    let isJump = !clockAdvanced || dt >= GuardLimits.longestStallSeconds
+    if isJump && drives { latch(.clockJump, 255) }
     watchInputs(inputs, unready: unready, now: now)
     obey(inputs, unready: unready, now: now, record)
     if inputs.pointee.isLast { retire() }
@@ -274,7 +278,11 @@ package struct HandController: ~Copyable {
         constants.gravity * sine(joint.pointee.observer.position)
         + constants.coulomb * JointState.smoothSign(joint.pointee.observer.velocity)
       joint.pointee.actingLoad = joint.pointee.observer.load
-      joint.pointee.observer.predict(torque: applied - load, hold: hold)
+      if dt < GuardLimits.longestStallSeconds {
+        joint.pointee.observer.predict(torque: applied - load, hold: hold)
+      } else {
+        joint.pointee.restObserver(at: joint.pointee.lastSampleRadians)
+      }
 
       var flags: UInt8 = 0
       var measured = joint.pointee.lastSampleRadians
@@ -565,6 +573,7 @@ package struct HandController: ~Copyable {
   private mutating func engage() {
     for j in 0..<jointCount {
       (joints + j).pointee.engage()
+      (joints + j).pointee.overCurrentTicks = 0
       (windows + j).pointee.reset()
     }
   }
@@ -578,7 +587,7 @@ package struct HandController: ~Copyable {
     }
     guard
       (unready | inputs.pointee.unhealthyJoints) == 0 && !inputs.pointee.actuatorFailed
-        && inputs.pointee.failedActuatorJoints == 0
+        && inputs.pointee.failedActuatorJoints == 0 && !inputs.pointee.stopRequested
     else {
       return .causePresent
     }
@@ -599,6 +608,8 @@ package struct HandController: ~Copyable {
     for j in 0..<jointCount where mask & (1 << UInt16(truncatingIfNeeded: j)) != 0 {
       let joint = joints + j
       let asked = stream ? inputs.pointee.stream.targets[j] : inputs.pointee.command.targets[j]
+      // Whoever reads commands refuses such a number; a motor must not depend on that.
+      guard asked.isFinite else { return latch(.nonFinite, j) }
       let target = min(max(asked, joint.pointee.constants.lower), joint.pointee.constants.upper)
       // A repeated target keeps its trajectory: planning again each time would never arrive.
       if stream && target == joint.pointee.trajectory.target { continue }

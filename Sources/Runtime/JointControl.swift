@@ -251,7 +251,6 @@ struct JointState: BitwiseCopyable {
     release()
     inputBefore = 0
     restInputs()
-    overCurrentTicks = 0
     let position = observer.position
     trajectory.hold(at: min(max(position, constants.lower), constants.upper))
     nominal.rest(at: position)

@@ -28,6 +28,8 @@ package struct Trajectory: BitwiseCopyable, Sendable {
     @_noLocks get { elapsed >= duration && nextDuration == 0 }
   }
 
+  /// No motion of a hand takes so long; the fifth power of a longer one would leave the range of its coefficients.
+  private static let longestSeconds = 3600.0
   /// Peak speed of a rest-to-rest minimum-jerk motion over its mean speed (15/8).
   private static let peakSpeedRatio = 1.875
   /// Peak acceleration times T² over the distance, of the same motion (10/√3).
@@ -45,20 +47,22 @@ package struct Trajectory: BitwiseCopyable, Sendable {
 
   /// Plans from the present set-point to `target`. What is not finite is no plan: the present one stays.
   /// - Parameters:
-  ///   - seconds: wanted duration; 0 = as fast as the limits allow. A duration that the limits do not allow
-  ///     is lengthened.
+  ///   - seconds: wanted duration; 0 or no number = as fast as the limits allow. A duration that the limits do not
+  ///     allow is lengthened, one of more than an hour is an hour.
   ///   - maximumVelocity: rad/s, maximumAcceleration: rad/s².
   @_noLocks
   package mutating func plan(
     to target: Double, seconds: Double, maximumVelocity: Double, maximumAcceleration: Double
   ) {
-    guard target.isFinite && seconds.isFinite else { return }
+    guard target.isFinite else { return }
     // A motion under way must also be able to stop: allow twice the time that braking needs.
     let byBraking = 2 * velocity.magnitude / maximumAcceleration
     let limits = Self.shortest(
       (target - position).magnitude, maximumVelocity: maximumVelocity,
       maximumAcceleration: maximumAcceleration)
-    let t = max(max(seconds, limits), byBraking)
+    // Written so that NaN becomes 0.
+    let wanted = seconds > 0 ? min(seconds, Self.longestSeconds) : 0
+    let t = max(max(wanted, limits), byBraking)
     // Where the motion under way would come to rest, and when.
     let restsAt = nextDuration > 0 ? stopsAt : self.target
     let restsIn = duration - elapsed
@@ -89,7 +93,7 @@ package struct Trajectory: BitwiseCopyable, Sendable {
     start(to: end, seconds: stop)
     stopsAt = end
     nextDuration = max(
-      seconds - stop,
+      wanted - stop,
       Self.shortest(
         (target - end).magnitude, maximumVelocity: maximumVelocity, maximumAcceleration: maximumAcceleration))
   }
@@ -198,9 +202,11 @@ func root(_ x: Double) -> Double {
   return y
 }
 
-/// Sine for |x| ≤ 3.2 by its series; error below 1e-9 within a joint's range of ± 2 rad.
+/// Sine for |x| ≤ π by its series, error below 1e-9 within a joint's range of ± 2 rad; beyond, where no joint is but
+/// an estimate may go astray, that of ± π, for there the series would grow without bound.
 @_noLocks
-func sine(_ x: Double) -> Double {
+func sine(_ angle: Double) -> Double {
+  let x = angle > .pi ? .pi : (angle < -.pi ? -.pi : angle)
   let z = x * x
   // Taylor coefficients up to x¹⁷.
   var sum = 1.0 - z / 272

@@ -180,4 +180,55 @@ struct GuardTests {
     for _ in 0..<10 { bench.tick() }
     #expect(bench.record.pointee.state == .idle)
   }
+
+  @Test("a set-point that is no number is a fault and reaches no output")
+  func nonFiniteSetPoint() {
+    let bench = armed()
+    bench.tick(.stream(radians: [.infinity]))
+    #expect(bench.record.pointee.fault == .nonFinite && bench.record.pointee.faultJoint == 0)
+    #expect(bench.record.pointee.joints[0].setpointRadians.isFinite && !bench.actuators.pointee.enabled)
+  }
+
+  @Test(
+    "after a stall of seconds or years the hand is let go, and knows where it is: it can be armed again",
+    arguments: [1e3, 3.6e6, 3e11])
+  func stall(periods: Double) {
+    for isArmed in [true, false] {
+      let bench = ControllerBench()
+      // An eighth of a turn, where gravity would carry a model that nobody corrects away.
+      let encoder = TestHand.calibration.joints[0].encoder
+      bench.inputs.pointee.encoders[0].counts = UInt16(
+        (encoder.zeroCounts + encoder.sign * 512 + 4096) % 4096)
+      bench.becomeIdle()
+      if isArmed { bench.tick(.arm) }
+      bench.tick(periods: periods)
+      #expect(bench.record.pointee.fault == (isArmed ? .deadlineMisses : .none))
+      #expect(!bench.record.pointee.outputsEnabled)
+      for _ in 0..<10 {
+        bench.tick()
+        #expect(abs(bench.record.pointee.joints[0].positionRadians - .pi / 4) < 0.01)
+      }
+      if isArmed { bench.tick(.reset) }
+      bench.tick(.arm)
+      for _ in 0..<10 { bench.tick() }
+      #expect(bench.record.pointee.state == .armed)
+    }
+  }
+
+  /// Ticks without a certificate count as L = 1; a budget as long as the window lets them fill it.
+  @Test("a window in which nothing is known to contract, Λ = 1, is a fault")
+  func windowOfOnes() {
+    var settings = TestHand.board.control
+    settings.windowTicks = 8
+    settings.uncertifiedBudgetTicks = 8
+    let bench = ControllerBench(settings: settings)
+    bench.becomeIdle()
+    bench.tick(.arm)
+    for _ in 0..<7 {
+      bench.tick(periods: 1.5)
+      #expect(bench.record.pointee.state == .armed)
+    }
+    bench.tick(periods: 1.5)
+    #expect(bench.record.pointee.fault == .windowViolation && bench.record.pointee.uncertifiedTicks == 8)
+  }
 }

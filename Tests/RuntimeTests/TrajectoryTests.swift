@@ -157,6 +157,20 @@ struct TrajectoryTests {
     #expect(abs(duration(3) - 3) < 0.0021)
   }
 
+  @Test(
+    "a duration that no motion has is not taken at its word, and every set-point stays between start and target",
+    arguments: [Double.nan, .infinity, -.infinity, 1e300, -1])
+  func absurdDurations(seconds: Double) {
+    var trajectory = Trajectory(position: 0)
+    trajectory.plan(to: 1, seconds: seconds, maximumVelocity: 1, maximumAcceleration: 1000)
+    #expect(!trajectory.isFinished)
+    for _ in 0..<4000 {
+      trajectory.advance(dt: 1)
+      #expect((0...1).contains(trajectory.position) && trajectory.velocity.isFinite)
+    }
+    #expect(trajectory.isFinished && trajectory.position == 1)
+  }
+
   @Test("the square root agrees with the platform's to 1e-12")
   func squareRoot() {
     #expect(root(0) == 0 && root(-1) == 0)
@@ -171,5 +185,7 @@ struct TrajectoryTests {
     for x in stride(from: -2.0, through: 2.0, by: 0.001) {
       #expect(abs(sine(x) - sin(x)) < 1e-9, "sine(\(x))")
     }
+    // Beyond half a turn it stays where it is there: near zero.
+    for x in [4, -4, 1e9, -1e300, .infinity] { #expect(abs(sine(x)) < 1e-6, "sine(\(x))") }
   }
 }
