@@ -46,6 +46,8 @@ enum StateEvent: Hashable {
   case badCurrent
   /// An angle that no joint can have reached, three samples long.
   case jump
+  /// A joint that turns faster than it may, for some ticks.
+  case tooFast
   /// More deadlines skipped than the window's budget.
   case overruns
   /// The loop ends.
@@ -61,7 +63,7 @@ enum StateEvent: Hashable {
     [CommandSource.socket, .mqtt].flatMap {
       [.arm($0), .nullG($0), .disarm($0), .stop($0), .reset($0), .pose($0), .stream($0), .stopWithReset($0)]
     } + Damage.all.map { .toggle($0.damage) }
-    + [.badPose, .overCurrent, .badCurrent, .jump, .overruns, .last, .tick, .wait, .longWait]
+    + [.badPose, .overCurrent, .badCurrent, .jump, .tooFast, .overruns, .last, .tick, .wait, .longWait]
 }
 
 /// The states of a hand as docs/design.md and docs/control.md tell them, written down once more without looking at the
@@ -74,8 +76,13 @@ struct StateSpecification: Hashable {
   /// Ticks in a row with fresh samples, while they count.
   var freshTicks = 0
   var damage: Damage = []
+  /// A fault's reaction is to short the motors, for some time.
+  var isBraking = false
 
   var isLive: Bool { state == .armed || state == .tracking }
+  /// A fault's reaction is to hold.
+  var isHolding: Bool { state == .fault && mode == .stationKeep }
+  var isDriven: Bool { isLive || isHolding }
   var isLatched: Bool { state == .fault || state == .eStop }
   private var isBlind: Bool { !damage.isDisjoint(with: [.sensor, .bus]) }
   private var isFit: Bool { !isBlind && !damage.contains(.magnet) }
@@ -89,10 +96,12 @@ struct StateSpecification: Hashable {
     case .tick: pass(ticks: 1)
     case .wait:
       pass(ticks: 20)
+      isBraking = false
       // The last set-point is too old by now, or the motion has arrived.
       if state == .tracking { if isStreaming { latch(.commandTimeout) } else { hold() } }
     case .longWait:
       pass(ticks: 20)
+      isBraking = false
       if state == .tracking { if isStreaming { latch(.commandTimeout) } else { hold() } }
       if state == .selfTest { latch(.selfTestFailed) }
     case .overCurrent: pass(ticks: 20, ending: .currentLimit)
@@ -101,11 +110,14 @@ struct StateSpecification: Hashable {
     case .jump:
       // Six samples: three elsewhere, three back.
       pass(ticks: 6, ending: .implausibleSensor)
+    case .tooFast:
+      // Six samples there, and six back.
+      pass(ticks: 12, ending: .velocityLimit)
     case .stop(let source): pass(ticks: 1, stop: source)
     case .stopWithReset(let source): pass(ticks: 1, stop: source)
     case .last:
       pass(ticks: 1)
-      if isLive { end() }
+      if isLive { end() } else { letGo() }
     case .arm, .nullG, .disarm, .reset, .pose, .stream, .badPose:
       pass(ticks: 1)
       obey(event)
@@ -119,11 +131,11 @@ struct StateSpecification: Hashable {
     // Stops come before everything, the line before a command; an e-stop overrides a fault.
     if damage.contains(.line) { stop(.eStopLine) }
     if let source { stop(source == .mqtt ? .eStopRemote : .eStopSocket) }
-    if isLive && damage.contains(.bus) { latch(.busFault) }
-    if isLive && damage.contains(.sensor) { latch(.staleSensor) }
-    if isLive && damage.contains(.magnet) { latch(.implausibleSensor) }
-    if isLive && !damage.isDisjoint(with: [.chip, .bridge]) { latch(.actuatorFault) }
-    if isLive && fault != .none { latch(fault) }
+    if isDriven && damage.contains(.bus) { latch(.busFault) }
+    if isDriven && damage.contains(.sensor) { latch(.staleSensor) }
+    if isDriven && damage.contains(.magnet) { latch(.implausibleSensor) }
+    if isDriven && !damage.isDisjoint(with: [.chip, .bridge]) { latch(.actuatorFault) }
+    if isDriven && fault != .none { latch(fault) }
   }
 
   private mutating func advanceStartUp() {
@@ -145,7 +157,7 @@ struct StateSpecification: Hashable {
       state = .armed
       mode = .nullG
       isStreaming = false
-    case .disarm: if isLive { end() }
+    case .disarm: if isLive { end() } else if isHolding { letGo() }
     case .pose, .stream:
       guard isLive else { return }
       state = .tracking
@@ -159,6 +171,7 @@ struct StateSpecification: Hashable {
       guard isFit && damage.isDisjoint(with: [.line, .chip, .bridge]) else { return }
       state = .idle
       fault = .none
+      letGo()
     default: break
     }
   }
@@ -171,12 +184,20 @@ struct StateSpecification: Hashable {
 
   private mutating func end() {
     state = .idle
-    mode = .idle
-    isStreaming = false
+    letGo()
   }
 
+  private mutating func letGo() {
+    mode = .idle
+    isStreaming = false
+    isBraking = false
+  }
+
+  /// Lets go, but for a commander that fell silent, for whom the hand holds, and a joint that is too fast.
   private mutating func latch(_ cause: FaultCode) {
     end()
+    if cause == .commandTimeout { mode = .stationKeep }
+    isBraking = cause == .velocityLimit
     state = .fault
     freshTicks = 0
     fault = cause
