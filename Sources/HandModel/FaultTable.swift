@@ -118,7 +118,7 @@ extension FaultCode {
     case .uncertifiedBudget:
       return row(
         "more ticks without a certificate in the window than `uncertified_budget_ticks`: dt outside the "
-          + "certified range, end stop, rate limit, stale sample", "0")
+          + "certified range, rate limit, stale sample; or a joint on its end stop for 250 ms", "0")
     case .nonFinite: return row("an estimate or a current is NaN or infinite", "0")
     case .decay:
       return row(

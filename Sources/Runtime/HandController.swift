@@ -45,6 +45,9 @@ package enum GuardLimits {
   /// From this far beyond its range on a joint leans on its end stop, which the certificate's model does not
   /// have: 1°, more than the noise about a set-point at the very end of the range.
   package static let endStopMarginRadians = 0.0175
+  /// So long a joint may lean there without a certificate: a finger that rests against its stop when it is armed is
+  /// back within its range long before. It has its own budget, as nothing is wrong with the ticks.
+  package static let endStopSeconds = 0.25
   /// The estimate may pass the set-point's speed limit by this factor in overshoot.
   package static let velocityFactor = 1.5
   /// Rejected samples in a row that make a sensor implausible.
@@ -304,8 +307,9 @@ package struct HandController: ~Copyable {
             measured = joint.pointee.lastSampleRadians
           } else if (measured - joint.pointee.lastSampleRadians).magnitude <= largest {
             joint.pointee.observer.correct(measured: measured, age: Double(age) * 1e-9)
-            joint.pointee.monitor.take(
-              innovation: joint.pointee.observer.innovation, limits: joint.pointee.constants.monitor)
+            // The model knows no stop, and says so: what a joint does there is no sensor's fault.
+            let innovation = leans(joint) ? 0 : joint.pointee.observer.innovation
+            joint.pointee.monitor.take(innovation: innovation, limits: joint.pointee.constants.monitor)
             accept(joint, measured, sampleTime)
             flags |= JointFlags.fresh
           } else {
@@ -482,6 +486,15 @@ package struct HandController: ~Copyable {
       counts: joint.pointee.lastCounts, turn: joint.pointee.constants.countsPerTurn,
       setpoint: joint.pointee.trajectory.position, limits: limits)
     if stuck { latch(.stuckSensor, j) }
+  }
+
+  /// Whether the joint is where its end stop may be.
+  @_noLocks
+  private func leans(_ joint: UnsafePointer<JointState>) -> Bool {
+    let position = joint.pointee.observer.position
+    let margin = GuardLimits.endStopMarginRadians
+    return position < joint.pointee.constants.lower - margin
+      || position > joint.pointee.constants.upper + margin
   }
 
   @_noLocks
@@ -678,13 +691,17 @@ package struct HandController: ~Copyable {
     if !worst.lipschitz.isNaN {
       record.pointee.windowProduct = (windows + worst.windowJoint).pointee.product
     }
-    uncertifiedWindow.push(worst.certificate == .uncertified ? 1 : 0)
+    uncertifiedWindow.push(worst.uncertifiedJoint < 255 ? 1 : 0)
     if worst.lipschitz > 1 + GuardLimits.lipschitzTolerance { latch(.lipschitzViolation, worst.joint) }
     if (windows + worst.windowJoint).pointee.isFull && worst.windowSum >= 0 {
       latch(.windowViolation, worst.windowJoint)
     }
     if uncertifiedWindow.sum > Int64(settings.uncertifiedBudgetTicks) {
       latch(.uncertifiedBudget, worst.uncertifiedJoint)
+    }
+    for j in 0..<jointCount {
+      let joint = joints + j
+      if joint.pointee.endStopTicks > joint.pointee.constants.endStopTicks { latch(.uncertifiedBudget, j) }
     }
     if undecayed < 255 { latch(.decay, undecayed) }
   }
@@ -771,9 +788,11 @@ package struct HandController: ~Copyable {
       torque = input - base
       flags |= JointFlags.rateLimited
     }
-    let margin = GuardLimits.endStopMarginRadians
-    if position < constants.lower - margin || position > constants.upper + margin {
+    if leans(joint) {
       flags |= JointFlags.endStop
+      joint.pointee.endStopTicks += 1
+    } else {
+      joint.pointee.endStopTicks = 0
     }
     out.pointee.nominalRadians = joint.pointee.nominal.position
     joint.pointee.nominal.decide(
@@ -862,6 +881,7 @@ package struct HandController: ~Copyable {
 /// The worst of all joints in a tick, each quantity for itself.
 private struct WorstJoint {
   var certificate = CertificateState.inactive
+  /// Without a certificate although it is away from its end stops.
   var uncertifiedJoint = 255
   var lipschitz = Double.nan
   var logarithm: Int64 = 0
@@ -874,7 +894,9 @@ private struct WorstJoint {
     joint j: Int, _ record: UnsafePointer<JointRecord>, logarithm: Int64, windowSum: Int64
   ) {
     if record.pointee.certificate.severity > certificate.severity { certificate = record.pointee.certificate }
-    if record.pointee.certificate == .uncertified { uncertifiedJoint = j }
+    if record.pointee.certificate == .uncertified && record.pointee.flags & JointFlags.endStop == 0 {
+      uncertifiedJoint = j
+    }
     // Written so that the first finite value replaces NaN.
     if record.pointee.lipschitz.isFinite && !(record.pointee.lipschitz <= lipschitz) {
       lipschitz = record.pointee.lipschitz

@@ -55,6 +55,8 @@ struct JointConstants: BitwiseCopyable {
   var jumpAllowance: Double
   /// Square of the noise floor ν of V.
   var noiseFloorSquared: Double
+  /// Ticks that a joint may lean on its end stop.
+  var endStopTicks: Int
   var monitor: MonitorLimits
   var nominalRate: Double
 
@@ -106,6 +108,7 @@ struct JointConstants: BitwiseCopyable {
     jumpAllowance = jumpNoiseMultiple * c.encoderNoiseRadians + 2 * .pi / Double(countsPerTurn)
     let floor = noiseFloor(p)
     noiseFloorSquared = floor * floor
+    endStopTicks = Int((GuardLimits.endStopSeconds / p.model.period).rounded(.up))
     monitor = MonitorLimits(p)
     nominalRate = p.certificate.ratePerSecond
   }
@@ -159,6 +162,7 @@ struct JointState: BitwiseCopyable {
   var hasPosition = false
   var rejectedSamples = 0
   var overCurrentTicks = 0
+  var endStopTicks = 0
   /// The load that the observer assumed over the interval that this tick ends.
   var actingLoad = 0.0
   var monitor = JointMonitor()
@@ -251,6 +255,7 @@ struct JointState: BitwiseCopyable {
     release()
     inputBefore = 0
     restInputs()
+    endStopTicks = 0
     let position = observer.position
     trajectory.hold(at: min(max(position, constants.lower), constants.upper))
     nominal.rest(at: position)
