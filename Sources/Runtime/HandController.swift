@@ -632,7 +632,7 @@ package struct HandController: ~Copyable {
         joint.pointee.memory, error: joint.pointee.error, demand: joint.pointee.demand,
         applied: joint.pointee.torque, kernel: kernel)
       joint.pointee.nominal.advance(law: joint.pointee.law, kernel: kernel, hold: joint.pointee.hold)
-      joint.pointee.trajectory.advance(dt: dt)
+      joint.pointee.moveSetPoint(dt: dt)
     }
     let setpoint = joint.pointee.trajectory.position
     let setpointVelocity = joint.pointee.trajectory.velocity
