@@ -759,7 +759,7 @@ package struct HandController: ~Copyable {
         applied: joint.pointee.torque, kernel: kernel)
       joint.pointee.nominal.advance(
         law: joint.pointee.law, kernel: kernel, hold: joint.pointee.hold, load: joint.pointee.actingLoad)
-      joint.pointee.trajectory.advance(dt: dt)
+      joint.pointee.moveSetPoint(dt: dt)
     }
     let setpoint = joint.pointee.trajectory.position
     let setpointVelocity = joint.pointee.trajectory.velocity

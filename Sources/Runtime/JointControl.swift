@@ -262,6 +262,20 @@ struct JointState: BitwiseCopyable {
     monitor.engage(counts: lastCounts, setpoint: trajectory.position)
   }
 
+  /// Moves the set-point on by `dt` seconds. A motion that was planned again at speed may need more room to brake than
+  /// the range has left: its set-point rests where the range ends, and goes on from there.
+  @_noLocks
+  mutating func moveSetPoint(dt: Double) {
+    trajectory.advance(dt: dt)
+    let within = min(max(trajectory.position, constants.lower), constants.upper)
+    guard within != trajectory.position else { return }
+    let target = trajectory.target
+    trajectory.hold(at: within)
+    trajectory.plan(
+      to: target, seconds: 0, maximumVelocity: constants.velocityLimit,
+      maximumAcceleration: constants.accelerationLimit)
+  }
+
   /// Lets go: no torque remembered, memory forgotten.
   @_noLocks
   mutating func release() {

@@ -278,12 +278,11 @@ final class FuzzedHand {
       joint.demandNewtonMetres, joint.torqueNewtonMetres, joint.distance,
     ]
     require(numbers.allSatisfy(\.isFinite), "joint \(j): \(numbers)")
-    let limits = parameters[j].calibration.limits
-    let margin = GuardLimits.positionMarginRadians
-    require(
-      !record.pointee.outputsEnabled
-        || (limits.lowerRadians - margin...limits.upperRadians + margin).contains(joint.setpointRadians),
-      "set-point \(joint.setpointRadians) of joint \(j)")
+    if record.pointee.mode == .stationKeep || record.pointee.mode == .trajectory {
+      let limits = parameters[j].calibration.limits
+      let range = limits.lowerRadians...limits.upperRadians
+      require(range.contains(joint.setpointRadians), "set-point \(joint.setpointRadians) of joint \(j)")
+    }
     require((0...1).contains(joint.slope), "slope \(joint.slope) of joint \(j)")
     require(joint.lipschitz.isNaN || joint.lipschitz > 0 && joint.lipschitz.isFinite, "L of joint \(j)")
     require(joint.distance >= 0, "V of joint \(j)")
