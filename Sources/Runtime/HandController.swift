@@ -134,12 +134,13 @@ package struct HandController: ~Copyable {
   /// What the last command came to, for its sender.
   package private(set) var lastResult = CommandResult.executed
 
-  /// Whether the tests beside the certificate run; only a bench, which measures what they cost, leaves them out.
-  private let monitors: Bool
+  /// Whether the certificate and the tests beside it look at the tick; only a bench, which measures what they cost,
+  /// leaves them out.
+  private let checks: Bool
 
   /// - Parameter parameters: one a joint, in the board's order, 1...`maximumJoints`.
-  package init(settings: ControlSettings, parameters: [JointParameters], monitors: Bool = true) {
-    self.monitors = monitors
+  package init(settings: ControlSettings, parameters: [JointParameters], checks: Bool = true) {
+    self.checks = checks
     precondition((1...maximumJoints).contains(parameters.count), "a hand has 1...\(maximumJoints) joints")
     guard let jointRecordsOffset = MemoryLayout<TickRecord>.offset(of: \.joints),
       let encodersOffset = MemoryLayout<TickInputs>.offset(of: \.encoders)
@@ -467,7 +468,7 @@ package struct HandController: ~Copyable {
     joint.pointee.overCurrentTicks =
       amperes.magnitude > constants.currentLimit ? joint.pointee.overCurrentTicks + 1 : 0
     if joint.pointee.overCurrentTicks > GuardLimits.overCurrentTicks { latch(.currentLimit, j) }
-    if monitors { watchModel(joint: j, amperes: amperes) }
+    if checks { watchModel(joint: j, amperes: amperes) }
   }
 
   /// The tests beside the certificate, which see what its model cannot.
@@ -674,7 +675,7 @@ package struct HandController: ~Copyable {
       worst.take(
         joint: j, jointRecords(record) + j, logarithm: joint.pointee.logarithm,
         windowSum: (windows + j).pointee.sum)
-      if monitors && hasNotDecayed(j, jointRecords(record) + j) && undecayed == 255 { undecayed = j }
+      if checks && hasNotDecayed(j, jointRecords(record) + j) && undecayed == 255 { undecayed = j }
       psi += joint.pointee.constants.km * joint.pointee.memory
       gamma += joint.pointee.error
     }
@@ -791,6 +792,9 @@ package struct HandController: ~Copyable {
     if leans(joint) {
       flags |= JointFlags.endStop
       joint.pointee.endStopTicks += 1
+      // What it learned elsewhere must not press it on against the stop.
+      let isBelow = position < constants.lower
+      if isBelow == (joint.pointee.memory < 0) { joint.pointee.memory = 0 }
     } else {
       joint.pointee.endStopTicks = 0
     }
@@ -811,8 +815,10 @@ package struct HandController: ~Copyable {
     out.pointee.memoryRadianSeconds = joint.pointee.memory
     out.pointee.demandNewtonMetres = demand
     out.pointee.torqueNewtonMetres = torque
-    out.pointee.distance = root((certificates + j).pointee.distanceSquared(difference))
-    certify(j, dt: dt, out)
+    if checks {
+      out.pointee.distance = root((certificates + j).pointee.distanceSquared(difference))
+      certify(j, dt: dt, out)
+    }
     joint.pointee.slope = JointLaw.slope(
       demand: demand - load, applied: torque - load, nominalDemand: joint.pointee.nominal.demand,
       nominalApplied: joint.pointee.nominal.torque)
