@@ -232,6 +232,7 @@ package struct HandController: ~Copyable {
       joint.pointee.kernel =
         constants.kernelOf == j
         ? MemoryKernel(lambda: constants.lambda, dt: dt) : (joints + constants.kernelOf).pointee.kernel
+      joint.pointee.pass(dt: dt, skippedDeadlines: inputs.pointee.skippedDeadlines)
       // The plant still felt what earlier ticks decided for the output's latency.
       let applied = joint.pointee.actingInput()
       let load =
@@ -530,7 +531,7 @@ package struct HandController: ~Copyable {
     var gamma = 0.0
     for j in 0..<jointCount {
       let joint = joints + j
-      joint.pointee.ageInputs()
+      if joint.pointee.isDecisionTick { joint.pointee.ageInputs() }
       actuators.pointee.duty[j] = 0
       actuators.pointee.pulseNanoseconds[j] = 0
       guard live else {
@@ -541,7 +542,7 @@ package struct HandController: ~Copyable {
       if mode == .nullG {
         float(j, jointRecords(record) + j)
       } else {
-        drive(j, dt: dt, jointRecords(record) + j)
+        drive(j, jointRecords(record) + j)
       }
       if !joint.pointee.constants.isServo {
         actuators.pointee.duty[j] = joint.pointee.duty(
@@ -551,7 +552,7 @@ package struct HandController: ~Copyable {
       }
       worst.take(
         joint: j, jointRecords(record) + j, logarithm: joint.pointee.logarithm,
-        windowSum: (windows + j).pointee.sum)
+        interval: joint.pointee.endedInterval, windowSum: (windows + j).pointee.sum)
       psi += joint.pointee.constants.km * joint.pointee.memory
       gamma += joint.pointee.error
     }
@@ -562,7 +563,7 @@ package struct HandController: ~Copyable {
     record.pointee.certificate = worst.certificate
     record.pointee.lipschitz = worst.lipschitz
     record.pointee.ratePerSecond =
-      worst.lipschitz.isNaN ? .nan : -Double(worst.logarithm) * WindowProduct.unit / dt
+      worst.lipschitz.isNaN ? .nan : -Double(worst.logarithm) * WindowProduct.unit / worst.interval
     record.pointee.windowProduct = .nan
     guard live else { return }
     if !worst.lipschitz.isNaN {
@@ -609,13 +610,27 @@ package struct HandController: ~Copyable {
     out.pointee.torqueNewtonMetres = joint.pointee.torque
   }
 
+  @_noLocks
+  private func isAtEndStop(_ joint: UnsafePointer<JointState>) -> Bool {
+    let position = joint.pointee.observer.position
+    let margin = GuardLimits.endStopMarginRadians
+    return position < joint.pointee.constants.lower - margin
+      || position > joint.pointee.constants.upper + margin
+  }
+
   /// The law of one joint (docs/control.md). Memory and nominal model move over the interval that has passed
   /// before this tick decides, so that both see the dt that really happened.
   @_noLocks
-  private func drive(_ j: Int, dt: Double, _ out: UnsafeMutablePointer<JointRecord>) {
+  private func drive(_ j: Int, _ out: UnsafeMutablePointer<JointRecord>) {
     let joint = joints + j
+    guard joint.pointee.isDecisionTick else {
+      if joint.pointee.repeatDecision(out, isAtEndStop: isAtEndStop(joint)) { (windows + j).pointee.push(0) }
+      return
+    }
     let constants = joint.pointee.constants
+    let dt = joint.pointee.held.seconds
     if joint.pointee.hasDecided {
+      joint.pointee.spanDecision()
       let kernel = joint.pointee.kernel
       joint.pointee.memory = joint.pointee.law.nextMemory(
         joint.pointee.memory, error: joint.pointee.error, demand: joint.pointee.demand,
@@ -650,10 +665,7 @@ package struct HandController: ~Copyable {
       torque = input - base
       flags |= JointFlags.rateLimited
     }
-    let margin = GuardLimits.endStopMarginRadians
-    if position < constants.lower - margin || position > constants.upper + margin {
-      flags |= JointFlags.endStop
-    }
+    if isAtEndStop(joint) { flags |= JointFlags.endStop }
     out.pointee.nominalRadians = joint.pointee.nominal.position
     joint.pointee.nominal.decide(
       setpoint: setpoint, setpointVelocity: setpointVelocity, feedForwardInertia: motion,
@@ -673,6 +685,7 @@ package struct HandController: ~Copyable {
     out.pointee.torqueNewtonMetres = torque
     out.pointee.distance = root((certificates + j).pointee.distanceSquared(difference))
     certify(j, dt: dt, out)
+    joint.pointee.keepDecision(out)
     joint.pointee.slope = JointLaw.slope(
       demand: demand - load, applied: torque - load, nominalDemand: joint.pointee.nominal.demand,
       nominalApplied: joint.pointee.nominal.torque)
@@ -696,7 +709,7 @@ package struct HandController: ~Copyable {
     let lookup = (certificates + j).pointee.lookup(dt: dt, slope: slope)
     let outside = flags & (JointFlags.endStop | JointFlags.rateLimited | JointFlags.stale) != 0
     let certificate: CertificateState
-    if !lookup.valid || outside {
+    if !lookup.valid || outside || joint.pointee.held.wasOutside {
       certificate = .uncertified
     } else if slope < GuardLimits.certifiedSlope {
       certificate = .saturated
@@ -744,13 +757,15 @@ private struct WorstJoint {
   var uncertifiedJoint = 255
   var lipschitz = Double.nan
   var logarithm: Int64 = 0
+  /// Length of the interval of that L, s.
+  var interval = 1.0
   var joint = 255
   var windowSum = Int64.min
   var windowJoint = 0
 
   @_noLocks
   mutating func take(
-    joint j: Int, _ record: UnsafePointer<JointRecord>, logarithm: Int64, windowSum: Int64
+    joint j: Int, _ record: UnsafePointer<JointRecord>, logarithm: Int64, interval: Double, windowSum: Int64
   ) {
     if record.pointee.certificate.severity > certificate.severity { certificate = record.pointee.certificate }
     if record.pointee.certificate == .uncertified { uncertifiedJoint = j }
@@ -758,6 +773,7 @@ private struct WorstJoint {
     if record.pointee.lipschitz.isFinite && !(record.pointee.lipschitz <= lipschitz) {
       lipschitz = record.pointee.lipschitz
       self.logarithm = logarithm
+      self.interval = interval
       joint = j
     }
     if windowSum > self.windowSum {
