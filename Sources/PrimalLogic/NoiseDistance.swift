@@ -4,14 +4,17 @@ extension LoopModel {
   ///
   /// The estimate moves by the gains times the innovation, which is white; the nominal model does not. So
   /// x̃⁺ = A(1) x̃ + (k_q, k_w, 0 …) r, and E V² = tr(P Σ) with Σ = A Σ Aᵀ + k kᵀ σ_r².
-  public func noiseDistance(_ certificate: Certificate, _ gains: Observer.Gains) -> Double {
+  /// - Parameter corrections: samples that the observer takes in from one decision of the law to the next.
+  public func noiseDistance(
+    _ certificate: Certificate, _ gains: Observer.Gains, corrections: Int = 1
+  ) -> Double {
     let n = stateCount
     var a = matrix(slope: 1, dt: period)
     var covariance = SmallMatrix(n)
     let noise: InlineArray<2, Double> = [
       gains.position * gains.innovationDeviation, gains.velocity * gains.innovationDeviation,
     ]
-    for i in 0..<2 { for j in 0..<2 { covariance[i, j] = noise[i] * noise[j] } }
+    for i in 0..<2 { for j in 0..<2 { covariance[i, j] = Double(corrections) * noise[i] * noise[j] } }
     // Each step doubles the ticks that are summed up: 2^40 are more than any contraction needs.
     for _ in 0..<40 {
       let further = a * covariance * a.transposed

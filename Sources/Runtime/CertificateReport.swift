@@ -31,12 +31,14 @@ package struct CertificateReport: Codable, Sendable {
   }
   package struct Joint: Codable, Sendable {
     package var name: String
+    /// Ticks from one decision of the law to the next; N and U speak of decisions.
+    package var holdTicks: Int?
     package var delayTicks: Int?
     package var nominal: Nominal?
     package var uncertain: Uncertain?
     package var inertiaShare: Double
     package var dampingShare: Double
-    /// Earliest and latest delay of the output that U covers, in periods.
+    /// Earliest and latest delay of the output that U covers, in decisions.
     package var delayPeriods: [Double]?
     package var margins: [CertificateMargin]
     /// What is closest to losing N; nil when nothing is within a factor of ten.
@@ -76,12 +78,13 @@ package struct CertificateReport: Codable, Sendable {
         entry.refusal = DesignRefusal(joint: joint.name, cause: error).description
         return entry
       }
-      let model = HandDesign.loopModel(joint, board: board, delayTicks: timing.delayTicks)
+      let model = HandDesign.loopModel(joint, board: board, timing: timing)
       let uncertainty = HandDesign.uncertainty(joint, timing)
       if var same = known.first(where: { $0.model == model && $0.uncertainty == uncertainty })?.joint {
         same.name = joint.name
         return same
       }
+      entry.holdTicks = timing.holdTicks
       entry.delayTicks = model.delayTicks
       entry.delayPeriods = [uncertainty.delayPeriods.lowerBound, uncertainty.delayPeriods.upperBound]
       progress("\(number): certificate N")
@@ -207,6 +210,10 @@ package struct CertificateReport: Codable, Sendable {
         lines += joint.remedies.map { "    \($0)" }
       }
       return lines
+    }
+    if let hold = joint.holdTicks, hold > 1 {
+      lines.append(
+        "  the law decides every \(hold) ticks, once a frame: L, dt and delays below are those of a decision")
     }
     if let refusal = joint.uncertainRefusal { lines.append("  no U: \(refusal)") }
     if let delays = joint.delayPeriods {

@@ -276,6 +276,7 @@ package struct HandController: ~Copyable {
       joint.pointee.kernel =
         constants.kernelOf == j
         ? MemoryKernel(lambda: constants.lambda, dt: dt) : (joints + constants.kernelOf).pointee.kernel
+      joint.pointee.pass(dt: dt, skippedDeadlines: inputs.pointee.skippedDeadlines)
       // The plant still felt what earlier ticks decided for the output's latency.
       let applied = joint.pointee.actingInput()
       let load =
@@ -309,7 +310,7 @@ package struct HandController: ~Copyable {
           } else if (measured - joint.pointee.lastSampleRadians).magnitude <= largest {
             joint.pointee.observer.correct(measured: measured, age: Double(age) * 1e-9)
             // The model knows no stop, and says so: what a joint does there is no sensor's fault.
-            let innovation = leans(joint) ? 0 : joint.pointee.observer.innovation
+            let innovation = isAtEndStop(joint) ? 0 : joint.pointee.observer.innovation
             joint.pointee.monitor.take(innovation: innovation, limits: joint.pointee.constants.monitor)
             accept(joint, measured, sampleTime)
             flags |= JointFlags.fresh
@@ -491,7 +492,7 @@ package struct HandController: ~Copyable {
 
   /// Whether the joint is where its end stop may be.
   @_noLocks
-  private func leans(_ joint: UnsafePointer<JointState>) -> Bool {
+  private func isAtEndStop(_ joint: UnsafePointer<JointState>) -> Bool {
     let position = joint.pointee.observer.position
     let margin = GuardLimits.endStopMarginRadians
     return position < joint.pointee.constants.lower - margin
@@ -648,7 +649,7 @@ package struct HandController: ~Copyable {
     var gamma = 0.0
     for j in 0..<jointCount {
       let joint = joints + j
-      joint.pointee.ageInputs()
+      if joint.pointee.isDecisionTick { joint.pointee.ageInputs() }
       actuators.pointee.duty[j] = 0
       actuators.pointee.pulseNanoseconds[j] = 0
       joint.pointee.monitor.warm(
@@ -661,7 +662,7 @@ package struct HandController: ~Copyable {
       if mode == .nullG {
         float(j, jointRecords(record) + j)
       } else {
-        drive(j, dt: dt, jointRecords(record) + j)
+        drive(j, jointRecords(record) + j)
       }
       if !joint.pointee.constants.isServo {
         let duty = joint.pointee.duty(
@@ -674,7 +675,7 @@ package struct HandController: ~Copyable {
       }
       worst.take(
         joint: j, jointRecords(record) + j, logarithm: joint.pointee.logarithm,
-        windowSum: (windows + j).pointee.sum)
+        interval: joint.pointee.endedInterval, windowSum: (windows + j).pointee.sum)
       if checks && hasNotDecayed(j, jointRecords(record) + j) && undecayed == 255 { undecayed = j }
       psi += joint.pointee.constants.km * joint.pointee.memory
       gamma += joint.pointee.error
@@ -686,7 +687,7 @@ package struct HandController: ~Copyable {
     record.pointee.certificate = worst.certificate
     record.pointee.lipschitz = worst.lipschitz
     record.pointee.ratePerSecond =
-      worst.lipschitz.isNaN ? .nan : -Double(worst.logarithm) * WindowProduct.unit / dt
+      worst.lipschitz.isNaN ? .nan : -Double(worst.logarithm) * WindowProduct.unit / worst.interval
     record.pointee.windowProduct = .nan
     guard live else { return }
     if !worst.lipschitz.isNaN {
@@ -750,10 +751,16 @@ package struct HandController: ~Copyable {
   /// The law of one joint (docs/control.md). Memory and nominal model move over the interval that has passed
   /// before this tick decides, so that both see the dt that really happened.
   @_noLocks
-  private func drive(_ j: Int, dt: Double, _ out: UnsafeMutablePointer<JointRecord>) {
+  private func drive(_ j: Int, _ out: UnsafeMutablePointer<JointRecord>) {
     let joint = joints + j
+    guard joint.pointee.isDecisionTick else {
+      if joint.pointee.repeatDecision(out, isAtEndStop: isAtEndStop(joint)) { (windows + j).pointee.push(0) }
+      return
+    }
     let constants = joint.pointee.constants
+    let dt = joint.pointee.held.seconds
     if joint.pointee.hasDecided {
+      joint.pointee.spanDecision()
       let kernel = joint.pointee.kernel
       joint.pointee.memory = joint.pointee.law.nextMemory(
         joint.pointee.memory, error: joint.pointee.error, demand: joint.pointee.demand,
@@ -789,9 +796,9 @@ package struct HandController: ~Copyable {
       torque = input - base
       flags |= JointFlags.rateLimited
     }
-    if leans(joint) {
+    if isAtEndStop(joint) {
       flags |= JointFlags.endStop
-      joint.pointee.endStopTicks += 1
+      joint.pointee.endStopTicks += joint.pointee.constants.holdTicks
       // What it learned elsewhere must not press it on against the stop.
       let isBelow = position < constants.lower
       if isBelow == (joint.pointee.memory < 0) { joint.pointee.memory = 0 }
@@ -819,6 +826,7 @@ package struct HandController: ~Copyable {
       out.pointee.distance = root((certificates + j).pointee.distanceSquared(difference))
       certify(j, dt: dt, out)
     }
+    joint.pointee.keepDecision(out)
     joint.pointee.slope = JointLaw.slope(
       demand: demand - load, applied: torque - load, nominalDemand: joint.pointee.nominal.demand,
       nominalApplied: joint.pointee.nominal.torque)
@@ -842,7 +850,7 @@ package struct HandController: ~Copyable {
     let lookup = (certificates + j).pointee.lookup(dt: dt, slope: slope)
     let outside = flags & (JointFlags.endStop | JointFlags.rateLimited | JointFlags.stale) != 0
     let certificate: CertificateState
-    if !lookup.valid || outside {
+    if !lookup.valid || outside || joint.pointee.held.wasOutside {
       certificate = .uncertified
     } else if slope < GuardLimits.certifiedSlope {
       certificate = .saturated
@@ -891,13 +899,15 @@ private struct WorstJoint {
   var uncertifiedJoint = 255
   var lipschitz = Double.nan
   var logarithm: Int64 = 0
+  /// Length of the interval of that L, s.
+  var interval = 1.0
   var joint = 255
   var windowSum = Int64.min
   var windowJoint = 0
 
   @_noLocks
   mutating func take(
-    joint j: Int, _ record: UnsafePointer<JointRecord>, logarithm: Int64, windowSum: Int64
+    joint j: Int, _ record: UnsafePointer<JointRecord>, logarithm: Int64, interval: Double, windowSum: Int64
   ) {
     if record.pointee.certificate.severity > certificate.severity { certificate = record.pointee.certificate }
     if record.pointee.certificate == .uncertified && record.pointee.flags & JointFlags.endStop == 0 {
@@ -907,6 +917,7 @@ private struct WorstJoint {
     if record.pointee.lipschitz.isFinite && !(record.pointee.lipschitz <= lipschitz) {
       lipschitz = record.pointee.lipschitz
       self.logarithm = logarithm
+      self.interval = interval
       joint = j
     }
     if windowSum > self.windowSum {

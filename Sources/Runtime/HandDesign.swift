@@ -6,7 +6,7 @@ package struct DesignRefusal: Error, Equatable, CustomStringConvertible {
   package enum Cause: Error, Equatable {
     /// No certificate was found for the joint's loop.
     case certificate(CertificateRefusal)
-    /// The servo is told less often than the law decides: some decisions would never reach it.
+    /// The servo's frames take more than `OutputTiming.maximumHoldTicks` ticks.
     case slowFrame(chip: String, frameHertz: Double, rateHertz: Int)
     /// What a tick decides acts later than any certificate covers.
     case lateOutput(seconds: Double, largestSeconds: Double)
@@ -19,11 +19,12 @@ package struct DesignRefusal: Error, Equatable, CustomStringConvertible {
       switch cause {
       case .certificate(let refusal): Self.text(refusal)
       case .slowFrame(let chip, let frame, let rate):
-        "PWM chip \(chip) sends \(frame) pulses a second, fewer than the \(rate) ticks that command them; "
-          + "raise its frequency_hz if the servo allows, or lower control.rate_hz to at most \(Int(frame))"
+        "PWM chip \(chip) sends \(frame) pulses a second, so that at \(rate) ticks a second the law would decide "
+          + "less often than every \(OutputTiming.maximumHoldTicks) ticks; raise its frequency_hz if the servo "
+          + "allows, or lower control.rate_hz to at most \(Int(frame * Double(OutputTiming.maximumHoldTicks)))"
       case .lateOutput(let seconds, let largest):
         "a command acts \(seconds * 1000) ms after its tick (bus, servo frame and the servo's delay), later "
-          + "than the \(maximumDelayTicks) ticks (\(largest * 1000) ms) that a certificate covers; lower "
+          + "than the \(maximumDelayTicks) decisions (\(largest * 1000) ms) that a certificate covers; lower "
           + "control.rate_hz or raise the chip's frequency_hz"
       }
     return "joint \(joint): no certificate, so the hand must not be armed: \(text)"
@@ -79,7 +80,7 @@ package struct HandDesign: Sendable {
       } catch {
         throw DesignRefusal(joint: joint.name, cause: error)
       }
-      let model = Self.loopModel(joint, board: board, delayTicks: timing.delayTicks)
+      let model = Self.loopModel(joint, board: board, timing: timing)
       var certificate = found.first { $0.model == model }?.certificate
       if certificate == nil {
         do throws(CertificateRefusal) {
@@ -96,10 +97,12 @@ package struct HandDesign: Sendable {
           calibration: joint, model: model, certificate: certificate,
           uncertainty: Self.uncertainty(joint, timing),
           observerGains: Observer.design(
-            inertia: model.inertia, damping: model.damping, stiffness: model.stiffness, dt: model.period,
+            inertia: model.inertia, damping: model.damping, stiffness: model.stiffness,
+            dt: Double(board.control.periodNanoseconds) * 1e-9,
             measurementDeviation: joint.encoderNoiseRadians, torqueDeviation: joint.drive.inputNoise,
             loadDeviation: joint.loadNoise),
-          outputLatency: timing.meanPeriods, currentReadingTicks: plan.currentReadingTicks(joint: index)))
+          outputLatency: timing.meanTicks, holdTicks: timing.holdTicks,
+          currentReadingTicks: plan.currentReadingTicks(joint: index)))
     }
     self.joints = joints
   }
@@ -127,10 +130,11 @@ package struct HandDesign: Sendable {
     }
   }
 
-  /// The nominal closed loop.
-  static func loopModel(_ joint: JointCalibration, board: Board, delayTicks: Int) -> LoopModel {
+  /// The nominal closed loop, from decision to decision.
+  static func loopModel(_ joint: JointCalibration, board: Board, timing: OutputTiming) -> LoopModel {
     let gains = joint.gains
-    let period = Double(board.control.periodNanoseconds) * 1e-9
+    let period = Double(board.control.periodNanoseconds * Int64(timing.holdTicks)) * 1e-9
+    let delayTicks = timing.delayTicks
     switch joint.drive {
     case .motor(let drive):
       return LoopModel(
@@ -156,7 +160,7 @@ package struct HandDesign: Sendable {
         + "\"lipschitzSaturated\":\(certificate.saturatedContraction),"
         + "\"ratePerSecond\":\(certificate.ratePerSecond),"
         + "\"minimumDtSeconds\":\(certificate.minimumDt),\"maximumDtSeconds\":\(certificate.maximumDt),"
-        + "\"delayTicks\":\(joint.model.delayTicks),"
+        + "\"holdTicks\":\(joint.holdTicks),\"delayTicks\":\(joint.model.delayTicks),"
         + "\"unsaturatedLevel\":\(certificate.unsaturatedLevel)}"
     }
     return "[" + entries.joined(separator: ",") + "]"

@@ -11,10 +11,15 @@ package struct JointParameters: Sendable {
   /// U or why there is none; nil where it was not asked for.
   package var uncertain: Result<UncertainCertificate, UncertaintyRefusal>?
   package var observerGains: Observer.Gains
-  /// Periods that pass before the plant sees what a tick decides, on average: 0 to `maximumDelayTicks`.
+  /// Ticks that pass before the plant sees what a tick decides, on average: 0 to `maximumDelayTicks` decisions.
   package var outputLatency: Double
+  /// Ticks from one decision of the law to the next: more than 1 for a servo whose frames come less often.
+  package var holdTicks: Int
   /// Ticks from one reading of the joint's current to the next; 0 = it has no sensor.
   package var currentReadingTicks: Int
+
+  /// Nominal time from tick to tick, s: the model's period is that of a decision.
+  var tickSeconds: Double { model.period / Double(holdTicks) }
 }
 
 /// The part of `JointParameters` that the tick reads, as plain numbers.
@@ -51,6 +56,7 @@ struct JointConstants: BitwiseCopyable {
   var lambda: Double
   var km: Double
   var outputLatency: Double
+  var holdTicks: Int
   /// Largest believable change between two samples beyond what the speed limit allows.
   var jumpAllowance: Double
   /// Square of the noise floor ν of V.
@@ -105,10 +111,11 @@ struct JointConstants: BitwiseCopyable {
     lambda = c.gains.lambdaPerSecond
     km = c.gains.km
     outputLatency = p.outputLatency
+    holdTicks = p.holdTicks
     jumpAllowance = jumpNoiseMultiple * c.encoderNoiseRadians + 2 * .pi / Double(countsPerTurn)
     let floor = noiseFloor(p)
     noiseFloorSquared = floor * floor
-    endStopTicks = Int((GuardLimits.endStopSeconds / p.model.period).rounded(.up))
+    endStopTicks = Int((GuardLimits.endStopSeconds / p.tickSeconds).rounded(.up))
     monitor = MonitorLimits(p)
     nominalRate = p.certificate.ratePerSecond
   }
@@ -121,7 +128,7 @@ private let noiseFloorDeviations = 3.0
 
 /// ν, the noise floor of V.
 func noiseFloor(_ p: JointParameters) -> Double {
-  noiseFloorDeviations * p.model.noiseDistance(p.certificate, p.observerGains)
+  noiseFloorDeviations * p.model.noiseDistance(p.certificate, p.observerGains, corrections: p.holdTicks)
 }
 
 /// What one joint remembers from tick to tick.
@@ -136,9 +143,9 @@ struct JointState: BitwiseCopyable {
   var nominal: NominalModel
   var trajectory = Trajectory(position: 0)
   var memory = 0.0
-  /// What the law added in the last tick, as commanded: a torque, or a servo's correction of the set-point.
+  /// What the law added in its last decision, as commanded: a torque, or a servo's correction of the set-point.
   var torque = 0.0
-  /// The plant's input in the last tick and in those before, newest first: the torque, or the angle that a
+  /// The plant's input by the last decision and by those before, newest first: the torque, or the angle that a
   /// servo was told.
   var input = 0.0
   var inputBefore = 0.0
@@ -151,6 +158,8 @@ struct JointState: BitwiseCopyable {
   var slope = 1.0
   /// Whether there is such a decision: not in the first tick after arming.
   var hasDecided = false
+  /// The law between that decision and the next.
+  var held: HeldDecision
   /// Torques on their way to the plant, without the load's feed-forward: what the certificate calls u.
   var pending: DelayLine
   /// ln L of the tick in units of `WindowProduct.unit`.
@@ -183,6 +192,7 @@ struct JointState: BitwiseCopyable {
       inertia: p.model.inertia, damping: p.model.damping, stiffness: p.model.stiffness, dt: p.model.period)
     kernel = MemoryKernel(lambda: p.model.lambda, dt: p.model.period)
     pending = DelayLine(ticks: p.model.delayTicks)
+    held = HeldDecision(dueAfter: p.holdTicks)
   }
 
   /// Takes over limits, law and plant of another state, and nothing of what that remembers.
@@ -222,16 +232,24 @@ struct JointState: BitwiseCopyable {
       stiffness: constants.stiffness, position: position)
   }
 
-  /// The plant's input over the interval that ends now, by the output's latency.
+  /// The plant's input over the tick that ends now, by the output's latency: a decision acts from then on, the one
+  /// before, `holdTicks` older, until then.
   @_noLocks
   func actingInput() -> Double {
-    let late = constants.outputLatency
+    let hold = Double(constants.holdTicks)
+    // Ticks from the beginning of this tick until the newest decision acts.
+    var late = constants.outputLatency - Double(held.ticks - 1)
+    if late <= 0 { return input }
     if late <= 1 { return late * inputBefore + (1 - late) * input }
-    if late <= 2 { return (late - 1) * inputBeforeThat + (2 - late) * inputBefore }
-    return (late - 2) * oldestInput + (3 - late) * inputBeforeThat
+    late -= hold
+    if late <= 0 { return inputBefore }
+    if late <= 1 { return late * inputBeforeThat + (1 - late) * inputBefore }
+    late -= hold
+    if late <= 0 { return inputBeforeThat }
+    return late * oldestInput + (1 - late) * inputBeforeThat
   }
 
-  /// Moves the inputs on by a tick, for the next one to be decided.
+  /// Moves the inputs on by a decision, for the next one.
   @_noLocks
   mutating func ageInputs() {
     oldestInput = inputBeforeThat
@@ -283,6 +301,7 @@ struct JointState: BitwiseCopyable {
     torque = 0
     restInputs()
     hasDecided = false
+    forgetDecision()
     pending = DelayLine(ticks: pending.ticks)
   }
 

@@ -38,7 +38,7 @@ struct MonitorLimits: BitwiseCopyable {
     let gains = p.observerGains
     innovation = GuardLimits.innovationDeviations * gains.innovationDeviation
     loadStep = GuardLimits.loadStepDeviations * gains.loadDeviation
-    loadTicks = max(2, Int((GuardLimits.loadSeconds / p.model.period).rounded(.up)))
+    loadTicks = max(2, Int((GuardLimits.loadSeconds / p.tickSeconds).rounded(.up)))
     let limits = p.calibration.limits
     let hasSensor = p.currentReadingTicks > 0
     switch p.calibration.drive {
