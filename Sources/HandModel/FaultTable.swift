@@ -85,13 +85,14 @@ extension FaultCode {
         falseAlarms: "(2·10⁻⁹)⁵ a sample under noise alone; a hard object hit at full speed may raise it")
     case .currentMismatch:
       return row(
-        "CUSUM of how far the measured current lies outside what was expected over the last 3 rounds of "
+        "CUSUM of how far the measured current lies outside what was expected over the last round of "
           + "readings, in σ (`noise.current_A`), less 0.5, above 27",
         "27 / (excess/σ − 0.5) readings",
         falseAlarms: "8·10⁻⁴ a day for 15 joints at 1 kHz (Siegmund), if the noise is white")
     case .stuckSensor:
       return row(
-        "the encoder's word stayed within ±1 while the set-point moved by a quarter of `tracking_error_rad`",
+        "the encoder's word stayed within ±1 while the set-point moved by a quarter of `tracking_error_rad`, by "
+          + "three quarters where the motor's current is measured",
         "0 after that way")
     case .positionLimit: return row("the estimate is 0.087 rad (5°) outside the joint's range", "0")
     case .velocityLimit: return row("the estimate is above 1.5 × `velocity_rad_per_s`", "0")

@@ -82,9 +82,11 @@ package enum GuardLimits {
   /// Expected currents this many σ off their mean are a change.
   static let currentStepDeviations = 3.0
   /// Rounds of readings over which an expected current may still be what a reading saw.
-  static let envelopeRounds = 3.0
-  /// Share of the tracking limit that the set-point may go while the encoder's word stays.
+  static let envelopeRounds = 1.0
+  /// Share of the tracking limit that the set-point may go while the encoder's word stays. Where the current tells a
+  /// stuck encoder from a joint that is blocked, a firm grasp is let press further.
   static let stuckShare = 0.25
+  static let blockedShare = 0.75
   /// Noise floors that V may have after a window beyond what contraction leaves.
   static let decayFloors = 4.0
   /// A change of the estimated load by this many σ is one.

@@ -62,11 +62,13 @@ struct MonitorLimits: BitwiseCopyable {
     currentDrift = GuardLimits.currentDrift
     currentThreshold = GuardLimits.currentThreshold * readingTicks
     currentStep = GuardLimits.currentStepDeviations * p.calibration.currentNoiseAmperes
-    smoothingStep = 1 / readingTicks
+    // A reading is on average half a round old: the mean that it is compared with lags as much.
+    smoothingStep = min(1, 2 / readingTicks)
     envelopeStep = 1 / (GuardLimits.envelopeRounds * readingTicks)
     continuousSquared = limits.continuousAmperes * limits.continuousAmperes
     inverseThermalSeconds = 1 / limits.thermalSeconds
-    stuckWay = GuardLimits.stuckShare * limits.trackingErrorRadians
+    let share = inverseCurrentDeviation > 0 ? GuardLimits.blockedShare : GuardLimits.stuckShare
+    stuckWay = share * limits.trackingErrorRadians
     decayRoom = GuardLimits.decayFloors * noiseFloor(p)
   }
 }
@@ -76,7 +78,7 @@ struct JointMonitor: BitwiseCopyable {
   /// Innovations beyond their limit in a row.
   private(set) var innovationTicks = 0
   private(set) var loadTicks = 0
-  /// Mean of the expected current over about a round of readings, and bounds of what the last readings can have
+  /// Mean of the expected current over about half a round of readings, and bounds of what the last readings can have
   /// seen.
   private var expected = 0.0
   private var expectedHigh = 0.0

@@ -80,6 +80,8 @@ struct CampaignTests {
     for joint in calibration.joints.indices {
       calibration.joints[joint].limits.trackingErrorRadians = .infinity
       calibration.joints[joint].limits.currentAmperes = .infinity
+      calibration.joints[joint].limits.continuousAmperes = .infinity
+      calibration.joints[joint].currentNoiseAmperes = 100
     }
     let campaign = Campaign(hand: Finger.hand(calibration), seed: 2, jobs: 2)
     let plans = campaign.plans(count: 12, classes: [.encoderDrift, .encoderStuck])

@@ -203,7 +203,7 @@ struct GuardTests {
       bench.becomeIdle()
       if isArmed { bench.tick(.arm) }
       bench.tick(periods: periods)
-      #expect(bench.record.pointee.fault == (isArmed ? .deadlineMisses : .none))
+      #expect(bench.record.pointee.fault == (isArmed ? .clockJump : .none))
       #expect(!bench.record.pointee.outputsEnabled)
       for _ in 0..<10 {
         bench.tick()
@@ -224,7 +224,11 @@ struct GuardTests {
     var generator = SeededGenerator(seed: seed)
     let calibration = TestHand.calibration.joints[0]
     let range = calibration.limits.lowerRadians...calibration.limits.upperRadians
-    let bench = armed()
+    var parameters = TestHand.design.joints[0]
+    parameters.currentReadingTicks = 0
+    let bench = ControllerBench(parameters: [parameters])
+    bench.becomeIdle()
+    bench.tick(.arm)
     func tick(_ command: Command? = nil) {
       let angle = bench.record.pointee.joints[0].setpointRadians
       let counts = Int((Double(calibration.encoder.sign) * angle * 4096 / (2 * .pi)).rounded())
@@ -248,6 +252,8 @@ struct GuardTests {
         tick(.arm)
       }
     }
+    tick(.reset)
+    tick(.arm)
     tick(.pose(radians: [0.5], seconds: nil))
     for _ in 0..<1000 { tick() }
     #expect(bench.record.pointee.joints[0].setpointRadians == 0.5, "seed \(seed)")

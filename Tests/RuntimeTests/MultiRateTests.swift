@@ -196,7 +196,10 @@ struct MultiRateTests {
   /// The second joint, whose angle is 0, under a controller of its own, armed.
   private func bench() -> ControllerBench {
     let design = FiftyHertz.design
-    let bench = ControllerBench(joints: 1, settings: design.board.control, parameters: [design.joints[1]])
+    var parameters = design.joints[1]
+    // Encoders that jump are given here on purpose.
+    parameters.observerGains.innovationDeviation = 1
+    let bench = ControllerBench(joints: 1, settings: design.board.control, parameters: [parameters])
     bench.inputs.pointee.encoders[0].counts = UInt16(ServoHand.calibration.joints[1].encoder.zeroCounts)
     bench.becomeIdle()
     bench.tick(.arm)

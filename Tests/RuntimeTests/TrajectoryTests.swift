@@ -92,16 +92,14 @@ struct TrajectoryTests {
     }
   }
 
-  @Test("what is not finite is no plan: the motion under way goes on")
+  @Test("a target that is not finite is no plan: the motion under way goes on")
   func notFinite() {
-    for (target, seconds) in [
-      (Double.nan, 0.5), (.infinity, 0.5), (-.infinity, 0.5), (1, .nan), (1, .infinity),
-    ] {
+    for target in [Double.nan, .infinity, -.infinity] {
       var trajectory = Trajectory(position: 0.3)
       trajectory.plan(to: 1.1, seconds: 0.5, maximumVelocity: 8, maximumAcceleration: 60)
       trajectory.advance(dt: 0.1)
       var other = trajectory
-      other.plan(to: target, seconds: seconds, maximumVelocity: 8, maximumAcceleration: 60)
+      other.plan(to: target, seconds: 0.5, maximumVelocity: 8, maximumAcceleration: 60)
       for _ in 0..<500 {
         trajectory.advance(dt: 0.001)
         other.advance(dt: 0.001)
