@@ -311,6 +311,11 @@ package struct HandController: ~Copyable {
             measured = joint.pointee.lastSampleRadians
           } else if (measured - joint.pointee.lastSampleRadians).magnitude <= largest {
             joint.pointee.observer.correct(measured: measured, age: Double(age) * 1e-9)
+            // An estimate half a turn off, as after many late ticks in a row, is none: with their dt its gains diverge.
+            // Written so that NaN is one too.
+            if !(joint.pointee.observer.innovation.magnitude < .pi) {
+              joint.pointee.restObserver(at: measured)
+            }
             // The model knows no stop, and says so: what a joint does there is no sensor's fault.
             let innovation = isAtEndStop(joint) ? 0 : joint.pointee.observer.innovation
             joint.pointee.monitor.take(innovation: innovation, limits: joint.pointee.constants.monitor)

@@ -277,7 +277,6 @@ struct JointState: BitwiseCopyable {
     let position = observer.position
     trajectory.hold(at: min(max(position, constants.lower), constants.upper))
     nominal.rest(at: position)
-    monitor.engage(counts: lastCounts, setpoint: trajectory.position)
   }
 
   /// Moves the set-point on by `dt` seconds. A motion that was planned again at speed may need more room to brake than

@@ -103,14 +103,18 @@ final class ControllerBench {
   /// Encoder samples are this old when a tick takes them.
   var sampleAgeNanoseconds: Int64 = 100_000
 
-  /// - Parameter parameters: of the joints; nil = the first `joints` of the shipped hand.
+  /// - Parameters:
+  ///   - parameters: of the joints; nil = the first `joints` of the shipped hand.
+  ///   - checks: whether the tests beside the certificate run.
   init(
-    joints: Int = 1, settings: ControlSettings = TestHand.board.control, parameters: [JointParameters]? = nil
+    joints: Int = 1, settings: ControlSettings = TestHand.board.control, parameters: [JointParameters]? = nil,
+    checks: Bool = true
   ) {
     jointCount = joints
     periodNanoseconds = settings.periodNanoseconds
     controller = HandController(
-      settings: settings, parameters: parameters ?? Array(TestHand.design.joints.prefix(joints)))
+      settings: settings, parameters: parameters ?? Array(TestHand.design.joints.prefix(joints)),
+      checks: checks)
     inputs = .allocate(capacity: 1)
     inputs.initialize(to: TickInputs())
     record = .allocate(capacity: 1)

@@ -254,7 +254,6 @@ final class FuzzedHand {
         let longest = Int64((servo.maximumMicroseconds * 1000).rounded(.up))
         require(pulse == 0 || (shortest...longest).contains(pulse), "pulse \(pulse) ns of servo \(j)")
       }
-      if !live { require(duty == 0 && pulse == 0, "joint \(j) is driven with outputs off") }
       check(joint: j)
     }
     let record = record.pointee
@@ -297,9 +296,17 @@ final class FuzzedHand {
     let now = record.pointee
     let live = now.outputsEnabled
     let latched = now.state == .fault || now.state == .eStop
-    require(live == (now.state == .armed || now.state == .tracking), "outputs \(live) in \(now.state)")
+    // docs/faults.md: after some faults the hand holds, or brakes for a time, instead of going limp.
+    let holds = now.state == .fault && now.fault.reaction == .hold && now.mode == .stationKeep
+    let drives = now.state == .armed || now.state == .tracking || holds
+    let mayBrake = now.state == .fault && now.fault.reaction == .brake
+    require(live == drives || live && mayBrake, "outputs \(live) in \(now.state), \(now.fault)")
     require(latched == (now.fault != .none), "\(now.fault) in \(now.state)")
-    require(live == (now.mode != .idle), "\(now.mode) with outputs \(live)")
+    require(drives == (now.mode != .idle), "\(now.mode) in \(now.state), \(now.fault)")
+    for j in 0..<Self.jointCount where !drives {
+      let isOff = actuators.pointee.duty[j] == 0 && actuators.pointee.pulseNanoseconds[j] == 0
+      require(isOff, "joint \(j) is driven in \(now.state), \(now.fault)")
+    }
     let isStop = inputs.pointee.eStopLineActive || inputs.pointee.stopRequested
     if isStop { require(now.state == .eStop, "\(now.state) with a stop") }
     if inputs.pointee.isLast { require(!live, "outputs live after the last tick") }
