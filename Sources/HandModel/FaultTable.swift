@@ -113,7 +113,8 @@ extension FaultCode {
       return row("no streamed set-point for `command_timeout_ms`", "0 after the limit")
     case .clockJump:
       return row(
-        "the clock of the ticks went back or stood still, or a tick came a second or more after the last one", "0")
+        "the clock of the ticks went back or stood still, or a tick came a second or more after the last one",
+        "0")
     case .lipschitzViolation: return row("L of the tick > 1", "0")
     case .windowViolation: return row("Λ, the product of L over the window, ≥ 1", "0")
     case .uncertifiedBudget:

@@ -439,7 +439,10 @@ package struct HandController: ~Copyable {
     if inputs.pointee.stopRequested {
       latch(inputs.pointee.stopSource == .mqtt ? .eStopRemote : .eStopSocket, 255)
     }
-    if reaction == .brake && now >= brakeEnd { reaction = .limp }
+    // Also when the clock went back: braking has an end, whatever time it is.
+    if reaction == .brake && (now >= brakeEnd || brakeEnd &- now > GuardLimits.brakeNanoseconds) {
+      reaction = .limp
+    }
     guard drives else { return }
     if unready != 0 {
       let failedBus = unready & inputs.pointee.failedBusJoints
@@ -594,8 +597,11 @@ package struct HandController: ~Copyable {
   @_noLocks
   private mutating func engage() {
     for j in 0..<jointCount {
-      (joints + j).pointee.engage()
-      (joints + j).pointee.overCurrentTicks = 0
+      let joint = joints + j
+      joint.pointee.engage()
+      joint.pointee.overCurrentTicks = 0
+      joint.pointee.monitor.engage(
+        counts: joint.pointee.lastCounts, setpoint: joint.pointee.trajectory.position)
       (windows + j).pointee.reset()
     }
   }

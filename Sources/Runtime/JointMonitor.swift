@@ -121,8 +121,8 @@ struct JointMonitor: BitwiseCopyable {
   mutating func warm(amperes: Double, dt: Double, limits: MonitorLimits) {
     let share = dt * limits.inverseThermalSeconds
     let next = heat + (share < 1 ? share : 1) * (amperes * amperes - heat)
-    // A current that is no number is a fault of its own and must not stay in here.
-    if next == next { heat = next }
+    // A current that is not finite is a fault of its own and must not stay in here.
+    if next.isFinite { heat = next }
   }
 
   /// The larger of the two sums.

@@ -112,7 +112,8 @@ struct TickBenchCommand: ParsableCommand {
       }
     }
     for bench in benches where !bench.lastRecord.state.outputsLive {
-      complain("the measured hand was \(bench.lastRecord.state.name) at the end: \(bench.lastRecord.fault.name)")
+      let record = bench.lastRecord
+      complain("the measured hand was \(record.state.name) at the end: \(record.fault.name)")
       throw Exit.failure
     }
     let (full, bare) = (benches[0].ticks.snapshot(), benches[1].ticks.snapshot())

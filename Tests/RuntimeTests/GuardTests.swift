@@ -239,14 +239,8 @@ struct GuardTests {
     var generator = SeededGenerator(seed: seed)
     let calibration = TestHand.calibration.joints[0]
     let range = calibration.limits.lowerRadians...calibration.limits.upperRadians
-<<<<<<< HEAD
-    var parameters = TestHand.design.joints[0]
-    parameters.currentReadingTicks = 0
-    let bench = ControllerBench(parameters: [parameters])
-=======
     // The currents that such motions draw are not made up here.
     let bench = ControllerBench(checks: false)
->>>>>>> fuzz
     bench.becomeIdle()
     bench.tick(.arm)
     func tick(_ command: Command? = nil) {

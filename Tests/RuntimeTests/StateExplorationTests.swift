@@ -194,7 +194,8 @@ struct StateExplorationTests {
     let faults = Set(ways.keys.map(\.fault.rawValue))
     for cause in [
       FaultCode.eStopLine, .eStopSocket, .eStopRemote, .staleSensor, .implausibleSensor, .busFault,
-      .actuatorFault, .currentLimit, .velocityLimit, .deadlineMisses, .commandTimeout, .nonFinite, .selfTestFailed,
+      .actuatorFault, .currentLimit, .velocityLimit, .deadlineMisses, .commandTimeout, .nonFinite,
+      .selfTestFailed,
     ] {
       #expect(faults.contains(cause.rawValue), "\(cause) was never reached")
     }
