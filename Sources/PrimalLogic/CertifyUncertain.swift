@@ -6,7 +6,7 @@ public enum UncertaintyRefusal: Error, Equatable, Sendable {
   case invalidUncertainty
   /// The observer's gains are no numbers, or its latency is beyond the model's delay.
   case invalidObserver
-  /// The loop is unstable at one corner: 1/J in 1/(kg m²), b, dt in s, delay and age in periods.
+  /// The loop is unstable at one corner or in the middle: 1/J in 1/(kg m²), b, dt in s, delay and age in periods.
   case unstableCorner(
     spectralRadius: Double, inverseInertia: Double, damping: Double, dt: Double, delayPeriods: Double,
     agePeriods: Double)
@@ -41,13 +41,11 @@ public func certify(
   if let field = model.invalidField { throw .invalidModel(field) }
   guard observer.isValid(for: model) else { throw .invalidObserver }
   guard uncertainty.isValid(for: model) else { throw .invalidUncertainty }
-  guard let loop = UncertainLoop(model, observer, uncertainty) else {
-    throw .searchFailed(contraction: model.spectralRadius(dt: model.period))
-  }
+  let loop = UncertainLoop(model, observer, uncertainty)
   var worst: (radius: Double, point: LoopPoint)?
   var alpha = Double.infinity
   var attainable = Double.infinity
-  for point in loop.corners {
+  for point in loop.corners + [loop.middle] {
     let radius = loop.spectralRadius(point, slope: 1)
     if radius > worst?.radius ?? -1 { worst = (radius, point) }
     alpha = min(alpha, (1 - radius) * (1 + radius) / point.dt)
@@ -115,7 +113,7 @@ extension UncertainLoop {
     let maps = corners.map { point in
       wanted.map { (slope, alpha) in (delta: deltaMatrix(point, slope: slope), dt: point.dt, alpha: alpha) }
     }
-    var whole = start ?? lyapunov
+    guard var whole = start ?? lyapunov else { return nil }
     // Every pass takes in a corner that was not there, or returns.
     for _ in 0...maps.count {
       // In the units of the present norm, which the one sought is not far from: there the bounds of P's eigenvalues

@@ -23,11 +23,10 @@ struct UncertainLoop {
   /// Units of the states in which the loop is balanced, powers of two so that changing to them does not round.
   private(set) var scales: ObservedState
   /// The Lyapunov solution of the loop at `middle`, in balanced units: a norm of all the corners, which lie around the
-  /// middle, is not far from it.
-  private(set) var lyapunov: SmallMatrix
+  /// middle, is not far from it. Nil when the loop is unstable there to rounding.
+  private(set) var lyapunov: SmallMatrix?
 
-  /// Nil when the loop at the middle of the uncertainty is unstable to rounding.
-  init?(_ model: LoopModel, _ observer: LoopObserver, _ uncertainty: Uncertainty) {
+  init(_ model: LoopModel, _ observer: LoopObserver, _ uncertainty: Uncertainty) {
     self.model = model
     self.observer = observer
     self.uncertainty = uncertainty
@@ -37,13 +36,11 @@ struct UncertainLoop {
     for i in 0..<model.stateCount { scales[i] = known[i] }
     scales[model.stateCount] = known[0]
     scales[model.stateCount + 1] = known[1]
-    lyapunov = SmallMatrix(n, diagonal: 1)
     // Nothing is known of the observer's errors but what the loop itself says: a unit of each state should
     // weigh as much as a radian of angle.
-    guard let rough = lyapunovNorm(middle) else { return nil }
+    guard let rough = lyapunovNorm(middle) else { return }
     for i in 0..<n { scales[i] *= nearestPowerOfTwo((rough[0, 0] / rough[i, i]).squareRoot()) }
-    guard let norm = lyapunovNorm(middle) else { return nil }
-    lyapunov = norm
+    lyapunov = lyapunovNorm(middle)
   }
 
   var inverseInertia: ClosedRange<Double> {

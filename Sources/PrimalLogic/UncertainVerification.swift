@@ -9,9 +9,10 @@ public func verify(
   guard
     model.invalidField == nil && certificate.observer == observer && observer.isValid(for: model)
       && certificate.stateCount == model.stateCount + observer.stateCount
-      && certificate.uncertainty.isValid(for: model),
-    let loop = UncertainLoop(model, observer, certificate.uncertainty), loop.scales == certificate.scales
+      && certificate.uncertainty.isValid(for: model)
   else { return failed }
+  let loop = UncertainLoop(model, observer, certificate.uncertainty)
+  guard loop.scales == certificate.scales else { return failed }
   let p = certificate.balancedP
   guard p.cholesky() != nil else { return failed }
   let norm = p.frobeniusNorm

@@ -42,7 +42,8 @@ struct CertifyCommandTests {
   }
 
   @Test(
-    "the nominal hand has N and U at every joint, U for slopes from 0.25 on, and its margins are where N ends")
+    "the nominal hand has N and U at every joint, U for slopes from 0.25 on, and its margins are where N ends"
+  )
   func nominalHand() throws {
     let result = try certify([Self.board("sim"), Self.calibration("nominal-hand"), "--json"])
     #expect(result.status == 0)
