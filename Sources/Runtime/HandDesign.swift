@@ -81,6 +81,7 @@ package struct HandDesign: Sendable {
         throw DesignRefusal(joint: joint.name, cause: error)
       }
       let model = Self.loopModel(joint, board: board, timing: timing)
+      let gains = Self.observerGains(joint, model, timing)
       var certificate = found.first { $0.model == model }?.certificate
       if certificate == nil {
         do throws(CertificateRefusal) {
@@ -95,36 +96,60 @@ package struct HandDesign: Sendable {
       joints.append(
         JointParameters(
           calibration: joint, model: model, certificate: certificate,
-          uncertainty: Self.uncertainty(joint, timing),
-          observerGains: Observer.design(
-            inertia: model.inertia, damping: model.damping, stiffness: model.stiffness,
-            dt: Double(board.control.periodNanoseconds) * 1e-9,
-            measurementDeviation: joint.encoderNoiseRadians, torqueDeviation: joint.drive.inputNoise,
-            loadDeviation: joint.loadNoise),
+          uncertainty: Self.uncertainty(index, joint, timing, board: board, plan: plan),
+          observerGains: gains, loopObserver: Self.loopObserver(gains, timing),
           outputLatency: timing.meanTicks, holdTicks: timing.holdTicks,
           currentReadingTicks: plan.currentReadingTicks(joint: index)))
     }
     self.joints = joints
   }
 
-  /// The output may act as early as its timing allows. The range ends at the whole ticks that N assumes too: what
-  /// remains above the latest output is for the age of a sample, where the observer's model makes up for less of
-  /// it than it should.
-  static func uncertainty(_ joint: JointCalibration, _ timing: OutputTiming) -> Uncertainty {
+  /// The output may act as early as its timing allows and as late as the whole ticks that N assumes too, the sample be
+  /// as old as its bus may make it.
+  static func uncertainty(
+    _ index: Int, _ joint: JointCalibration, _ timing: OutputTiming, board: Board, plan: BusPlan
+  ) -> Uncertainty {
     Uncertainty(
       inertiaShare: joint.uncertainty.inertiaShare, dampingShare: joint.uncertainty.dampingShare,
-      dtShare: uncertainDtShare, delayPeriods: timing.earliestPeriods...Double(timing.delayTicks))
+      dtShare: uncertainDtShare, delayPeriods: timing.earliestPeriods...Double(timing.delayTicks),
+      agePeriods: SampleTiming.agePeriods(of: index, board: board, plan: plan))
   }
 
-  /// Finds U for every joint; joints with equal models and uncertainties share the search.
+  /// The gains of the joint's observer.
+  static func observerGains(
+    _ joint: JointCalibration, _ model: LoopModel, _ timing: OutputTiming
+  ) -> Observer.Gains {
+    // What is not explained of a held input stands for as many ticks.
+    let hold = Double(timing.holdTicks)
+    return Observer.design(
+      inertia: model.inertia, damping: model.damping, stiffness: model.stiffness, dt: model.period / hold,
+      measurementDeviation: joint.encoderNoiseRadians,
+      torqueDeviation: joint.drive.inputNoise * hold.squareRoot(), loadDeviation: joint.loadNoise)
+  }
+
+  /// The same observer as the certificate under uncertainty models it.
+  static func loopObserver(_ gains: Observer.Gains, _ timing: OutputTiming) -> LoopObserver {
+    LoopObserver(
+      position: gains.position, velocity: gains.velocity, load: gains.load,
+      latencyPeriods: timing.meanTicks / Double(timing.holdTicks))
+  }
+
+  /// Finds U for every joint; joints with equal models, observers and uncertainties share the search.
   /// - Parameter progress: called before each search with the joint's name.
   package mutating func findUncertain(progress: (String) -> Void = { _ in }) {
     for index in joints.indices where joints[index].uncertain == nil {
       let (model, uncertainty) = (joints[index].model, joints[index].uncertainty)
+      let observer = joints[index].loopObserver
+      guard joints[index].holdTicks == 1 else {
+        joints[index].uncertain = .failure(.severalSamples)
+        continue
+      }
       progress(joints[index].calibration.name)
-      let found = Result { () throws(UncertaintyRefusal) in try certify(model, under: uncertainty) }
+      let found = Result { () throws(UncertaintyRefusal) in try certify(model, observer, under: uncertainty) }
       for other in joints.indices
-      where joints[other].model == model && joints[other].uncertainty == uncertainty {
+      where joints[other].model == model && joints[other].uncertainty == uncertainty
+        && joints[other].loopObserver == observer
+      {
         joints[other].uncertain = found
       }
     }

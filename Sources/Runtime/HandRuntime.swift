@@ -321,7 +321,7 @@ struct BusPhases {
   let sampling: Int64
 
   /// Sampling ends this share of a period before the deadline: wake-ups of bus threads jitter too.
-  private static let slack = 0.1
+  static let slack = 0.1
 
   init(_ schedule: BusSchedule, periodNanoseconds period: Int64) {
     actuating = Self.actuating(periodNanoseconds: period)

@@ -11,6 +11,8 @@ package struct JointParameters: Sendable {
   /// U or why there is none; nil where it was not asked for.
   package var uncertain: Result<UncertainCertificate, UncertaintyRefusal>?
   package var observerGains: Observer.Gains
+  /// The observer as U models it.
+  package var loopObserver: LoopObserver
   /// Ticks that pass before the plant sees what a tick decides, on average: 0 to `maximumDelayTicks` decisions.
   package var outputLatency: Double
   /// Ticks from one decision of the law to the next: more than 1 for a servo whose frames come less often.
