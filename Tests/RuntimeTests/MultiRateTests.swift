@@ -301,6 +301,24 @@ struct MultiRateTests {
     }
   }
 
+  @Test("moving between two poses the innovations of 50 Hz frames at 200 Hz are as large as designed")
+  func innovations() throws {
+    let design = FiftyHertz.design
+    let hand = try VirtualHand(seed: 5, design: design)
+    hand.command(21, .arm)
+    for index in 0..<8 {
+      let pose = ServoHand.pose(index % 2 == 0 ? "power" : "open")
+      hand.command(100 + 400 * index, .pose(radians: pose, seconds: 1))
+    }
+    let live = hand.run(ticks: 3300).filter(\.outputsEnabled)
+    for (joint, parameters) in design.joints.enumerated() {
+      let squares = live.map { pow($0.joints[joint].innovationRadians, 2) }.reduce(0, +)
+      let rms = (squares / Double(live.count)).squareRoot() / parameters.observerGains.innovationDeviation
+      // Without the hold in the noise it would be 1.5.
+      #expect((0.8...1.25).contains(rms), "joint \(joint): \(rms) of the designed deviation")
+    }
+  }
+
   @Test("two runs are the same to the bit, and so is a controller fed with the recorded inputs")
   func repeats() throws {
     let records = try grasp(FiftyHertz.design)
