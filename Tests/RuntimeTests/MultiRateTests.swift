@@ -80,8 +80,8 @@ struct MultiRateTests {
     }
   }
 
-  @Test("each decision comes out of the PCA9685 as a pulse before the next one replaces it")
-  func everyDecisionIsSent() throws {
+  @Test("the PCA9685 holds the count of the last decision in every tick, and a frame fits into a decision")
+  func registers() throws {
     let hand = try VirtualHand(design: FiftyHertz.design)
     hand.command(21, .arm)
     hand.command(60, .pose(radians: ServoHand.pose("power"), seconds: 1))
