@@ -34,7 +34,8 @@ package struct JointRecord: BitwiseCopyable, Sendable {
   package var forceNewtons: Double = 0
   /// Effective saturation slope s in [0, 1].
   package var slope: Double = 1
-  /// Lipschitz constant L of this tick; NaN when there is none (inactive, uncertified).
+  /// Lipschitz constant L of this tick, of the last whole interval between two decisions where the law decides less
+  /// often; NaN when there is none (inactive, uncertified).
   package var lipschitz: Double = .nan
   /// Weighted distance V to the nominal model.
   package var distance: Double = 0

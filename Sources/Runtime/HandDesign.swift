@@ -93,6 +93,8 @@ package struct HandDesign: Sendable {
         }
       }
       guard let certificate else { preconditionFailure("a joint has a certificate or is refused") }
+      // What the model does not explain of an input stands as long as the input, N ticks; the observer takes it as
+      // new in each tick: √N times as much has the same power.
       joints.append(
         JointParameters(
           calibration: joint, model: model, certificate: certificate,
@@ -193,7 +195,7 @@ package struct HandDesign: Sendable {
 }
 
 extension DriveCalibration {
-  /// Standard deviation of the plant's input that the model does not explain, per tick: N m, servo rad.
+  /// Standard deviation of the plant's input that the model does not explain, per decision: N m, servo rad.
   fileprivate var inputNoise: Double {
     switch self {
     case .motor(let drive): drive.torqueNoiseNewtonMetres

@@ -80,8 +80,8 @@ struct MultiRateTests {
     }
   }
 
-  @Test("each decision comes out of the PCA9685 as a pulse before the next one replaces it")
-  func everyDecisionIsSent() throws {
+  @Test("the PCA9685 holds the count of the last decision in every tick, and a frame fits into a decision")
+  func registers() throws {
     let hand = try VirtualHand(design: FiftyHertz.design)
     hand.command(21, .arm)
     hand.command(60, .pose(radians: ServoHand.pose("power"), seconds: 1))
@@ -301,6 +301,24 @@ struct MultiRateTests {
           history.append(state.input)
         }
       }
+    }
+  }
+
+  @Test("moving between two poses the innovations of 50 Hz frames at 200 Hz are as large as designed")
+  func innovations() throws {
+    let design = FiftyHertz.design
+    let hand = try VirtualHand(seed: 5, design: design)
+    hand.command(21, .arm)
+    for index in 0..<8 {
+      let pose = ServoHand.pose(index % 2 == 0 ? "power" : "open")
+      hand.command(100 + 400 * index, .pose(radians: pose, seconds: 1))
+    }
+    let live = hand.run(ticks: 3300).filter(\.outputsEnabled)
+    for (joint, parameters) in design.joints.enumerated() {
+      let squares = live.map { pow($0.joints[joint].innovationRadians, 2) }.reduce(0, +)
+      let rms = (squares / Double(live.count)).squareRoot() / parameters.observerGains.innovationDeviation
+      // Without the hold in the noise it would be 1.5.
+      #expect((0.8...1.25).contains(rms), "joint \(joint): \(rms) of the designed deviation")
     }
   }
 
