@@ -114,14 +114,18 @@ private struct CalibrationFileReader {
       drive: .motor(Self.noMotor), encoderNoiseRadians: number(noise, "encoder_rad", Limits.encoderNoise),
       gains: GainSet(kp: .nan, kd: .nan, km: .nan, lambdaPerSecond: .nan, backCalculation: .nan))
     if isServo {
-      joint.drive = .servo(readServo(reader))
+      let servo = readServo(reader)
+      joint.drive = .servo(servo)
+      // Left out, the load is taken to change as fast as what the model does not explain of the input.
+      joint.loadNoise = optional(noise, "load_rad", Limits.commandNoise) ?? servo.commandNoiseRadians
       joint.gains = readServoGains(reader)
     }
     if isMotor {
-      joint.drive = .motor(readMotorDrive(reader, limits: limits, noise: noise))
+      let motor = readMotorDrive(reader, limits: limits, noise: noise)
+      joint.drive = .motor(motor)
+      joint.loadNoise = optional(noise, "load_N_m", Limits.torqueNoise) ?? motor.torqueNoiseNewtonMetres
       joint.gains = readGains(reader)
     }
-    joint.loadNoise = readLoadNoise(noise, joint.drive)
     joint.currentNoiseAmperes =
       optional(noise, "current_A", Limits.currentNoise) ?? joint.currentNoiseAmperes
     joint.uncertainty = readUncertainty(reader)
@@ -160,16 +164,6 @@ private struct CalibrationFileReader {
   /// Nil where the key is left out.
   private func optional(_ section: MappingReader?, _ key: String, _ range: NumberRange) -> Double? {
     section?.has(key) == true ? number(section, key, range) : nil
-  }
-
-  /// Left out, the load is taken to change as fast as what the model does not explain of the input.
-  private func readLoadNoise(_ noise: MappingReader?, _ drive: DriveCalibration) -> Double {
-    switch drive {
-    case .motor(let motor):
-      optional(noise, "load_N_m", Limits.torqueNoise) ?? motor.torqueNoiseNewtonMetres
-    case .servo(let servo):
-      optional(noise, "load_rad", Limits.commandNoise) ?? servo.commandNoiseRadians
-    }
   }
 
   /// The counts of a turn are those of the joint's chip; for the defaults alone, the largest of the board's.

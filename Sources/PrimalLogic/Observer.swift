@@ -135,9 +135,10 @@ public struct Observer: BitwiseCopyable, Sendable {
     // q − a w + a²/2 w' back, and the corrections of velocity and load that much on again.
     let acceleration = (torque + load - damping * velocity - stiffness * position) * inverseInertia
     innovation = measured - (position - age * (velocity - 0.5 * age * acceleration))
-    let velocityLater = age * gains.load * inverseInertia
-    position += (gains.position + age * (gains.velocity + 0.5 * velocityLater)) * innovation
-    velocity += (gains.velocity + velocityLater) * innovation
+    let change =
+      age * inverseInertia * (gains.load - damping * gains.velocity - stiffness * gains.position)
+    position += (gains.position + age * (gains.velocity + 0.5 * change)) * innovation
+    velocity += (gains.velocity + change) * innovation
     load += gains.load * innovation
   }
 
