@@ -8,7 +8,7 @@ import Testing
 
 /// A second, independent MQTT client: subscribes to everything and publishes commands.
 final class Observer: @unchecked Sendable {
-  // Safety of @unchecked: all mutable state is touched under `condition`; libmosquitto locks itself.
+  // Safety of @unchecked: what arrives lies in the inbox; libmosquitto locks itself.
   struct Message {
     var topic: String
     var payload: [UInt8]
@@ -20,30 +20,28 @@ final class Observer: @unchecked Sendable {
   private let client: OpaquePointer
   private let network: NetworkLoop
   private var thread: RealtimeThread?
-  private let condition = NSCondition()
-  private var received: [Message] = []
-  private var subscribed = false
+  private let inbox = Inbox()
 
   init(port: UInt16, filter: String = "motorhand/#", user: String? = nil, password: String? = nil) throws {
     mosquitto_lib_init()
     let client = try #require(mosquitto_new(nil, true, nil))
     self.client = client
     network = NetworkLoop(client)
-    mosquitto_user_data_set(client, Unmanaged.passUnretained(self).toOpaque())
+    mosquitto_user_data_set(client, Unmanaged.passUnretained(inbox).toOpaque())
     mosquitto_int_option(client, MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V5)
     if let user { mosquitto_username_pw_set(client, user, password) }
     mosquitto_message_v5_callback_set(client) { _, object, message, _ in
       let message = message!.pointee
       let body = UnsafeRawBufferPointer(start: message.payload, count: Int(message.payloadlen))
-      Observer.of(object).note(
-        Message(
-          topic: String(cString: message.topic), payload: Array(body), qos: message.qos,
-          retain: message.retain))
+      Inbox.of(object).change {
+        $0.received.append(
+          Message(
+            topic: String(cString: message.topic), payload: Array(body), qos: message.qos,
+            retain: message.retain))
+      }
     }
     mosquitto_subscribe_v5_callback_set(client) { _, object, _, _, _, _ in
-      let observer = Observer.of(object)
-      observer.condition.withLock { observer.subscribed = true }
-      observer.condition.broadcast()
+      Inbox.of(object).change { $0.subscribed = true }
     }
     try #require(mosquitto_connect(client, "127.0.0.1", Int32(port), 60) == MOSQ_ERR_SUCCESS.code)
     // Others publish while it runs.
@@ -52,7 +50,7 @@ final class Observer: @unchecked Sendable {
     try #require(
       mosquitto_subscribe_v5(client, nil, filter, 1, Int32(MQTT_SUB_OPT_RETAIN_AS_PUBLISHED.rawValue), nil)
         == MOSQ_ERR_SUCCESS.code)
-    let acknowledged = wait(5) { self.subscribed }
+    let acknowledged = inbox.wait(5) { $0.subscribed }
     try #require(acknowledged, "no SUBACK")
   }
 
@@ -76,8 +74,8 @@ final class Observer: @unchecked Sendable {
     _ topic: String, within seconds: Double = 5, where test: @escaping (Message) -> Bool = { _ in true }
   ) -> Message? {
     var found: Message?
-    _ = wait(seconds) {
-      found = self.received.first { $0.topic == topic && test($0) }
+    _ = inbox.wait(seconds) {
+      found = $0.received.first { $0.topic == topic && test($0) }
       return found != nil
     }
     return found
@@ -85,28 +83,43 @@ final class Observer: @unchecked Sendable {
 
   /// All messages of a topic so far, in order of arrival.
   func all(_ topic: String) -> [Message] {
-    condition.withLock { received.filter { $0.topic == topic } }
+    inbox.read { $0.received.filter { $0.topic == topic } }
   }
 
-  var topics: Set<String> { condition.withLock { Set(received.map(\.topic)) } }
+  var topics: Set<String> { inbox.read { Set($0.received.map(\.topic)) } }
+}
 
-  private func note(_ message: Message) {
-    condition.withLock { received.append(message) }
+/// What has arrived. Its own object, because callbacks hold on to what they are given: were it the observer, its
+/// last reference could end on the network's thread, which cannot wait for itself.
+private final class Inbox: @unchecked Sendable {
+  // Safety of @unchecked: the state is touched under `condition`.
+  struct State {
+    var received: [Observer.Message] = []
+    var subscribed = false
+  }
+
+  private let condition = NSCondition()
+  private var state = State()
+
+  static func of(_ object: UnsafeMutableRawPointer?) -> Inbox {
+    Unmanaged<Inbox>.fromOpaque(object!).takeUnretainedValue()
+  }
+
+  func change(_ body: (inout State) -> Void) {
+    condition.withLock { body(&state) }
     condition.broadcast()
   }
 
-  private func wait(_ seconds: Double, for test: () -> Bool) -> Bool {
+  func read<Result>(_ body: (State) -> Result) -> Result { condition.withLock { body(state) } }
+
+  func wait(_ seconds: Double, for test: (State) -> Bool) -> Bool {
     let limit = Date(timeIntervalSinceNow: seconds)
     return condition.withLock {
-      while !test() {
-        if !condition.wait(until: limit) { return test() }
+      while !test(state) {
+        if !condition.wait(until: limit) { return test(state) }
       }
       return true
     }
-  }
-
-  private static func of(_ object: UnsafeMutableRawPointer?) -> Observer {
-    Unmanaged<Observer>.fromOpaque(object!).takeUnretainedValue()
   }
 }
 
