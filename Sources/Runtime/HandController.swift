@@ -70,6 +70,7 @@ package struct HandController: ~Copyable {
   let jointCount: Int
   let joints: UnsafeMutablePointer<JointState>
   private let certificates: UnsafeMutablePointer<CertificateTable>
+  private let fingers: CoupledFingers
   let windows: UnsafeMutablePointer<WindowProduct>
   // Where the arrays lie in their structures: indexing them there, a copy of the whole array is not at the
   // optimiser's mercy.
@@ -124,6 +125,7 @@ package struct HandController: ~Copyable {
       (certificates + j).initialize(to: CertificateTable(copying: p.certificate))
       (windows + j).initialize(to: WindowProduct(ticks: settings.windowTicks))
     }
+    fingers = CoupledFingers(parameters)
     uncertifiedWindow = WindowProduct(ticks: settings.windowTicks)
     overrunWindow = WindowProduct(ticks: settings.windowTicks)
     layout = Self.layout(
@@ -136,6 +138,7 @@ package struct HandController: ~Copyable {
     joints.deallocate()
     for j in 0..<jointCount { (certificates + j).pointee.deallocate() }
     certificates.deallocate()
+    fingers.deallocate()
   }
 
   /// One tick: samples → estimate → command → law → certificate → guard → outputs and record.
@@ -213,6 +216,7 @@ package struct HandController: ~Copyable {
     let now = inputs.pointee.nowNanoseconds
     let samples = UnsafeRawPointer(inputs).advanced(by: encodersOffset)
       .assumingMemoryBound(to: EncoderSample.self)
+    fingers.pull(joints, dt: dt)
     for j in 0..<jointCount {
       let joint = joints + j
       let out = jointRecords(record) + j
@@ -234,9 +238,10 @@ package struct HandController: ~Copyable {
         ? MemoryKernel(lambda: constants.lambda, dt: dt) : (joints + constants.kernelOf).pointee.kernel
       // The plant still felt what earlier ticks decided for the output's latency.
       let applied = joint.pointee.actingInput()
-      let load =
+      var load =
         constants.gravity * sine(joint.pointee.observer.position)
         + constants.coulomb * JointState.smoothSign(joint.pointee.observer.velocity)
+      if constants.isCoupled { load += fingers.share(j).pointee.pull }
       joint.pointee.observer.predict(torque: applied - load, hold: hold)
 
       var flags: UInt8 = 0
@@ -528,6 +533,7 @@ package struct HandController: ~Copyable {
     var worst = WorstJoint()
     var psi = 0.0
     var gamma = 0.0
+    if live && !(mode == .nullG) { fingers.advance(joints, dt: dt, jointRecords(record)) }
     for j in 0..<jointCount {
       let joint = joints + j
       joint.pointee.ageInputs()
@@ -615,7 +621,8 @@ package struct HandController: ~Copyable {
   private func drive(_ j: Int, dt: Double, _ out: UnsafeMutablePointer<JointRecord>) {
     let joint = joints + j
     let constants = joint.pointee.constants
-    if joint.pointee.hasDecided {
+    // A coupled finger has moved on as a whole (`CoupledFingers.advance`).
+    if joint.pointee.hasDecided && !constants.isCoupled {
       let kernel = joint.pointee.kernel
       joint.pointee.memory = joint.pointee.law.nextMemory(
         joint.pointee.memory, error: joint.pointee.error, demand: joint.pointee.demand,
@@ -630,8 +637,9 @@ package struct HandController: ~Copyable {
     let difference = joint.pointee.nominal.difference(
       position: position, velocity: velocity, memory: joint.pointee.memory, pending: joint.pointee.pending)
 
-    let motion =
+    var motion =
       constants.inertia * joint.pointee.trajectory.acceleration + constants.damping * setpointVelocity
+    if constants.isCoupled { motion += fingers.share(j).pointee.feedForward }
     let load =
       constants.gravity * sine(position) + constants.coulomb * JointState.smoothSign(setpointVelocity)
     let error = setpoint - position
@@ -671,7 +679,9 @@ package struct HandController: ~Copyable {
     out.pointee.memoryRadianSeconds = joint.pointee.memory
     out.pointee.demandNewtonMetres = demand
     out.pointee.torqueNewtonMetres = torque
-    out.pointee.distance = root((certificates + j).pointee.distanceSquared(difference))
+    out.pointee.distance =
+      constants.isCoupled
+      ? fingers.share(j).pointee.distance : root((certificates + j).pointee.distanceSquared(difference))
     certify(j, dt: dt, out)
     joint.pointee.slope = JointLaw.slope(
       demand: demand - load, applied: torque - load, nominalDemand: joint.pointee.nominal.demand,
@@ -691,10 +701,13 @@ package struct HandController: ~Copyable {
       out.pointee.lipschitz = .nan
       return
     }
-    let slope = joint.pointee.slope
+    let isCoupled = joint.pointee.constants.isCoupled
+    let slope = isCoupled ? fingers.share(j).pointee.slope : joint.pointee.slope
     let flags = out.pointee.flags
     let lookup = (certificates + j).pointee.lookup(dt: dt, slope: slope)
-    let outside = flags & (JointFlags.endStop | JointFlags.rateLimited | JointFlags.stale) != 0
+    let outside =
+      flags & (JointFlags.endStop | JointFlags.rateLimited | JointFlags.stale) != 0
+      || (isCoupled && fingers.share(j).pointee.isOutside)
     let certificate: CertificateState
     if !lookup.valid || outside {
       certificate = .uncertified

@@ -6,11 +6,14 @@ package struct DesignRefusal: Error, Equatable, CustomStringConvertible {
   package enum Cause: Error, Equatable {
     /// No certificate was found for the joint's loop.
     case certificate(CertificateRefusal)
+    /// No certificate was found for the finger's joints together.
+    case coupled(CertificateRefusal)
     /// The servo is told less often than the law decides: some decisions would never reach it.
     case slowFrame(chip: String, frameHertz: Double, rateHertz: Int)
     /// What a tick decides acts later than any certificate covers.
     case lateOutput(seconds: Double, largestSeconds: Double)
   }
+  /// Name of the joint; of the finger where its joints are coupled.
   package var joint: String
   package var cause: Cause
 
@@ -18,6 +21,9 @@ package struct DesignRefusal: Error, Equatable, CustomStringConvertible {
     let text =
       switch cause {
       case .certificate(let refusal): Self.text(refusal)
+      case .coupled(let refusal):
+        Self.text(refusal)
+          + "; or lower the finger's entries in couplings_N_m_per_rad, if they were measured too high"
       case .slowFrame(let chip, let frame, let rate):
         "PWM chip \(chip) sends \(frame) pulses a second, fewer than the \(rate) ticks that command them; "
           + "raise its frequency_hz if the servo allows, or lower control.rate_hz to at most \(Int(frame))"
@@ -26,7 +32,8 @@ package struct DesignRefusal: Error, Equatable, CustomStringConvertible {
           + "than the \(maximumDelayTicks) ticks (\(largest * 1000) ms) that a certificate covers; lower "
           + "control.rate_hz or raise the chip's frequency_hz"
       }
-    return "joint \(joint): no certificate, so the hand must not be armed: \(text)"
+    let kind = if case .coupled = cause { "finger" } else { "joint" }
+    return "\(kind) \(joint): no certificate, so the hand must not be armed: \(text)"
   }
 
   static func text(_ cause: CertificateRefusal) -> String {
@@ -71,6 +78,7 @@ package struct HandDesign: Sendable {
     let plan = BusPlan(board)
     self.plan = plan
     var found: [(model: LoopModel, certificate: Certificate)] = []
+    let fingers = try Self.coupledFingers(board: board, calibration: calibration, plan: plan)
     var joints: [JointParameters] = []
     for (index, joint) in calibration.joints.enumerated() {
       let timing: OutputTiming
@@ -80,7 +88,8 @@ package struct HandDesign: Sendable {
         throw DesignRefusal(joint: joint.name, cause: error)
       }
       let model = Self.loopModel(joint, board: board, delayTicks: timing.delayTicks)
-      var certificate = found.first { $0.model == model }?.certificate
+      let finger = fingers.first { $0.joints.contains(index) }
+      var certificate = finger?.certificate.table ?? found.first { $0.model == model }?.certificate
       if certificate == nil {
         do throws(CertificateRefusal) {
           let new = try certify(model)
@@ -94,13 +103,57 @@ package struct HandDesign: Sendable {
       joints.append(
         JointParameters(
           calibration: joint, model: model, certificate: certificate,
-          uncertainty: Self.uncertainty(joint, timing),
-          observerGains: Observer.design(
-            inertia: model.inertia, damping: model.damping, stiffness: model.stiffness, dt: model.period,
-            measurementDeviation: joint.encoderNoiseRadians, torqueDeviation: joint.drive.inputNoise),
-          outputLatency: timing.meanPeriods))
+          uncertainty: Self.uncertainty(joint, timing), observerGains: Self.observerGains(joint, model),
+          outputLatency: timing.meanPeriods, coupled: finger))
     }
     self.joints = joints
+  }
+
+  private static func observerGains(_ joint: JointCalibration, _ model: LoopModel) -> Observer.Gains {
+    Observer.design(
+      inertia: model.inertia, damping: model.damping, stiffness: model.stiffness, dt: model.period,
+      measurementDeviation: joint.encoderNoiseRadians, torqueDeviation: joint.drive.inputNoise)
+  }
+
+  /// Finds and verifies the certificate of every finger whose joints pull at each other; fingers with equal models
+  /// share the search.
+  private static func coupledFingers(
+    board: Board, calibration: Calibration, plan: BusPlan
+  ) throws(DesignRefusal) -> [CoupledFinger] {
+    var found: [CoupledFinger] = []
+    for coupling in calibration.couplings {
+      let model = try coupledModel(coupling, board: board, calibration: calibration, plan: plan)
+      let certificate: CoupledCertificate
+      if let same = found.first(where: { $0.model == model }) {
+        certificate = same.certificate
+      } else {
+        do throws(CertificateRefusal) {
+          certificate = try certify(model)
+        } catch {
+          throw DesignRefusal(joint: coupling.finger, cause: .coupled(error))
+        }
+      }
+      let gains = zip(coupling.joints, model.joints).map { observerGains(calibration.joints[$0], $1) }
+      found.append(CoupledFinger(coupling, model: model, certificate: certificate, observerGains: gains))
+    }
+    return found
+  }
+
+  /// The nominal closed loops of a coupled finger.
+  static func coupledModel(
+    _ coupling: FingerCoupling, board: Board, calibration: Calibration, plan: BusPlan
+  ) throws(DesignRefusal) -> CoupledModel {
+    var models: [LoopModel] = []
+    for index in coupling.joints {
+      let joint = calibration.joints[index]
+      do throws(DesignRefusal.Cause) {
+        let timing = try OutputTiming(of: index, joint, board: board, plan: plan)
+        models.append(loopModel(joint, board: board, delayTicks: timing.delayTicks))
+      } catch {
+        throw DesignRefusal(joint: joint.name, cause: error)
+      }
+    }
+    return CoupledModel(joints: models, stiffness: coupling.stiffness)
   }
 
   /// The output may act as early as its timing allows. The range ends at the whole ticks that N assumes too: what
@@ -112,10 +165,10 @@ package struct HandDesign: Sendable {
       dtShare: uncertainDtShare, delayPeriods: timing.earliestPeriods...Double(timing.delayTicks))
   }
 
-  /// Finds U for every joint; joints with equal models and uncertainties share the search.
+  /// Finds U for every joint that is not coupled: of a coupled finger N is all there is. Joints with equal models and uncertainties share the search.
   /// - Parameter progress: called before each search with the joint's name.
   package mutating func findUncertain(progress: (String) -> Void = { _ in }) {
-    for index in joints.indices where joints[index].uncertain == nil {
+    for index in joints.indices where joints[index].uncertain == nil && joints[index].coupled == nil {
       let (model, uncertainty) = (joints[index].model, joints[index].uncertainty)
       progress(joints[index].calibration.name)
       let found = Result { () throws(UncertaintyRefusal) in try certify(model, under: uncertainty) }
@@ -151,7 +204,9 @@ package struct HandDesign: Sendable {
   package var certificateJSON: String {
     let entries = joints.map { joint in
       let certificate = joint.certificate
-      return "{\"joint\":\(JSON.quoted(joint.calibration.name)),\"lipschitz\":\(certificate.contraction),"
+      let finger = joint.coupled.map { "\"finger\":\(JSON.quoted($0.name))," } ?? ""
+      return "{\"joint\":\(JSON.quoted(joint.calibration.name)),\(finger)"
+        + "\"lipschitz\":\(certificate.contraction),"
         + "\"lipschitzSaturated\":\(certificate.saturatedContraction),"
         + "\"ratePerSecond\":\(certificate.ratePerSecond),"
         + "\"minimumDtSeconds\":\(certificate.minimumDt),\"maximumDtSeconds\":\(certificate.maximumDt),"

@@ -13,6 +13,8 @@ package struct JointParameters: Sendable {
   package var observerGains: Observer.Gains
   /// Periods that pass before the plant sees what a tick decides, on average: 0 to `maximumDelayTicks`.
   package var outputLatency: Double
+  /// The finger whose joints pull at each other, this one among them. `certificate` is then the finger's.
+  package var coupled: CoupledFinger?
 }
 
 /// The part of `JointParameters` that the tick reads, as plain numbers.
@@ -21,6 +23,8 @@ struct JointConstants: BitwiseCopyable {
   /// have the same plant, and once for all with the same λ. These are the first of them.
   var holdOf = 0
   var kernelOf = 0
+  /// Whether other joints of its finger pull at it.
+  var isCoupled: Bool
   var radiansPerCount: Double
   var zeroCounts: Int
   var countsPerTurn: Int
@@ -101,7 +105,8 @@ struct JointConstants: BitwiseCopyable {
     km = c.gains.km
     outputLatency = p.outputLatency
     jumpAllowance = jumpNoiseMultiple * c.encoderNoiseRadians + 2 * .pi / Double(countsPerTurn)
-    noiseFloorSquared = noiseFloor(p)
+    isCoupled = p.coupled != nil
+    noiseFloorSquared = p.coupled?.noiseFloorSquared ?? noiseFloor(p)
     nominalRate = p.certificate.ratePerSecond
   }
 }
@@ -109,7 +114,7 @@ struct JointConstants: BitwiseCopyable {
 /// Standard deviations beyond which a change between samples is no noise: 6σ is one in 10⁹.
 private let jumpNoiseMultiple = 6.0
 /// V below this many standard deviations of the estimate says nothing about decay.
-private let noiseFloorDeviations = 3.0
+let noiseFloorDeviations = 3.0
 
 /// ν² of V: the weighted distance that the observer's own error makes, at `noiseFloorDeviations`.
 private func noiseFloor(_ p: JointParameters) -> Double {
