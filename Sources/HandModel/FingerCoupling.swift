@@ -19,6 +19,9 @@ struct FingerCouplingReader {
   /// Those that could be read.
   let joints: [JointCalibration]
 
+  /// To what a file says with sense, 10⁻⁶: what is computed has the last digits of its arithmetic.
+  private static func rounded(_ x: Double) -> Double { (x * 1e6).rounded() / 1e6 }
+
   func read(fingers: [(name: String, joints: [Int])]) -> [FingerCoupling] {
     let couplings = fingers.compactMap { finger in
       section.has(finger.name) ? read(finger.name, finger.joints) : nil
@@ -57,7 +60,7 @@ struct FingerCouplingReader {
     let smallest = CoupledModel.smallestEigenvalue(k, count: count)
     if smallest < 0 {
       return refuse(
-        "a matrix with the eigenvalue \(smallest)",
+        "a matrix with the eigenvalue \(Self.rounded(smallest))",
         "none below 0 (positive semidefinite): what a coupling holds it must have been given")
     }
     check(finger, members, k)
@@ -80,7 +83,8 @@ struct FingerCouplingReader {
       // Written so that a value that could not be read, NaN, passes: its error has been reported.
       if load >= drive.torqueLimitNewtonMetres {
         section.report(
-          finger, item: i, found: "up to \(load) N m to hold at \(calibration.name), load included",
+          finger, item: i,
+          found: "up to \(Self.rounded(load)) N m to hold at \(calibration.name), load included",
           expected: "less than its torque_N_m (\(drive.torqueLimitNewtonMetres))")
       }
     }

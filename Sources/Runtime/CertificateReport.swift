@@ -242,7 +242,9 @@ package struct CertificateReport: Codable, Sendable {
       return lines
     }
     if let finger = joint.finger {
-      return ["  one block, finger \(finger): N is of all its joints together; no U and no margins of a block"]
+      return [
+        "  one block, finger \(finger): N is of all its joints together; U and margins are of single joints only"
+      ]
     }
     if let refusal = joint.uncertainRefusal { lines.append("  no U: \(refusal)") }
     if let delays = joint.delayPeriods {

@@ -83,10 +83,12 @@ package final class HandRuntime: @unchecked Sendable {
   package private(set) var threadReports: [ThreadReport] = []
 
   /// Builds the hand, configures its chips and tests them; nothing moves, neither loop nor bus thread runs yet.
-  /// - Parameter blackBox: gets every tick too.
+  /// - Parameters:
+  ///   - blackBox: gets every tick too.
+  ///   - simulated: the hand that is simulated, where it is to be another than the one the design knows.
   package init(
     design: HandDesign, seed: UInt64, clock: any TimeSource, port: CommandPort = CommandPort(),
-    blackBox: BlackBox? = nil
+    blackBox: BlackBox? = nil, simulated: Calibration? = nil
   ) throws(StartError) {
     self.design = design
     self.port = port
@@ -98,7 +100,8 @@ package final class HandRuntime: @unchecked Sendable {
     let hardware: any Hardware
     // Virtual time has no machine under it: there a linux board is simulated too.
     if board.platform == .simulated || clock is VirtualClock {
-      let simulation = SimulatedHand(board: board, calibration: design.calibration, seed: seed, clock: clock)
+      let simulation = SimulatedHand(
+        board: board, calibration: simulated ?? design.calibration, seed: seed, clock: clock)
       self.simulation = simulation
       hardware = simulation
     } else {

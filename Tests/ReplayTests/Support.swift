@@ -18,11 +18,20 @@ enum TestFiles {
     do { return try HandFiles(board: board, calibration: calibration) } catch { fatalError("\(error)") }
   }()
   /// Designed once: finding certificates takes longer than most tests.
-  static let design: HandDesign = {
+  static let design = design(of: hand)
+  /// A finger whose joints pull at each other.
+  static let coupled: HandFiles = {
+    do {
+      return try HandFiles(
+        board: root + "/Tests/CoupledHand/board.yaml", calibration: root + "/Tests/CoupledHand/hand.yaml")
+    } catch { fatalError("\(error)") }
+  }()
+
+  static func design(of hand: HandFiles) -> HandDesign {
     do { return try HandDesign(board: hand.board, calibration: hand.calibration) } catch {
       fatalError("\(error)")
     }
-  }()
+  }
 
   static func pose(_ name: String) -> [Double] {
     guard let pose = hand.calibration.poses.first(where: { $0.name == name }) else {
@@ -42,8 +51,11 @@ final class RecordedHand {
   private var actions: [Int: [() -> Void]] = [:]
   private var number: UInt32 = 0
 
-  init(seed: UInt64 = 1) throws {
-    runtime = try HandRuntime(design: TestFiles.design, seed: seed, clock: clock)
+  private let files: HandFiles
+
+  init(seed: UInt64 = 1, files: HandFiles = TestFiles.hand, design: HandDesign = TestFiles.design) throws {
+    self.files = files
+    runtime = try HandRuntime(design: design, seed: seed, clock: clock)
     guard let hand = runtime.simulation else { fatalError("the shipped board is simulated") }
     self.hand = hand
     directory =
@@ -67,7 +79,6 @@ final class RecordedHand {
   /// Runs and records.
   /// - Parameter changes: made to the options of the recorder.
   func run(ticks: Int, _ changes: (inout RecorderOptions) -> Void = { _ in }) throws -> Recording {
-    let files = TestFiles.hand
     var options = RecorderOptions()
     changes(&options)
     let recorder = try Recorder(
@@ -75,7 +86,7 @@ final class RecordedHand {
       identity: HandIdentity(
         handID: "test", bootID: Self.bootID, board: files.board, calibration: files.calibration,
         boardYAML: files.boardYAML, calibrationYAML: files.calibrationYAML, version: motorHandVersion,
-        certificateJSON: TestFiles.design.certificateJSON),
+        certificateJSON: runtime.design.certificateJSON),
       ring: runtime.recorderRing, checkpoint: runtime.checkpoint, options: options)
     try recorder.start()
     var done = 0
