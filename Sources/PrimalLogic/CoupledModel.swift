@@ -37,7 +37,7 @@ public struct CoupledModel: Sendable, Equatable {
   /// The joints' motion together.
   public var plant: CoupledPlant {
     CoupledPlant(
-      inertias: joints.map(\.inertia), dampings: joints.map(\.damping), stiffness: stiffness)
+      inertias: joints.map { $0.inertia }, dampings: joints.map { $0.damping }, stiffness: stiffness)
   }
 
   /// Most joints of a block: the twelve states of three joints with a tick of delay each are what the search finds
@@ -56,7 +56,7 @@ public struct CoupledModel: Sendable, Equatable {
 
   private var isStiffnessValid: Bool {
     let n = joints.count
-    guard stiffness.count == n * n, stiffness.allSatisfy(\.isFinite) else { return false }
+    guard stiffness.count == n * n, stiffness.allSatisfy({ $0.isFinite }) else { return false }
     for i in 0..<n { for j in 0..<i where stiffness[i * n + j] != stiffness[j * n + i] { return false } }
     return CoupledModel.smallestEigenvalue(stiffness, count: n) >= 0
   }

@@ -17,8 +17,6 @@ struct CoupledNormSearch: ~Copyable {
 
   /// Newton steps of one search. Blocks of twelve states take about 500.
   static let maximumSteps = 2_000
-  /// The search ends when ε, 1/s, can be lowered by less: at 1 kHz that is 2.5·10^-6 of L.
-  static let tolerance = 5e-3
 
   private let n: Int
   private let restCount: Int
@@ -140,17 +138,18 @@ struct CoupledNormSearch: ~Copyable {
   }
 
   /// Lowers ε as far as it goes; P is then in `matrix`.
-  mutating func run() {
+  /// - Parameter tolerance: what is left of ε, or can be lowered of it, at the end, 1/s.
+  mutating func run(tolerance: Double) {
     begin()
     // θ of the method of centres: the new ε keeps this share of the way from the needed to the old one.
     let share = 0.15
     var needed = neededEpsilon()
     // Well inside, so that the first centre is near.
     var epsilon = needed * 3 + 0.1
-    while steps < CoupledNormSearch.maximumSteps && needed > CoupledNormSearch.tolerance {
+    while steps < CoupledNormSearch.maximumSteps && needed > tolerance {
       if !centre(epsilon: epsilon) { break }
       needed = neededEpsilon()
-      if epsilon - needed < CoupledNormSearch.tolerance { break }
+      if epsilon - needed < tolerance { break }
       epsilon = needed + share * (epsilon - needed)
     }
   }

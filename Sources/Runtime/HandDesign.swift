@@ -21,9 +21,11 @@ package struct DesignRefusal: Error, Equatable, CustomStringConvertible {
     let text =
       switch cause {
       case .certificate(let refusal): Self.text(refusal)
-      case .coupled(let refusal):
-        Self.text(refusal)
-          + "; or lower the finger's entries in couplings_N_m_per_rad, if they were measured too high"
+      case .coupled(.searchFailed(let contraction)):
+        "no norm covers every saturation of its joints together (best L found \(contraction)); make their gains "
+          + "alike for their inertias (kp/J, kd/J, km/kp, kp h), or lower km; less coupling helps too, if "
+          + "couplings_N_m_per_rad has more than the finger"
+      case .coupled(let refusal): Self.text(refusal) + "; the window is that of each joint alone"
       case .slowFrame(let chip, let frame, let rate):
         "PWM chip \(chip) sends \(frame) pulses a second, fewer than the \(rate) ticks that command them; "
           + "raise its frequency_hz if the servo allows, or lower control.rate_hz to at most \(Int(frame))"

@@ -122,7 +122,7 @@ struct CoupledFingerTests {
     }
     let text = error?.description ?? ""
     #expect(text.hasPrefix("finger index: no certificate") && text.contains("spectral radius 1.0"), "\(text)")
-    #expect(text.contains("couplings_N_m_per_rad"))
+    #expect(text.contains("each joint alone"))
   }
 
   @Test("reports and recordings name the finger that a certificate belongs to")

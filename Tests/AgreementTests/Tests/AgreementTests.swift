@@ -42,6 +42,15 @@ struct AgreementTests {
   }
 
   @Test(
+    "100 random fingers of coupled joints: L agrees with SciPy, no slopes and dt exceed the table, refused are unstable",
+    .enabled(if: scipyIsThere, "SciPy is missing: Scripts/setup installs it"))
+  func coupled() throws {
+    let counts = try agreement(["coupled", "4", "100"])
+    #expect(counts["failures"] == 0)
+    #expect(counts["certified"] ?? 0 > 70)
+  }
+
+  @Test(
     "pairs of simulated hands never separate faster than L: nominal against N, corners and inside against U")
   func simulated() throws {
     let seed = 3
