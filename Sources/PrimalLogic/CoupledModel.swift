@@ -29,7 +29,7 @@ public struct CoupledModel: Sendable, Equatable {
   }
 
   /// Nominal time between ticks, s.
-  var period: Double { joints[0].period }
+  public var period: Double { joints[0].period }
 
   /// Whether any torque is on its way.
   var hasDelay: Bool { joints.contains { $0.delayTicks > 0 } }
