@@ -61,7 +61,8 @@ struct FingerCouplingReader {
     if smallest < 0 {
       return refuse(
         "a matrix with the eigenvalue \(Self.rounded(smallest))",
-        "none below 0 (positive semidefinite): what a coupling holds it must have been given")
+        "none below 0 (positive semidefinite), or the coupling would give more than it was given; what rounding took "
+          + "away, add to the diagonal")
     }
     check(finger, members, k)
     return FingerCoupling(finger: finger, joints: members, stiffness: k)

@@ -79,7 +79,8 @@ private func narrowestWindow(_ model: CoupledModel) -> MemoryGainWindow {
 private func findNorm(_ model: CoupledModel, range: ClosedRange<Double>, _ effort: Effort) -> Matrix {
   let all =
     model.memoriesRest
-    ? model.restDirections(saturated: model.joints.map { _ in true })
+    ? model.restDirections(
+      saturated: model.joints.map { _ in true }, below: CoupledModel.softStiffnessShare)
     : Matrix(model.joints.count, 0)
   var search = CoupledNormSearch(model.restVectors * all, coasting: model.coastingVectors * all)
   // A short tick is nearly none: only a longer one has to be fitted besides the nominal.
@@ -94,7 +95,10 @@ private func findNorm(_ model: CoupledModel, range: ClosedRange<Double>, _ effor
     for corner in model.corners(low: 0) {
       let saturated = corner.map { $0 == 0 }
       let isSaturated = saturated.contains(true)
-      let rest = all.columns > 0 ? model.restDirections(saturated: saturated) : Matrix(model.joints.count, 0)
+      let rest =
+        all.columns > 0
+        ? model.restDirections(
+          saturated: saturated, below: CoupledModel.softStiffnessShare) : Matrix(model.joints.count, 0)
       // Where torques are pending, what rests is exact at the nominal period only.
       if rest.columns > 0 && length != 1 && model.hasDelay { continue }
       search.add(

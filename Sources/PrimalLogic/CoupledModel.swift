@@ -63,6 +63,9 @@ public struct CoupledModel: Sendable, Equatable {
 
   /// Eigenvalues of a stiffness below this share of its norm are 0: rounding of the file's numbers.
   static let zeroStiffnessShare = 1e-9
+  /// Below this share a direction is so soft that P is sought as if the joints rested in it: what K there adds to the
+  /// contraction outweighs what it adds across, while a P without that structure would have to find it by itself.
+  static let softStiffnessShare = 1e-3
 
   /// The first field that is not finite or outside its range, or nil.
   var invalidField: ModelField? {
@@ -236,7 +239,8 @@ public struct CoupledModel: Sendable, Equatable {
 
   /// Directions z, orthonormal columns, in which the joints marked in `saturated` rest wherever they are put while the
   /// others hold still: K z = 0, z_i = 0 for the others.
-  func restDirections(saturated: [Bool]) -> Matrix {
+  /// - Parameter share: of the largest entry of K; below it an eigenvalue counts as 0.
+  func restDirections(saturated: [Bool], below share: Double = zeroStiffnessShare) -> Matrix {
     let chosen = joints.indices.filter { saturated[$0] }
     let k = joints.count
     var part = Matrix(chosen.count, chosen.count)
@@ -246,7 +250,7 @@ public struct CoupledModel: Sendable, Equatable {
       for (b, j) in chosen.enumerated() { part[a, b] = stiffness[i * k + j] }
     }
     let (values, vectors) = part.symmetricEigenvectors()
-    let zero = values.indices.filter { values[$0] <= CoupledModel.zeroStiffnessShare * largest }
+    let zero = values.indices.filter { values[$0] <= share * largest }
     var z = Matrix(k, zero.count)
     for (column, index) in zero.enumerated() {
       for (row, joint) in chosen.enumerated() { z[joint, column] = vectors[row, index] }
