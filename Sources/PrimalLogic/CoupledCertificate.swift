@@ -137,9 +137,9 @@ private struct CoupledTabulator {
 
   private func inNorm(_ map: Matrix) -> Matrix { root * map * rootInverse }
 
-  /// Upper bound of L of one tick, given (A − I)/dt of it in the norm.
+  /// Upper bound of L of one tick across what rests, given (A − I)/dt of it in the norm.
   /// - Parameter resting: R v(z), orthonormal, of directions that the map leaves as they are exactly.
-  private func bound(_ f: Matrix, dt: Double, resting: Matrix) -> Double {
+  private func acrossRest(_ f: Matrix, dt: Double, resting: Matrix) -> Double {
     let ft = f.transposed
     var x = f.adding(ft, times: 1).adding(ft * f, times: dt).scaled(by: -1)
     if resting.columns > 0 {
@@ -147,9 +147,23 @@ private struct CoupledTabulator {
       x = x.adding(resting * resting.transposed, times: x.frobeniusNorm)
     }
     // 10⁻¹² of L.
-    let smallest = x.smallestEigenvalue(within: 2e-12 / dt)
-    let across = (1 - dt * smallest + inflation).squareRoot()
-    return resting.columns > 0 ? max(across, 1) : across
+    return (1 - dt * x.smallestEigenvalue(within: 2e-12 / dt) + inflation).squareRoot()
+  }
+
+  /// Upper bound of L over the corners, and each corner's across what rests in it.
+  private func bounds(
+    _ corners: [[Double]], _ maps: CoupledModel.TickMaps, dt: Double, isExact: Bool
+  ) -> (largest: Double, across: [Double]) {
+    var largest = 0.0
+    let across = corners.map { corner in
+      let resting = resting(corner, isExact: isExact)
+      let bound = acrossRest(maps.at(corner), dt: dt, resting: resting)
+      // Written so that NaN stays.
+      let whole = resting.columns > 0 ? max(bound, 1) : bound
+      if !(whole <= largest) { largest = whole }
+      return bound
+    }
+    return (largest, across)
   }
 
   /// R v(z) as orthonormal columns for a corner with joints at slope 0, where that is exact.
@@ -194,36 +208,25 @@ private struct CoupledTabulator {
       let turned = (plant: bent.plant.mapped(inNorm), memory: bent.memory.mapped(inNorm))
       for i in 0...Certificate.slopeIntervals {
         let corners = model.corners(low: Double(i) * step)
-        let bounds = corners.map { bound(maps.at($0), dt: dt, resting: resting($0, isExact: isExact)) }
-        table.nodes[j * 17 + i] = bounds.max() ?? .nan
+        let found = bounds(corners, maps, dt: dt, isExact: isExact)
+        table.nodes[j * 17 + i] = found.largest
         guard i == 0 || i == 1 || i == Certificate.slopeIntervals else { continue }
         let bends = curvatures(turned, motion: motion, low: Double(i) * step, width: table.dtStep)
         if j < Certificate.dtIntervals {
           table.curvature[j * 3 + (i == Certificate.slopeIntervals ? 2 : i)] = bends.max() ?? .nan
         }
-        if i == 0 {
-          // The corners that rest leave their direction as it is for every dt; across it they have room.
-          for (corner, (bound, bend)) in zip(corners, zip(bounds, bends)) {
-            let rests = resting(corner, isExact: isExact).columns > 0
-            let across = rests ? acrossBound(maps.at(corner), dt, corner) : bound
-            if !(across + 0.25 * bend <= 1) { keepsAtZero = false }
-          }
+        // Corners that rest leave their direction as it is for every dt; across it they have room.
+        if i == 0 && zip(found.across, bends).contains(where: { !($0 + 0.25 * $1 <= 1) }) {
+          keepsAtZero = false
         }
       }
     }
-    if keepsAtZero {
-      for j in 0...Certificate.dtIntervals where table.nodes[j * 17] >= 1 {
-        table.nodes[j * 17] = 1
-      }
-      if (0...Certificate.dtIntervals).allSatisfy({ table.nodes[$0 * 17] == 1 }) {
-        for j in 0..<Certificate.dtIntervals { table.curvature[j * 3] = 0 }
-      }
+    if keepsAtZero && (0...Certificate.dtIntervals).allSatisfy({ table.nodes[$0 * 17] == 1 }) {
+      for j in 0..<Certificate.dtIntervals { table.curvature[j * 3] = 0 }
     }
     let nominal = model.deltaMaps(dt: model.period).mapped(inNorm)
     func nominalBound(_ low: Double) -> Double {
-      model.corners(low: low).map {
-        bound(nominal.at($0), dt: model.period, resting: resting($0, isExact: true))
-      }.max() ?? .nan
+      bounds(model.corners(low: low), nominal, dt: model.period, isExact: true).largest
     }
     table.contraction = nominalBound(1)
     table.saturatedContraction = nominalBound(0)
@@ -232,15 +235,6 @@ private struct CoupledTabulator {
     var physical = p.entries
     for i in 0..<n { for j in 0..<n { physical[i * n + j] /= d[i] * d[j] } }
     return CoupledCertificate(table: table, p: physical)
-  }
-
-  /// The bound of a resting corner without the direction that rests.
-  private func acrossBound(_ f: Matrix, _ dt: Double, _ corner: [Double]) -> Double {
-    let resting = resting(corner, isExact: true)
-    let ft = f.transposed
-    var x = f.adding(ft, times: 1).adding(ft * f, times: dt).scaled(by: -1)
-    x = x.adding(resting * resting.transposed, times: x.frobeniusNorm)
-    return (1 - dt * x.smallestEigenvalue(within: 2e-12 / dt) + inflation).squareRoot()
   }
 
   /// c: within xᵀ P x ≤ c no joint's torque differs from the nominal one by more than its limit.

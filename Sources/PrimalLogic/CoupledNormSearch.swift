@@ -2,14 +2,15 @@
 /// found"), with P = T⁻ᵀ P' T⁻¹ sought in a basis T that begins with the rest vectors V. P' = diag(c · VᵀW, Q) is then
 /// the family with P v(z) = c w(z), for which L = 1 is exact wherever joints rest. Runs at start, never in a tick.
 struct CoupledNormSearch: ~Copyable {
-  /// A map that P has to fit: C² = 1 − α dt for the distance of two states y, taken across what rests.
+  /// A map that P has to fit: S = β YᵀP'Y − (FY)ᵀP'Y − YᵀP'(FY) − dt (FY)ᵀP'(FY) + constant > 0, β = ε w − α. With
+  /// F = 0 and β = ±1 also the bounds of P itself.
   private struct Target {
+    /// Columns of Y.
     var size: Int
-    /// β of S = β YᵀP'Y − (FY)ᵀP'Y − YᵀP'(FY) − dt (FY)ᵀP'(FY) + constant is `sign` · (−α + ε w).
     var alpha: Double
     var weight: Double
     var dt: Double
-    /// Y and F Y, n rows of `size`.
+    /// Y, the states across what the map leaves as it is, and F Y.
     var states: Matrix
     var mapped: Matrix
     var constant: Matrix?

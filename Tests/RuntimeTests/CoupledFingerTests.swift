@@ -103,6 +103,38 @@ struct CoupledFingerTests {
     #expect(records.allSatisfy { !($0.lipschitz > 1) })
   }
 
+  @Test(
+    "a coupled finger of three joints among others is certified as a whole and leaves those as they are, to the bit"
+  )
+  func amongOthers() throws {
+    let text =
+      TestFiles.text("Calibration/nominal-hand.yaml")
+      + "couplings_N_m_per_rad: {index: [[0.2, -0.08, 0], [-0.08, 0.1, -0.04], [0, -0.04, 0.06]]}\n"
+    let calibration = try Calibration(yaml: text, file: "hand.yaml", board: TestHand.board)
+    let coupled = try VirtualHand(
+      seed: 10, design: HandDesign(board: TestHand.board, calibration: calibration))
+    let plain = try VirtualHand(seed: 10)
+    for hand in [coupled, plain] {
+      hand.command(Coupled.armTick, .arm)
+      hand.command(60, .pose(radians: TestHand.pose("power"), seconds: 0.4))
+      hand.run(ticks: 700)
+    }
+    for (one, other) in zip(coupled.records, plain.records) {
+      for joint in [0, 1, 2, 6, 7, 8, 9, 10, 11, 12, 13, 14] {
+        let (a, b) = (one.joints[joint], other.joints[joint])
+        #expect(a.encoderCounts == b.encoderCounts && a.torqueNewtonMetres == b.torqueNewtonMetres)
+        #expect(a.distance == b.distance && (a.lipschitz == b.lipschitz || a.lipschitz.isNaN))
+      }
+    }
+    let live = coupled.records[(Coupled.armTick + 1)...]
+    #expect(live.allSatisfy { $0.fault == .none && $0.lipschitz < 1 })
+    #expect(live.allSatisfy { $0.certificate == .certified || $0.certificate == .deadzone })
+    for joint in 3..<6 {
+      let off = coupled.records[699].joints[joint].positionRadians - TestHand.pose("power")[joint]
+      #expect(off.magnitude < 0.02, "joint \(joint): \(off) rad")
+    }
+  }
+
   @Test("in NULL-G the motors carry gravity and leave the tendon's pull alone")
   func nullG() throws {
     let hand = try VirtualHand(seed: 9, design: Coupled.design)
