@@ -4,7 +4,7 @@ import PackageDescription
 // Arrows point one way (docs/design.md): PrimalLogic knows nothing, HandModel the domain, Devices the chips,
 // Simulation the same chips without hardware, LinuxIO the kernel's interfaces to real ones, Realtime threads and
 // rings, Runtime the running hand; Recording and Telemetry only consume tick records; Replay runs recorded ticks
-// again. The executables compose them.
+// again, Campaign runs hands with faults. The executables compose them.
 let package = Package(
   name: "MotorHand",
   products: [
@@ -34,6 +34,9 @@ let package = Package(
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .target(name: "Recording", dependencies: ["HandModel", "Realtime", "CSQLite"]),
     .target(name: "Replay", dependencies: ["Runtime", "Recording"]),
+    // Random numbers of property tests and of the fault campaign, repeatable from a printed seed.
+    .target(name: "SeededRandom"),
+    .target(name: "Campaign", dependencies: ["Runtime", "Simulation", "SeededRandom"]),
     .systemLibrary(name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
     .target(name: "Telemetry", dependencies: ["HandModel", "Realtime", "CMosquitto"]),
     .executableTarget(
@@ -45,11 +48,9 @@ let package = Package(
     .executableTarget(
       name: "motorhand",
       dependencies: [
-        "Runtime", "Recording", "Replay", "LinuxIO",
+        "Runtime", "Recording", "Replay", "LinuxIO", "Campaign",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
-    // Random numbers of property tests, repeatable from a printed seed.
-    .target(name: "SeededRandom", path: "Tests/SeededRandom"),
     .testTarget(name: "PrimalLogicTests", dependencies: ["PrimalLogic", "SeededRandom"]),
     // Certificates of random joints, for AgreementTests: SciPy does the same mathematics from the equations. Runs the
     // release build, as ProofTests do: a thousand searches take minutes in an unoptimised one.
@@ -81,8 +82,15 @@ let package = Package(
       name: "publisher-bench", dependencies: ["Telemetry"], path: "Benchmarks/publisher",
       exclude: ["peer.c", "run"]),
     .testTarget(name: "RecordingTests", dependencies: ["Recording", "recorder-bench", "SeededRandom"]),
+    .testTarget(name: "CampaignTests", dependencies: ["Campaign"]),
     .testTarget(name: "ReplayTests", dependencies: ["Replay", "CSQLite"]),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "SeededRandom"]),
     .testTarget(name: "EndToEndTests", dependencies: ["motorhandd", "motorhand"]),
   ]
 )
+
+// The fuzzed program takes its main from libFuzzer, which only Scripts/fuzz links (docs/testing.md).
+if Context.environment["MOTORHAND_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(name: "fuzz", dependencies: ["Runtime", "Telemetry"], path: "Tests/Fuzz/Program"))
+}

@@ -22,9 +22,16 @@ package struct JointCalibration: Sendable, Equatable {
   package var drive: DriveCalibration
   /// Standard deviation of one encoder sample, quantisation included.
   package var encoderNoiseRadians: Double
+  /// Standard deviation by which the load changes from tick to tick: N m, of a servo rad.
+  package var loadNoise = 0.0
+  /// Standard deviation of a current reading about what motor and duty make one expect.
+  package var currentNoiseAmperes = defaultCurrentNoiseAmperes
   package var gains: GainSet
   package var uncertainty = PlantUncertainty()
 }
+
+/// Calibrated motor constants are good to some percent, which is this much of half an ampere.
+private let defaultCurrentNoiseAmperes = 0.02
 
 /// How far the plant may lie from what was measured: shares of inertia and damping, of a servo's 1/ω² and 2ζ/ω.
 /// The defaults are what a calibration of one hand leaves open: load and pose change a finger's inertia by a
@@ -68,9 +75,16 @@ package struct JointLimits: Sendable, Equatable {
   package var radiansPerSecondSquared: Double
   /// Infinite for a servo without a current sensor.
   package var currentAmperes: Double
+  /// What the motor bears for ever; at most `currentAmperes`.
+  package var continuousAmperes = Double.infinity
+  /// How fast the motor's winding warms up.
+  package var thermalSeconds = defaultThermalSeconds
   /// Largest |set-point − position| before a tracking fault.
   package var trackingErrorRadians: Double
 }
+
+/// Windings of finger-sized gear motors warm up within half a minute to a minute; the quicker one is the safe one.
+let defaultThermalSeconds = 30.0
 
 /// J q'' + b q' = τ − gravity · sin q − friction.
 package struct PlantParameters: Sendable, Equatable {

@@ -21,6 +21,8 @@ extension Calibration {
     static let deadBand = NumberRange.from(0, to: 0.5)
     static let encoderNoise = NumberRange.positive(upTo: 0.1)
     static let torqueNoise = NumberRange.positive(upTo: 100)
+    static let currentNoise = NumberRange.positive(upTo: 10)
+    static let thermalSeconds = NumberRange.from(1, to: 10_000)
     static let stiffness = NumberRange.positive(upTo: 10_000)
     static let gain = NumberRange.from(0, to: 10_000)
     /// The fading rate must be positive, else the memory never fades (docs/control.md, section 2).
@@ -120,15 +122,20 @@ private struct CalibrationFileReader {
       joint.drive = .motor(readMotorDrive(reader, limits: limits, noise: noise))
       joint.gains = readGains(reader)
     }
+    joint.loadNoise = readLoadNoise(noise, joint.drive)
+    joint.currentNoiseAmperes =
+      optional(noise, "current_A", Limits.currentNoise) ?? joint.currentNoiseAmperes
     joint.uncertainty = readUncertainty(reader)
     if !isServo {
       let expected = "no such section: the board wires this joint to a motor"
       reader.pass(over: "servo", "servo_gains", expecting: expected)
+      noise?.pass(over: "load_rad", expecting: "noise.load_N_m")
     } else if !isMotor {
       let expected = "servo and servo_gains: the board wires this joint to a servo"
       reader.pass(over: "plant", "motor", "gains", expecting: expected)
       limits?.pass(over: "torque_N_m", "torque_rate_N_m_per_s", expecting: "servo.correction_rad")
       noise?.pass(over: "torque_N_m", expecting: "servo.command_noise_rad")
+      noise?.pass(over: "load_N_m", expecting: "noise.load_rad")
     }
     limits?.finish()
     noise?.finish()
@@ -151,6 +158,21 @@ private struct CalibrationFileReader {
     section?.number(key, range) ?? .nan
   }
 
+  /// Nil where the key is left out.
+  private func optional(_ section: MappingReader?, _ key: String, _ range: NumberRange) -> Double? {
+    section?.has(key) == true ? number(section, key, range) : nil
+  }
+
+  /// Left out, the load is taken to change as fast as what the model does not explain of the input.
+  private func readLoadNoise(_ noise: MappingReader?, _ drive: DriveCalibration) -> Double {
+    switch drive {
+    case .motor(let motor):
+      optional(noise, "load_N_m", Limits.torqueNoise) ?? motor.torqueNoiseNewtonMetres
+    case .servo(let servo):
+      optional(noise, "load_rad", Limits.commandNoise) ?? servo.commandNoiseRadians
+    }
+  }
+
   /// The counts of a turn are those of the joint's chip; for the defaults alone, the largest of the board's.
   private func readEncoder(_ joint: MappingReader, index: Int?) -> EncoderCalibration {
     let chips = index.map { [board.encoders[board.joints[$0].encoder].chip] } ?? board.encoders.map(\.chip)
@@ -169,12 +191,16 @@ private struct CalibrationFileReader {
   private func readLimits(_ section: MappingReader?, needsCurrent: Bool) -> JointLimits {
     // Without a sensor there is nothing to compare: the limit of a servo's current may be left out then.
     let hasCurrent = needsCurrent || section?.has("current_A") ?? false
+    let current = hasCurrent ? number(section, "current_A", Limits.current) : .infinity
     return JointLimits(
       lowerRadians: number(section, "lower_rad", Limits.angle),
       upperRadians: number(section, "upper_rad", Limits.angle),
       radiansPerSecond: number(section, "velocity_rad_per_s", Limits.velocity),
       radiansPerSecondSquared: number(section, "acceleration_rad_per_s2", Limits.acceleration),
-      currentAmperes: hasCurrent ? number(section, "current_A", Limits.current) : .infinity,
+      currentAmperes: current,
+      continuousAmperes: optional(section, "continuous_current_A", Limits.current) ?? current,
+      thermalSeconds: optional(section, "thermal_time_constant_s", Limits.thermalSeconds)
+        ?? defaultThermalSeconds,
       trackingErrorRadians: number(section, "tracking_error_rad", Limits.trackingError))
   }
 
@@ -277,6 +303,11 @@ private struct CalibrationFileReader {
       reader.section("limits")?.report(
         "upper_rad", found: "\(limits.upperRadians) for \(joint.name)",
         expected: "more than lower_rad (\(limits.lowerRadians))")
+    }
+    if limits.continuousAmperes > limits.currentAmperes {
+      reader.section("limits")?.report(
+        "continuous_current_A", found: "\(limits.continuousAmperes) for \(joint.name)",
+        expected: "at most current_A (\(limits.currentAmperes) A)")
     }
     if let sensor = board.joints[index].currentSensor {
       let maximum = board.currentSensors[sensor].maximumAmperes

@@ -57,16 +57,23 @@ package enum FaultCode: UInt8, Sendable, BitwiseCopyable, CaseIterable {
   case implausibleSensor = 11
   case busFault = 12
   case actuatorFault = 13
+  case innovation = 14
+  case currentMismatch = 15
+  case stuckSensor = 16
   case positionLimit = 20
   case velocityLimit = 21
   case currentLimit = 22
   case trackingError = 23
+  case externalTorque = 24
+  case overload = 25
   case deadlineMisses = 30
   case commandTimeout = 31
+  case clockJump = 32
   case lipschitzViolation = 40
   case windowViolation = 41
   case uncertifiedBudget = 42
   case nonFinite = 43
+  case decay = 44
   case selfTestFailed = 50
 
   /// The word used in every interface.
@@ -80,16 +87,23 @@ package enum FaultCode: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case .implausibleSensor: "implausible sensor"
     case .busFault: "bus fault"
     case .actuatorFault: "actuator fault"
+    case .innovation: "innovation alarm"
+    case .currentMismatch: "current mismatch"
+    case .stuckSensor: "stuck sensor or joint"
     case .positionLimit: "position limit"
     case .velocityLimit: "velocity limit"
     case .currentLimit: "current limit"
     case .trackingError: "tracking error"
+    case .externalTorque: "external torque limit"
+    case .overload: "motor overload (I²t)"
     case .deadlineMisses: "deadline misses"
     case .commandTimeout: "command time-out"
+    case .clockJump: "clock jump"
     case .lipschitzViolation: "Lipschitz violation (L > 1)"
     case .windowViolation: "window product Λ ≥ 1"
     case .uncertifiedBudget: "uncertified budget spent"
     case .nonFinite: "non-finite value"
+    case .decay: "no decay towards the model"
     case .selfTestFailed: "self-test failed"
     }
   }

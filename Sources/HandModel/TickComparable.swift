@@ -22,6 +22,13 @@ extension FaultCode {
   }
 }
 
+extension FaultReaction {
+  @_noLocks
+  package static func == (a: Self, b: Self) -> Bool {
+    unsafeBitCast(a, to: UInt8.self) == unsafeBitCast(b, to: UInt8.self)
+  }
+}
+
 extension CertificateState {
   @_noLocks
   package static func == (a: Self, b: Self) -> Bool {

@@ -27,11 +27,15 @@ package struct JointRecord: BitwiseCopyable, Sendable {
   /// Torque commanded after limits; of a servo the correction, rad.
   package var torqueNewtonMetres: Double = 0
   package var currentAmperes: Double = 0
+  /// Torque from outside as the observer finds it, such as an object that is held; of a servo the angle that
+  /// would make up for it, rad.
+  package var loadNewtonMetres: Double = 0
   /// Contact force at this joint's fingertip sensor; zero where there is none.
   package var forceNewtons: Double = 0
   /// Effective saturation slope s in [0, 1].
   package var slope: Double = 1
-  /// Lipschitz constant L of this tick; NaN when there is none (inactive, uncertified).
+  /// Lipschitz constant L of this tick, of the last whole interval between two decisions where the law decides less
+  /// often; NaN when there is none (inactive, uncertified).
   package var lipschitz: Double = .nan
   /// Weighted distance V to the nominal model.
   package var distance: Double = 0

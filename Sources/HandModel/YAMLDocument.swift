@@ -70,7 +70,8 @@ enum YAMLDocument {
     var text = yaml
     for _ in 0...maximumDuplicates {
       do {
-        guard let root = try Yams.compose(yaml: text) else {
+        // All scalars are text here: the readers know what they expect. Resolving them took a third of the time.
+        guard let root = try Yams.compose(yaml: text, .basic) else {
           diagnostics.report(at: .start, keyPath: "", found: "an empty file", expected: "a mapping")
           return nil
         }

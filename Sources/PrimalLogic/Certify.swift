@@ -193,7 +193,7 @@ extension LoopModel {
     // 2^40 terms: past any loop whose rate is resolvable in double precision.
     for _ in 0..<40 {
       let next = power.transposed * sum * power
-      for k in 0..<25 { sum.entries[k] += next.entries[k] }
+      sum = sum - next.scaled(by: -1)
       power = power * power
       if power.frobeniusNorm < 1e-9 { break }
     }

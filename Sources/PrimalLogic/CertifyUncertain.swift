@@ -2,11 +2,16 @@
 public enum UncertaintyRefusal: Error, Equatable, Sendable {
   /// The model's numbers are no joint, as `CertificateRefusal.invalidModel`.
   case invalidModel(ModelField)
-  /// A share or the delay is outside its range, or a motor's damping may be 0.
+  /// A share, the delay or the age is outside its range, or a motor's damping may be 0.
   case invalidUncertainty
-  /// The loop is unstable at one corner: 1/J in 1/(kg m²), b, dt in s, delay in periods.
+  /// The observer's gains are no numbers, or its latency is beyond the model's delay.
+  case invalidObserver
+  /// The observer takes in several samples from one decision to the next, which this certificate has no model of.
+  case severalSamples
+  /// The loop is unstable at one corner or in the middle: 1/J in 1/(kg m²), b, dt in s, delay and age in periods.
   case unstableCorner(
-    spectralRadius: Double, inverseInertia: Double, damping: Double, dt: Double, delayPeriods: Double)
+    spectralRadius: Double, inverseInertia: Double, damping: Double, dt: Double, delayPeriods: Double,
+    agePeriods: Double)
   /// Every corner is stable, but no one norm was found in which all contract unsaturated; the best L.
   case searchFailed(contraction: Double)
   /// The independent verification refused the table by this margin, at this dt in s and slope.
@@ -17,26 +22,32 @@ extension UncertainCertificate {
   /// U keeps at least this share of the rate that its worst corner allows while slopes are made as wide as they go.
   /// The rest is the price of the wide range.
   static var keptRateShare: Double { 0.75 }
-  /// Newton steps of one search: with 48 maps to fit it takes up to 1,400 to see that there is no norm.
+  /// Newton steps of one search: it takes up to 1,400 to see that there is no norm.
   static var searchSteps: Int { 2_000 }
-  /// By how much the smallest slope is raised until everything between the corners contracts as well.
-  static var slopeStep: Double { 1 / 128 }
+  /// Corners added to a search at a time, those that its norm fits worst. About a dozen of the 48 decide.
+  static var addedCorners: Int { 4 }
   /// Steps of the bisection for the smallest slope, to 1/32.
   static var slopeBisections: Int { 5 }
 }
 
 /// Finds, tabulates and verifies U: one norm for all of `uncertainty`, with the widest range of slopes in
 /// which the worst corner still has nearly the rate it could have alone.
+///
+/// - Parameters:
+///   - model: the nominal joint and its law.
+///   - observer: what gives the law its estimates.
+///   - uncertainty: what plant, tick and sample may be instead.
 public func certify(
-  _ model: LoopModel, under uncertainty: Uncertainty
+  _ model: LoopModel, _ observer: LoopObserver, under uncertainty: Uncertainty
 ) throws(UncertaintyRefusal) -> UncertainCertificate {
   if let field = model.invalidField { throw .invalidModel(field) }
+  guard observer.isValid(for: model) else { throw .invalidObserver }
   guard uncertainty.isValid(for: model) else { throw .invalidUncertainty }
-  let loop = UncertainLoop(model: model, uncertainty: uncertainty)
+  let loop = UncertainLoop(model, observer, uncertainty)
   var worst: (radius: Double, point: LoopPoint)?
   var alpha = Double.infinity
   var attainable = Double.infinity
-  loop.forEachCorner { point in
+  for point in loop.corners + [loop.middle] {
     let radius = loop.spectralRadius(point, slope: 1)
     if radius > worst?.radius ?? -1 { worst = (radius, point) }
     alpha = min(alpha, (1 - radius) * (1 + radius) / point.dt)
@@ -45,21 +56,29 @@ public func certify(
   if let worst, !(worst.radius < 1) {
     throw .unstableCorner(
       spectralRadius: worst.radius, inverseInertia: worst.point.inverseInertia,
-      damping: worst.point.damping, dt: worst.point.dt, delayPeriods: worst.point.delay)
+      damping: worst.point.damping, dt: worst.point.dt, delayPeriods: worst.point.delay,
+      agePeriods: worst.point.age)
   }
 
   var best = 1.0
+  var deciding: [Int] = []
   // A wide uncertainty may leave no norm with so much of the rate; some contraction is still worth having.
   for share in [UncertainCertificate.keptRateShare, 0.4, 0.1] {
-    guard var p = loop.findNorm(slope: 1, alpha: share * alpha, start: nil) else { continue }
+    guard var p = loop.findNorm(slope: 1, alpha: share * alpha, start: nil, deciding: &deciding) else {
+      continue
+    }
     var (failing, working) = (0.0, 1.0)
-    if let whole = loop.findNorm(slope: 0, alpha: share * alpha, start: p) {
+    // Where a joint without spring coasts to rest depends on J/b: then there is no norm for slope 0.
+    let coastsApart =
+      model.restsAnywhere && (uncertainty.inertiaShare > 0 || uncertainty.dampingShare > 0)
+    if !coastsApart, let whole = loop.findNorm(slope: 0, alpha: share * alpha, start: p, deciding: &deciding)
+    {
       p = whole
       working = 0
     } else {
       for _ in 0..<UncertainCertificate.slopeBisections {
         let slope = (failing + working) / 2
-        if let found = loop.findNorm(slope: slope, alpha: share * alpha, start: p) {
+        if let found = loop.findNorm(slope: slope, alpha: share * alpha, start: p, deciding: &deciding) {
           p = found
           working = slope
         } else {
@@ -73,7 +92,7 @@ public func certify(
       continue
     }
     certificate.attainableRatePerSecond = attainable
-    let verification = verify(certificate, model)
+    let verification = verify(certificate, model, observer)
     guard verification.passed else {
       throw .verificationFailed(
         dt: verification.dt, slope: verification.slope, margin: verification.margin)
@@ -86,28 +105,47 @@ public func certify(
 extension UncertainLoop {
   /// A norm in which every corner contracts at slope 1 with `alpha` = (1 − L²)/dt, and does not expand at
   /// `slope`; nil when none is found. By convexity it then contracts at every slope between.
-  func findNorm(slope: Double, alpha: Double, start: SmallMatrix?) -> SmallMatrix? {
-    var search = NormSearch(n: model.stateCount, rest: nil, maximumSteps: UncertainCertificate.searchSteps)
-    forEachCorner { point in
-      search.add(
-        NormSearch.Target(
-          delta: deltaMatrix(point, slope: 1), dt: point.dt, alpha: alpha, weight: 1, acrossRest: false))
-      guard slope < 1 else { return }
-      // A hundredth of the rate is left for what lies between the corners.
-      search.add(
-        NormSearch.Target(
-          delta: deltaMatrix(point, slope: slope), dt: point.dt, alpha: 0.01 * alpha, weight: 1,
-          acrossRest: false))
+  ///
+  /// Few of the corners decide: the search begins with some and takes in, until all fit, those that fit worst.
+  func findNorm(
+    slope: Double, alpha: Double, start: SmallMatrix?, deciding chosen: inout [Int]
+  ) -> SmallMatrix? {
+    // A tenth of the rate is left for what lies between the corners.
+    let wanted = slope < 1 ? [(1.0, alpha), (slope, 0.1 * alpha)] : [(1.0, alpha)]
+    let maps = corners.map { point in
+      wanted.map { (slope, alpha) in (delta: deltaMatrix(point, slope: slope), dt: point.dt, alpha: alpha) }
     }
-    var candidates = [search.plainStart, model.lyapunovNorm(share: 0.5), model.lyapunovNorm(share: 0.9)]
-    if let start { candidates.append(start) }
-    var best: (needed: Double, p: SmallMatrix)?
-    for candidate in candidates where search.begin(at: candidate) {
-      let needed = search.neededEpsilon()
-      if needed < best?.needed ?? .infinity { best = (needed, candidate) }
+    guard var whole = start ?? lyapunov else { return nil }
+    // Every pass takes in a corner that was not there, or returns.
+    for _ in 0...maps.count {
+      // In the units of the present norm, which the one sought is not far from: there the bounds of P's eigenvalues
+      // do not bind, though P itself may be badly conditioned.
+      guard let factor = whole.cholesky() else { return nil }
+      let root = factor.transposed
+      let inverse = factor.lowerInverse().transposed
+      let targets = maps.map { corner in
+        corner.map {
+          NormSearch.Target(
+            delta: root * $0.delta * inverse, dt: $0.dt, alpha: $0.alpha, weight: 1, acrossRest: false)
+        }
+      }
+      let misfits = targets.indices
+        .map { (corner: $0, misfit: targets[$0].map { $0.misfit }.max() ?? 0) }
+        .filter { !($0.misfit < 0) }.sorted { $0.misfit > $1.misfit }
+      if misfits.isEmpty { return whole }
+      chosen +=
+        misfits.map(\.corner).filter { !chosen.contains($0) }.prefix(UncertainCertificate.addedCorners)
+      var search = NormSearch(
+        n: n, rest: nil, maximumSteps: UncertainCertificate.searchSteps,
+        maximumTargets: wanted.count * chosen.count)
+      for corner in chosen { for target in targets[corner] { search.add(target) } }
+      guard search.begin(at: SmallMatrix(n, diagonal: 1)) else { return nil }
+      // A little inside, so that the corners between those chosen fit as well.
+      guard search.run(until: -0.05 * alpha) < 0 else { return nil }
+      let found = root.transposed * search.matrix * root
+      whole = found.scaled(by: 1 / found.symmetricExtremes().largest)
     }
-    guard let best, search.begin(at: best.p) else { return nil }
-    return search.run(until: 0) < 0 ? search.matrix : nil
+    return nil
   }
 
   /// Evaluates the norm over a grid of the uncertainty. The smallest slope is `slope`, at which no corner expands,
@@ -117,17 +155,22 @@ extension UncertainLoop {
     guard let grid = UncertainGrid(self, certificate, expected: 0.5 * alpha * model.period) else {
       return nil
     }
-    certificate.interpolationError = grid.interpolationError
     let unsaturated = grid.largest(slope: 1)
     certificate.contraction = unsaturated.bound
     certificate.ratePerSecond = unsaturated.rate
     guard unsaturated.bound < 1 else { return certificate }
-    var smallest = slope
-    while smallest < 1 && grid.largest(slope: smallest).bound > 1 {
-      smallest = min(smallest + UncertainCertificate.slopeStep, 1)
-    }
-    certificate.smallestSlope = smallest
+    certificate.smallestSlope = grid.smallestSlope(from: slope)
     grid.fill(&certificate)
     return certificate
+  }
+}
+
+extension NormSearch.Target {
+  /// Smallest ε with which the identity fits: not above 0 where it does without.
+  fileprivate var misfit: Double {
+    let ff = delta.transposed * delta
+    var x = SmallMatrix(delta.n, diagonal: alpha)
+    for i in 0..<x.n { for j in 0..<x.n { x[i, j] += delta[i, j] + delta[j, i] + dt * ff[i, j] } }
+    return x.symmetricExtremes().largest / weight
   }
 }

@@ -37,10 +37,10 @@ public struct ComplexNumber: BitwiseCopyable, Sendable, Equatable {
   }
 }
 
-/// Up to five eigenvalues.
+/// Up to eight eigenvalues.
 struct Eigenvalues {
   var count = 0
-  var values = InlineArray<5, ComplexNumber>(repeating: ComplexNumber(0))
+  var values = InlineArray<8, ComplexNumber>(repeating: ComplexNumber(0))
 
   /// max |1 + dt λ|: the spectral radius of I + dt F from the eigenvalues of F.
   func radius(dt: Double) -> Double {
@@ -81,11 +81,11 @@ extension SmallMatrix {
 private struct ComplexHessenberg {
   let n: Int
   let scale: Double
-  var entries = InlineArray<25, ComplexNumber>(repeating: ComplexNumber(0))
+  var entries = InlineArray<64, ComplexNumber>(repeating: ComplexNumber(0))
 
   subscript(_ row: Int, _ column: Int) -> ComplexNumber {
-    get { entries[row * 5 + column] }
-    set { entries[row * 5 + column] = newValue }
+    get { entries[row * 8 + column] }
+    set { entries[row * 8 + column] = newValue }
   }
 
   /// Reduces by elimination with pivoting, a similarity.
@@ -136,8 +136,8 @@ private struct ComplexHessenberg {
       exceptional
       ? ComplexNumber(self[high, high].real + 0.75 * self[high, high - 1].magnitude) : shift(high: high)
     for i in low...high { self[i, i] = self[i, i] - mu }
-    var cosines = InlineArray<5, ComplexNumber>(repeating: ComplexNumber(1))
-    var sines = InlineArray<5, ComplexNumber>(repeating: ComplexNumber(0))
+    var cosines = InlineArray<8, ComplexNumber>(repeating: ComplexNumber(1))
+    var sines = InlineArray<8, ComplexNumber>(repeating: ComplexNumber(0))
     for k in low..<high {
       let a = self[k, k]
       let b = self[k + 1, k]

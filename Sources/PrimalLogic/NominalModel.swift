@@ -61,24 +61,28 @@ public struct NominalModel: BitwiseCopyable, Sendable {
   ///   - setpoint: r, rad.
   ///   - setpointVelocity: ṙ, rad/s.
   ///   - feedForwardInertia: J r̈, N m.
+  ///   - load: what the real joint's demand has for its load beyond this, N m. It takes its share of the torque
+  ///     limit here too: else the two would saturate at different torques, and no slope in [0, 1] relate them.
   ///   - law: the joint's law.
   @_noLocks
   public mutating func decide(
-    setpoint: Double, setpointVelocity: Double, feedForwardInertia: Double, law: JointLaw
+    setpoint: Double, setpointVelocity: Double, feedForwardInertia: Double, load: Double = 0, law: JointLaw
   ) {
     error = setpoint - position
     demand = law.demand(
       error: error, errorRate: setpointVelocity - velocity, memory: memory, feedForward: feedForwardInertia)
-    torque = law.saturate(demand)
+    torque = law.saturate(demand + load) - load
     let unsaturated = stiffness * setpoint + directStiffness * error
     acting = delay.push(torque) + direct.push(unsaturated)
   }
 
   /// The interval after the decided tick: memory by `kernel`, plant by `hold`, both for the time that passed.
+  /// - Parameter load: what the real joint was found to bear meanwhile beyond its model, N m. Given to both loops
+  ///   alike, it is no part of their difference, and a hand that holds something is not far from its model.
   @_noLocks
-  public mutating func advance(law: JointLaw, kernel: MemoryKernel, hold: ZeroOrderHold) {
+  public mutating func advance(law: JointLaw, kernel: MemoryKernel, hold: ZeroOrderHold, load: Double = 0) {
     memory = law.nextMemory(memory, error: error, demand: demand, applied: torque, kernel: kernel)
-    hold.step(position: &position, velocity: &velocity, torque: acting)
+    hold.step(position: &position, velocity: &velocity, torque: acting + load)
   }
 
   /// As `advance(law:kernel:hold:)` for a joint whose plant others pull at: the motion comes from `CoupledPlant`.

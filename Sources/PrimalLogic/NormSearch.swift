@@ -21,8 +21,8 @@ struct NormSearch: ~Copyable {
     var acrossRest: Bool
   }
 
-  /// Five slopes at each of three dt, or two slopes at each corner of an uncertainty, at most 24.
-  static let maximumTargets = 48
+  /// Five slopes at each of three dt.
+  static let usualTargets = 15
   /// Newton steps of one search by default. The worked example takes about 160, the hardest servo seen 300.
   static let usualSteps = 400
   /// The search ends when ε, 1/s, can be lowered by less: at 1 kHz that is 5·10^-7 of L.
@@ -35,8 +35,9 @@ struct NormSearch: ~Copyable {
   let maximumSteps: Int
   /// Number of free entries of P.
   let unknowns: Int
+  let maximumTargets: Int
   var targetCount = 0
-  var sizes = InlineArray<48, Int>(repeating: 0)
+  var sizes: [Int] = []
   /// For each target and unknown, X(E) − α E, and w E.
   let fixedPart: Scratch
   let epsilonPart: Scratch
@@ -55,11 +56,13 @@ struct NormSearch: ~Copyable {
   ///   - n: number of states.
   ///   - rest: v and w of a joint that rests anywhere: P is then sought only among those with P v = p w, for
   ///     which L(0) = 1 is exact.
+  ///   - maximumTargets: how many maps may be added.
   init(
     n: Int, rest: (vector: InlineArray<5, Double>, coasting: InlineArray<5, Double>)?,
-    maximumSteps: Int = usualSteps
+    maximumSteps: Int = usualSteps, maximumTargets: Int = usualTargets
   ) {
     self.n = n
+    self.maximumTargets = maximumTargets
     self.maximumSteps = maximumSteps
     structured = rest != nil
     var forward = SmallMatrix(n, diagonal: 1)
@@ -69,11 +72,11 @@ struct NormSearch: ~Copyable {
     rows = inverse
     let pairs = structured ? 1 + n * (n - 1) / 2 : n * (n + 1) / 2
     unknowns = pairs
-    let all = (NormSearch.maximumTargets + 2) * pairs * 25
+    let all = maximumTargets * pairs * n * n
     fixedPart = Scratch(all)
     epsilonPart = Scratch(all)
-    basis = Scratch(pairs * 25)
-    work = Scratch(pairs * 16 + 128)
+    basis = Scratch(pairs * n * n)
+    work = Scratch(pairs * n * (n + 1) / 2)
     y = Scratch(pairs)
     gradient = Scratch(pairs)
     hessian = Scratch(pairs * pairs)
@@ -83,7 +86,7 @@ struct NormSearch: ~Copyable {
         // Row i and row j of the inverse basis: E = (tᵢ tⱼᵀ + tⱼ tᵢᵀ)/2.
         for a in 0..<n {
           for b in 0..<n {
-            basis[index * 25 + a * 5 + b] =
+            basis[(index * n + a) * n + b] =
               0.5 * (inverse[i, a] * inverse[j, b] + inverse[j, a] * inverse[i, b])
           }
         }
@@ -127,9 +130,9 @@ struct NormSearch: ~Copyable {
 
   /// Adds a map to fit.
   mutating func add(_ target: Target) {
-    precondition(targetCount < NormSearch.maximumTargets, "too many targets")
+    precondition(targetCount < maximumTargets, "too many targets")
     let size = target.acrossRest ? n - 1 : n
-    sizes[targetCount] = size
+    sizes.append(size)
     for i in 0..<unknowns {
       let e = basisMatrix(i)
       let fp = target.delta.transposed * e
@@ -142,10 +145,12 @@ struct NormSearch: ~Copyable {
       }
       let fixed = target.acrossRest ? acrossRest(x) : x
       let moving = target.acrossRest ? acrossRest(e) : e
-      let offset = (targetCount * unknowns + i) * 25
-      for k in 0..<25 {
-        fixedPart[offset + k] = fixed.entries[k]
-        epsilonPart[offset + k] = moving.entries[k] * target.weight
+      let offset = (targetCount * unknowns + i) * n * n
+      for a in 0..<size {
+        for b in 0..<size {
+          fixedPart[offset + a * n + b] = fixed[a, b]
+          epsilonPart[offset + a * n + b] = moving[a, b] * target.weight
+        }
       }
     }
     targetCount += 1
@@ -153,7 +158,7 @@ struct NormSearch: ~Copyable {
 
   private func basisMatrix(_ index: Int) -> SmallMatrix {
     var e = SmallMatrix(n)
-    for k in 0..<25 { e.entries[k] = basis[index * 25 + k] }
+    for a in 0..<n { for b in 0..<n { e[a, b] = basis[(index * n + a) * n + b] } }
     return e
   }
 
@@ -169,7 +174,7 @@ struct NormSearch: ~Copyable {
   var matrix: SmallMatrix {
     var p = SmallMatrix(n)
     for i in 0..<unknowns {
-      for k in 0..<25 { p.entries[k] += y[i] * basis[i * 25 + k] }
+      for a in 0..<n { for b in 0..<n { p[a, b] += y[i] * basis[(i * n + a) * n + b] } }
     }
     return p
   }
@@ -202,10 +207,12 @@ struct NormSearch: ~Copyable {
       var fixed = SmallMatrix(size)
       var moving = SmallMatrix(size)
       for i in 0..<unknowns {
-        let offset = (target * unknowns + i) * 25
-        for k in 0..<25 {
-          fixed.entries[k] -= y[i] * fixedPart[offset + k]
-          moving.entries[k] += y[i] * epsilonPart[offset + k]
+        let offset = (target * unknowns + i) * n * n
+        for a in 0..<size {
+          for b in 0..<size {
+            fixed[a, b] -= y[i] * fixedPart[offset + a * n + b]
+            moving[a, b] += y[i] * epsilonPart[offset + a * n + b]
+          }
         }
       }
       guard let factor = moving.cholesky() else { return .infinity }
@@ -240,7 +247,7 @@ struct NormSearch: ~Copyable {
       for i in 0..<unknowns { gradient[i] = 0 }
       for i in 0..<(unknowns * unknowns) { hessian[i] = 0 }
       for target in 0..<targetCount {
-        let offset = target * unknowns * 25
+        let offset = target * unknowns * n * n
         guard
           accumulate(
             sizes[target], fixedPart.at(offset), epsilonPart.at(offset), epsilon, constant: 0)
@@ -264,7 +271,8 @@ struct NormSearch: ~Copyable {
     for i in 0..<unknowns {
       let weight = y[i]
       for a in 0..<size {
-        for b in 0...a { s[a, b] += weight * (g[i * 25 + a * 5 + b] + epsilon * w[i * 25 + a * 5 + b]) }
+        let row = (i * n + a) * n
+        for b in 0...a { s[a, b] += weight * (g[row + b] + epsilon * w[row + b]) }
       }
     }
     guard let factor = s.cholesky() else { return false }
@@ -274,23 +282,23 @@ struct NormSearch: ~Copyable {
     let packed = size * (size + 1) / 2
     let root2 = 1.4142135623730951
     for i in 0..<unknowns {
-      let d = i * 25
-      var half = InlineArray<25, Double>(repeating: 0)
+      let d = i * n * n
+      var half = InlineArray<64, Double>(repeating: 0)
       for a in 0..<size {
         for b in 0..<size {
           var sum = 0.0
           for k in 0...a {
-            sum += inverse[a, k] * (g[d + k * 5 + b] + epsilon * w[d + k * 5 + b])
+            sum += inverse[a, k] * (g[d + k * n + b] + epsilon * w[d + k * n + b])
           }
-          half[a * 5 + b] = sum
+          half[a * 8 + b] = sum
         }
       }
-      var index = i * 16
+      var index = i * packed
       var trace = 0.0
       for a in 0..<size {
         for b in 0...a {
           var sum = 0.0
-          for k in 0...b { sum += half[a * 5 + k] * inverse[b, k] }
+          for k in 0...b { sum += half[a * 8 + k] * inverse[b, k] }
           if a == b { trace += sum }
           work[index] = a == b ? sum : sum * root2
           index += 1
@@ -301,7 +309,7 @@ struct NormSearch: ~Copyable {
     for i in 0..<unknowns {
       for j in 0...i {
         var sum = 0.0
-        for k in 0..<packed { sum += work[i * 16 + k] * work[j * 16 + k] }
+        for k in 0..<packed { sum += work[i * packed + k] * work[j * packed + k] }
         hessian.at(i * unknowns + j).pointee += sum
       }
     }

@@ -1,35 +1,31 @@
-/// Steady-state Kalman observer of one joint's angle and velocity, driven by the torque that acted.
+/// Steady-state Kalman observer of one joint's angle, velocity and load, driven by the torque that acted.
 ///
-/// Its innovation is the first of the tests that see what the certificate's model cannot (docs/control.md).
+/// The load is the torque that the model does not explain, such as an object that is held: it is taken to wander a
+/// little from tick to tick. Without it every grasp would look like a broken sensor; with it the innovation stays
+/// white while a load changes no faster than it was designed for (docs/control.md, "What the model cannot see").
 public struct Observer: BitwiseCopyable, Sendable {
-  /// The constant gains of the corrected step and what its innovation should look like.
+  /// The constant gains of a correction and what its innovation should look like.
   public struct Gains: BitwiseCopyable, Sendable {
     /// Angle correction a radian of innovation.
     public var position: Double
     /// Velocity correction, 1/s.
     public var velocity: Double
+    /// Load correction, N m/rad.
+    public var load: Double
     /// Standard deviation of the innovation, rad: √(predicted angle variance + measurement variance).
     public var innovationDeviation: Double
-    /// Standard deviation of the corrected angle, rad.
-    public var positionDeviation: Double
-    /// Standard deviation of the corrected velocity, rad/s.
-    public var velocityDeviation: Double
-
-    /// Gains from elsewhere, such as a calibration.
-    public init(
-      position: Double, velocity: Double, innovationDeviation: Double, positionDeviation: Double,
-      velocityDeviation: Double
-    ) {
-      self.position = position
-      self.velocity = velocity
-      self.innovationDeviation = innovationDeviation
-      self.positionDeviation = positionDeviation
-      self.velocityDeviation = velocityDeviation
-    }
+    /// Standard deviation of the corrected load, N m.
+    public var loadDeviation: Double
+    /// Up to this age, s, what the joint has gone since a sample follows from velocity and acceleration alone.
+    public var youngAge: Double
   }
 
-  /// Most Riccati steps of `design`: with a torque noise at all the recursion converges within a few thousand
-  /// ticks; without any the gains fall towards 0 like 1/n and the limit ends it.
+  /// A sample is young within this share of the plant's own time constants: what a third derivative adds is then
+  /// below a thousandth of the way.
+  static let youngShare = 0.1
+
+  /// Most Riccati steps of `design`: with noises at all the recursion converges within a few thousand ticks;
+  /// without any the gains fall towards 0 like 1/n and the limit ends it.
   static let maximumRiccatiSteps = 200_000
 
   /// Gains of the steady-state filter, by iterating the Riccati recursion until it stands still.
@@ -40,78 +36,88 @@ public struct Observer: BitwiseCopyable, Sendable {
   ///   - dt: nominal period, s.
   ///   - measurementDeviation: standard deviation of the angle sensor, rad, positive.
   ///   - torqueDeviation: standard deviation of the unknown torque, held over a tick, N m, not negative.
+  ///   - loadDeviation: standard deviation of the load's change from tick to tick, N m, not negative; 0 = none.
   public static func design(
     inertia: Double, damping: Double, stiffness: Double, dt: Double, measurementDeviation: Double,
-    torqueDeviation: Double
+    torqueDeviation: Double, loadDeviation: Double
   ) -> Gains {
     let hold = ZeroOrderHold(inertia: inertia, damping: damping, stiffness: stiffness, dt: dt)
     let measurementVariance = measurementDeviation * measurementDeviation
-    let noise1 = hold.b1 * torqueDeviation
-    let noise2 = hold.b2 * torqueDeviation
+    // The plant with the load as a third state that only ever changes by itself.
+    var plant = SmallMatrix(3)
+    plant[0, 0] = hold.a11
+    plant[0, 1] = hold.a12
+    plant[0, 2] = hold.b1
+    plant[1, 0] = hold.a21
+    plant[1, 1] = hold.a22
+    plant[1, 2] = hold.b2
+    plant[2, 2] = 1
+    let torque: InlineArray<3, Double> = [hold.b1 * torqueDeviation, hold.b2 * torqueDeviation, 0]
     // Predicted covariance, started where the sensor alone would leave it.
-    var p11 = measurementVariance
-    var p12 = 0.0
-    var p22 = measurementVariance / (dt * dt)
-    var position = 0.0
-    var velocity = 0.0
-    var corrected11 = p11
-    var corrected22 = p22
+    var predicted = SmallMatrix(3)
+    predicted[0, 0] = measurementVariance
+    predicted[1, 1] = measurementVariance / (dt * dt)
+    predicted[2, 2] = loadDeviation * loadDeviation
+    var gain: InlineArray<3, Double> = [0, 0, 0]
+    var corrected = predicted
     for _ in 0..<maximumRiccatiSteps {
-      let variance = p11 + measurementVariance
-      let gain1 = p11 / variance
-      let gain2 = p12 / variance
-      let c11 = p11 * measurementVariance / variance
-      let c12 = p12 * measurementVariance / variance
-      let c22 = p22 - gain2 * p12
-      corrected11 = c11
-      corrected22 = c22
-      let f11 = hold.a11 * c11 + hold.a12 * c12
-      let f12 = hold.a11 * c12 + hold.a12 * c22
-      let f21 = hold.a21 * c11 + hold.a22 * c12
-      let f22 = hold.a21 * c12 + hold.a22 * c22
-      p11 = f11 * hold.a11 + f12 * hold.a12 + noise1 * noise1
-      p12 = f11 * hold.a21 + f12 * hold.a22 + noise1 * noise2
-      p22 = f21 * hold.a21 + f22 * hold.a22 + noise2 * noise2
-      let settled =
-        (gain1 - position).magnitude <= 1e-15 * gain1 && (gain2 - velocity).magnitude <= 1e-15 * gain2
-      position = gain1
-      velocity = gain2
+      let variance = predicted[0, 0] + measurementVariance
+      var settled = true
+      for i in 0..<3 {
+        let next = predicted[i, 0] / variance
+        if !((next - gain[i]).magnitude <= 1e-15 * next.magnitude) { settled = false }
+        gain[i] = next
+      }
+      for i in 0..<3 { for j in 0..<3 { corrected[i, j] = predicted[i, j] - gain[i] * predicted[0, j] } }
+      predicted = plant * corrected * plant.transposed
+      for i in 0..<3 { for j in 0..<3 { predicted[i, j] += torque[i] * torque[j] } }
+      predicted[2, 2] += loadDeviation * loadDeviation
       if settled { break }
     }
     return Gains(
-      position: position, velocity: velocity,
-      innovationDeviation: (p11 + measurementVariance).squareRoot(),
-      positionDeviation: corrected11.squareRoot(), velocityDeviation: max(corrected22, 0).squareRoot())
+      position: gain[0], velocity: gain[1], load: gain[2],
+      innovationDeviation: (predicted[0, 0] + measurementVariance).squareRoot(),
+      loadDeviation: max(corrected[2, 2], 0).squareRoot(),
+      youngAge: youngShare * inertia / (damping + (stiffness * inertia).squareRoot()))
   }
 
   /// The constant gains.
   public let gains: Gains
   let inertia: Double
+  let inverseInertia: Double
   let damping: Double
   let stiffness: Double
   /// Estimated angle, rad.
   public private(set) var position: Double
   /// Estimated velocity, rad/s.
   public private(set) var velocity: Double
+  /// Estimated torque that the model does not explain, N m; of a servo the equivalent angle, rad.
+  public private(set) var load: Double
   /// Last measured minus predicted angle, rad.
   public private(set) var innovation: Double
+  /// Torque of the predicted interval without the load, N m.
+  var torque: Double
 
   /// Starts at rest at `position` (rad), for the plant J, b, k.
   @_noLocks
   public init(gains: Gains, inertia: Double, damping: Double, stiffness: Double, position: Double) {
     self.gains = gains
     self.inertia = inertia
+    inverseInertia = 1 / inertia
     self.damping = damping
     self.stiffness = stiffness
     self.position = position
     velocity = 0
+    load = 0
     innovation = 0
+    torque = 0
   }
 
-  /// Moves the estimate over the interval of `hold` under the torque that acted, N m.
+  /// Moves the estimate over the interval of `hold` under the torque that acted, N m, and the load.
   @_noLocks
   public mutating func predict(torque: Double, hold: ZeroOrderHold) {
-    hold.step(position: &position, velocity: &velocity, torque: torque)
+    hold.step(position: &position, velocity: &velocity, torque: torque + load)
+    self.torque = torque
   }
 
   /// As `predict(torque:hold:)` with this joint's own plant over `dt` seconds.
@@ -121,12 +127,31 @@ public struct Observer: BitwiseCopyable, Sendable {
     predict(torque: torque, hold: hold)
   }
 
-  /// Takes in a measured angle (rad) that is `age` seconds old: the estimate is compared where the joint was
-  /// then, q − age · w.
+  /// Takes in a measured angle (rad) that is `age` seconds old: the estimate of then is corrected and brought
+  /// forward again under the torque of the interval, so that the error decays as with fresh samples.
   @_noLocks
   public mutating func correct(measured: Double, age: Double) {
-    innovation = measured - (position - age * velocity)
-    position += gains.position * innovation
-    velocity += gains.velocity * innovation
+    if age > gains.youngAge { return correctOld(measured: measured, age: age) }
+    // q − a w + a²/2 w' back, and the corrections of velocity and load that much on again.
+    let acceleration = (torque + load - damping * velocity - stiffness * position) * inverseInertia
+    innovation = measured - (position - age * (velocity - 0.5 * age * acceleration))
+    let velocityLater = age * gains.load * inverseInertia
+    position += (gains.position + age * (gains.velocity + 0.5 * velocityLater)) * innovation
+    velocity += (gains.velocity + velocityLater) * innovation
+    load += gains.load * innovation
+  }
+
+  /// As `correct(measured:age:)`, by the exact solution there and back.
+  @_noLocks
+  private mutating func correctOld(measured: Double, age: Double) {
+    let hold = ZeroOrderHold(inertia: inertia, damping: damping, stiffness: stiffness, dt: age)
+    let inverse = 1 / (hold.a11 * hold.a22 - hold.a12 * hold.a21)
+    let angle = position - hold.b1 * (torque + load)
+    let speed = velocity - hold.b2 * (torque + load)
+    innovation = measured - inverse * (hold.a22 * angle - hold.a12 * speed)
+    velocity = inverse * (hold.a11 * speed - hold.a21 * angle) + gains.velocity * innovation
+    position = measured - innovation + gains.position * innovation
+    load += gains.load * innovation
+    hold.step(position: &position, velocity: &velocity, torque: torque + load)
   }
 }

@@ -1,19 +1,20 @@
-/// A square matrix of at most five rows, for the certificate's search and verification at start.
+/// A square matrix of at most eight rows, for the certificates' search and verification at start: five for N, and three
+/// of an observer besides for U.
 struct SmallMatrix {
   /// Rows and columns in use.
   let n: Int
-  /// Row by row, five apart.
-  var entries: InlineArray<25, Double>
+  /// Row by row, eight apart.
+  var entries: InlineArray<64, Double>
 
   init(_ n: Int, diagonal: Double = 0) {
     self.n = n
     entries = InlineArray(repeating: 0)
-    for i in 0..<n { entries[i * 5 + i] = diagonal }
+    for i in 0..<n { entries[i * 8 + i] = diagonal }
   }
 
   subscript(_ row: Int, _ column: Int) -> Double {
-    get { entries[row * 5 + column] }
-    set { entries[row * 5 + column] = newValue }
+    get { entries[row * 8 + column] }
+    set { entries[row * 8 + column] = newValue }
   }
 
   static func * (l: SmallMatrix, r: SmallMatrix) -> SmallMatrix {
@@ -30,13 +31,13 @@ struct SmallMatrix {
 
   static func - (l: SmallMatrix, r: SmallMatrix) -> SmallMatrix {
     var difference = l
-    for i in 0..<25 { difference.entries[i] -= r.entries[i] }
+    for i in 0..<(8 * l.n) { difference.entries[i] -= r.entries[i] }
     return difference
   }
 
   func scaled(by factor: Double) -> SmallMatrix {
     var result = self
-    for i in 0..<25 { result.entries[i] *= factor }
+    for i in 0..<(8 * n) { result.entries[i] *= factor }
     return result
   }
 
@@ -49,7 +50,7 @@ struct SmallMatrix {
   /// √Σ entry²: at least the spectral norm.
   var frobeniusNorm: Double {
     var sum = 0.0
-    for i in 0..<25 { sum += entries[i] * entries[i] }
+    for i in 0..<(8 * n) { sum += entries[i] * entries[i] }
     return sum.squareRoot()
   }
 
@@ -91,7 +92,7 @@ struct SmallMatrix {
   func symmetricExtremes() -> (smallest: Double, largest: Double) {
     var a = self
     let scale = frobeniusNorm
-    // Convergence is quadratic: five rows need about six sweeps; the limit only bounds the loop.
+    // Convergence is quadratic: eight rows need about seven sweeps; the limit only bounds the loop.
     for _ in 0..<30 {
       var off = 0.0
       for p in 0..<n {

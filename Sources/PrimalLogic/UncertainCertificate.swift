@@ -14,7 +14,9 @@ public struct UncertainCertificate: Sendable {
 
   /// What it covers.
   public let uncertainty: Uncertainty
-  /// Number of states n, 3 to 5.
+  /// The observer on whose estimates the law acts.
+  public let observer: LoopObserver
+  /// Number of states n, 5 to 8.
   public let stateCount: Int
   /// Shortest certified time between ticks, s.
   public let minimumDt: Double
@@ -28,13 +30,13 @@ public struct UncertainCertificate: Sendable {
   public internal(set) var ratePerSecond = 0.0
   /// The rate that the spectral radii of the corners would allow at slope 1 if each had its own norm, 1/s.
   public internal(set) var attainableRatePerSecond = 0.0
-  /// How far L may lie above the values at the grid's nodes; it is contained in every bound.
-  public internal(set) var interpolationError = 0.0
-  /// c: within xᵀ P x ≤ c two runs' torques differ by at most τ_max.
+  /// c: within xᵀ P x ≤ c two runs' demands differ by at most τ_max.
   public internal(set) var unsaturatedLevel = 0.0
 
-  /// P in the model's balanced units.
+  /// P in balanced units.
   var balancedP: SmallMatrix
+  /// Those units.
+  let scales: ObservedState
   /// Upper bounds: slope by slope (17) within dt interval (5) within delay interval (4).
   var nodes = InlineArray<340, Double>(repeating: .nan)
   /// Ends of the delay intervals, in periods.
@@ -42,24 +44,29 @@ public struct UncertainCertificate: Sendable {
 
   init(_ loop: UncertainLoop, p: SmallMatrix) {
     uncertainty = loop.uncertainty
+    observer = loop.observer
+    scales = loop.scales
     stateCount = p.n
     minimumDt = loop.dt.lowerBound
     maximumDt = loop.dt.upperBound
     balancedP = p
     let corners = loop.delayCorners
-    let last = corners.values[corners.count - 1]
-    let middle = corners.count == 3 ? corners.values[1] : (corners.values[0] + last) / 2
-    let first = corners.values[0]
+    let (first, last) = (corners[0], corners[corners.count - 1])
+    let middle = corners.count == 3 ? corners[1] : (first + last) / 2
     delayNodes = [first, (first + middle) / 2, middle, (middle + last) / 2, last]
   }
 
   /// Upper bound of L for a tick of `dt` seconds with saturation slope `slope` whose output acts after
-  /// `delayPeriods` lengths of the tick, for every plant within the uncertainty. Not valid outside the certified
-  /// ranges, for NaN, or where no bound of at most 1 was found.
-  public func lookup(dt: Double, slope: Double, delayPeriods: Double) -> Certificate.Lookup {
+  /// `delayPeriods` lengths of the tick and at whose end the estimate takes in a sample that is `agePeriods` lengths old,
+  /// for every plant within the uncertainty. Not valid outside the certified ranges, for NaN, or where no bound of
+  /// at most 1 was found.
+  public func lookup(
+    dt: Double, slope: Double, delayPeriods: Double, agePeriods: Double
+  ) -> Certificate.Lookup {
     let invalid = Certificate.Lookup(valid: false, lipschitz: .nan, logarithm: 0)
     guard dt >= minimumDt, dt <= maximumDt, slope >= smallestSlope, slope <= 1,
-      delayPeriods >= delayNodes[0], delayPeriods <= delayNodes[4]
+      delayPeriods >= delayNodes[0], delayPeriods <= delayNodes[4],
+      agePeriods >= uncertainty.agePeriods.lowerBound, agePeriods <= uncertainty.agePeriods.upperBound
     else { return invalid }
     var delay = 0
     while delay < 3 && delayPeriods > delayNodes[delay + 1] { delay += 1 }
@@ -80,12 +87,12 @@ public struct UncertainCertificate: Sendable {
     i == 16 ? 1 : smallestSlope + Double(i) / 16 * (1 - smallestSlope)
   }
 
-  /// V² = xᵀ P x of a difference in the states' own units, for the model the certificate was made for.
-  public func distanceSquared(_ x: StateVector, _ model: LoopModel) -> Double {
-    let d = model.scales
+  /// V² = xᵀ P x of a difference in the states' own units.
+  public func distanceSquared(_ x: ObservedState) -> Double {
+    let scaled = x / scales
     var sum = 0.0
     for i in 0..<stateCount {
-      for j in 0..<stateCount { sum += x[i] / d[i] * balancedP[i, j] * x[j] / d[j] }
+      for j in 0..<stateCount { sum += scaled[i] * balancedP[i, j] * scaled[j] }
     }
     return sum
   }

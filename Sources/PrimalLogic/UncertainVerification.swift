@@ -2,19 +2,24 @@
 /// itself is formed and L²P − AᵀPA must have a Cholesky factorisation with every pivot above n² ε ‖P‖ ‖A‖²,
 /// with the L of `lookup`, at the corners, at 4,000 points spread evenly over everything uncertain, and at
 /// as many of its faces, where L is largest.
-public func verify(_ certificate: UncertainCertificate, _ model: LoopModel) -> Verification {
+public func verify(
+  _ certificate: UncertainCertificate, _ model: LoopModel, _ observer: LoopObserver
+) -> Verification {
   let failed = Verification(passed: false, margin: -.infinity, dt: .nan, slope: .nan)
   guard
-    model.invalidField == nil && certificate.stateCount == model.stateCount
+    model.invalidField == nil && certificate.observer == observer && observer.isValid(for: model)
+      && certificate.stateCount == model.stateCount + observer.stateCount
       && certificate.uncertainty.isValid(for: model)
   else { return failed }
-  let loop = UncertainLoop(model: model, uncertainty: certificate.uncertainty)
+  let loop = UncertainLoop(model, observer, certificate.uncertainty)
+  guard loop.scales == certificate.scales else { return failed }
   let p = certificate.balancedP
   guard p.cholesky() != nil else { return failed }
   let norm = p.frobeniusNorm
   var worst = Verification(passed: true, margin: .infinity, dt: .nan, slope: .nan)
   func check(_ point: LoopPoint, slope: Double) {
-    let claim = certificate.lookup(dt: point.dt, slope: slope, delayPeriods: point.delay)
+    let claim = certificate.lookup(
+      dt: point.dt, slope: slope, delayPeriods: point.delay, agePeriods: point.age)
     guard claim.valid else {
       // The range promised a bound here.
       worst = Verification(passed: false, margin: -.infinity, dt: point.dt, slope: slope)
@@ -33,28 +38,30 @@ public func verify(_ certificate: UncertainCertificate, _ model: LoopModel) -> V
     }
   }
   for i in 0...UncertainCertificate.slopeIntervals {
-    loop.forEachCorner { check($0, slope: certificate.nodeSlope(i)) }
+    for corner in loop.corners { check(corner, slope: certificate.nodeSlope(i)) }
   }
-  // Richtmyer's sequence: multiples of irrational numbers, modulo 1, fill a cube evenly.
-  let steps: InlineArray<5, Double> = [
-    0.8566748838545029, 0.733891856627126, 0.6287067210378087, 0.5385972572236101, 0.46139890279370126,
-  ]
-  var share = InlineArray<5, Double>(repeating: 0.5)
+  // Powers of the root g of g⁷ = g + 1, modulo 1, fill a cube of six dimensions evenly (Roberts' sequence).
+  let root = 1.1127756842787055
+  var steps = ObservedState.zero
+  var power = 1.0
+  for k in 0..<6 {
+    power /= root
+    steps[k] = power
+  }
+  var share = ObservedState(repeating: 0.5)
   for sample in 0..<8_000 {
-    for k in 0..<5 {
-      share[k] += steps[k]
-      if share[k] >= 1 { share[k] -= 1 }
-    }
+    share += steps
+    share -= share.rounded(.down)
     func value(_ k: Int, _ range: ClosedRange<Double>) -> Double {
       // On a face the first two run into their ends.
       let at = sample >= 4_000 && k < 2 ? (share[k] < 0.5 ? 0 : 1) : share[k]
       return min(range.lowerBound + at * (range.upperBound - range.lowerBound), range.upperBound)
     }
-    check(
-      LoopPoint(
-        inverseInertia: value(0, loop.inverseInertia), damping: value(1, loop.damping), dt: value(2, loop.dt),
-        delay: value(3, certificate.uncertainty.delayPeriods)), slope: value(4, certificate.smallestSlope...1)
+    let point = LoopPoint(
+      inverseInertia: value(0, loop.inverseInertia), damping: value(1, loop.damping), dt: value(2, loop.dt),
+      delay: value(3, certificate.uncertainty.delayPeriods), age: value(4, certificate.uncertainty.agePeriods)
     )
+    check(point, slope: value(5, certificate.smallestSlope...1))
   }
   return worst
 }

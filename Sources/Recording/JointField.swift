@@ -8,7 +8,7 @@ import HandModel
 package enum JointField: Int, CaseIterable, Sendable {
   case encoderCounts, flags, certificate, sampleAge
   case setpoint, setpointVelocity, measured, position, velocity, innovation, nominal, memory
-  case demand, torque, current, force, slope, lipschitz, distance
+  case demand, torque, current, load, force, slope, lipschitz, distance
 
   /// How the value is stored.
   package enum Storage: Sendable, Equatable {
@@ -65,8 +65,8 @@ package enum JointField: Int, CaseIterable, Sendable {
     case .encoderCounts: 0
     case .flags: 2
     case .certificate: 3
-    case .lipschitz: 60
-    case .distance: 68
+    case .lipschitz: 64
+    case .distance: 72
     // From the sample age to the slope every field has four bytes.
     default: 4 + 4 * (rawValue - JointField.sampleAge.rawValue)
     }
@@ -90,6 +90,7 @@ package enum JointField: Int, CaseIterable, Sendable {
     case .demand: "demand_newton_metres"
     case .torque: "torque_newton_metres"
     case .current: "current_amperes"
+    case .load: "load_newton_metres"
     case .force: "force_newtons"
     case .slope: "slope"
     case .lipschitz: "lipschitz"
@@ -106,7 +107,7 @@ package enum JointField: Int, CaseIterable, Sendable {
     case .setpoint, .measured, .position, .innovation, .nominal: "rad"
     case .setpointVelocity, .velocity: "rad/s"
     case .memory: "rad·s"
-    case .demand, .torque: "N·m"
+    case .demand, .torque, .load: "N·m"
     case .current: "A"
     case .force: "N"
     case .slope, .lipschitz, .distance: "1"
@@ -131,6 +132,7 @@ package enum JointField: Int, CaseIterable, Sendable {
     case .demand: joint.demandNewtonMetres
     case .torque: joint.torqueNewtonMetres
     case .current: joint.currentAmperes
+    case .load: joint.loadNewtonMetres
     case .force: joint.forceNewtons
     case .slope: joint.slope
     case .lipschitz: joint.lipschitz

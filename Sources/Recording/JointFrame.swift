@@ -3,7 +3,7 @@ import HandModel
 /// Packs a joint's values into its frame of the `joints` blob, and back. Layout: `JointField`.
 package enum JointFrame {
   /// Bytes of one joint.
-  package static let byteCount = 76
+  package static let byteCount = 80
 
   static let noValue32 = Int32.min
   static let noValue64 = Int64.min
@@ -33,10 +33,11 @@ package enum JointFrame {
     store(scaled32(joint.demandNewtonMetres, micro), frame, 40)
     store(scaled32(joint.torqueNewtonMetres, micro), frame, 44)
     store(scaled32(joint.currentAmperes, micro), frame, 48)
-    store(scaled32(joint.forceNewtons, micro), frame, 52)
-    store(scaled32(joint.slope, slopeScale), frame, 56)
-    store(scaled64(1 - joint.lipschitz, lipschitzScale), frame, 60)
-    store(scaled64(joint.distance, distanceScale), frame, 68)
+    store(scaled32(joint.loadNewtonMetres, micro), frame, 52)
+    store(scaled32(joint.forceNewtons, micro), frame, 56)
+    store(scaled32(joint.slope, slopeScale), frame, 60)
+    store(scaled64(1 - joint.lipschitz, lipschitzScale), frame, 64)
+    store(scaled64(joint.distance, distanceScale), frame, 72)
   }
 
   /// Returns nil when the frame holds a certificate state that does not exist.
@@ -58,12 +59,13 @@ package enum JointFrame {
     joint.demandNewtonMetres = real32(frame, 40, micro)
     joint.torqueNewtonMetres = real32(frame, 44, micro)
     joint.currentAmperes = real32(frame, 48, micro)
-    joint.forceNewtons = real32(frame, 52, micro)
-    joint.slope = real32(frame, 56, slopeScale)
-    let complement = load(Int64.self, frame, 60)
+    joint.loadNewtonMetres = real32(frame, 52, micro)
+    joint.forceNewtons = real32(frame, 56, micro)
+    joint.slope = real32(frame, 60, slopeScale)
+    let complement = load(Int64.self, frame, 64)
     joint.lipschitz =
       complement == noValue64 ? .nan : Double(lipschitzOne - clamped(complement)) / lipschitzScale
-    let distance = load(Int64.self, frame, 68)
+    let distance = load(Int64.self, frame, 72)
     joint.distance = distance == noValue64 ? .nan : Double(distance) / distanceScale
     return joint
   }

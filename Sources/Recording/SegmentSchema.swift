@@ -3,7 +3,7 @@ import HandModel
 /// The SQL of a segment file. docs/recording.md describes it for readers.
 enum SegmentSchema {
   /// Raised whenever a reader of the older schema would misread a file.
-  static let version: Int64 = 3
+  static let version: Int64 = 4
   /// `PRAGMA application_id`: "MHRC", so that `file` and readers tell a segment from any other database.
   static let applicationID: Int64 = 0x4D48_5243
 

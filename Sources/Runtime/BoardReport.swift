@@ -26,6 +26,8 @@ package struct BoardReport: Codable, Sendable {
     package var lipschitz: Double
     package var lipschitzSaturated: Double
     package var ratePerSecond: Double
+    /// Ticks from one decision of the law to the next; L, delay and dt are those of a decision.
+    package var holdTicks: Int
     package var delayTicks: Int
     package var minimumDtMilliseconds: Double
     package var maximumDtMilliseconds: Double
@@ -84,7 +86,8 @@ package struct BoardReport: Codable, Sendable {
       var entry = Joint(
         name: joint.calibration.name, finger: joint.coupled?.name, lipschitz: joint.certificate.contraction,
         lipschitzSaturated: joint.certificate.saturatedContraction,
-        ratePerSecond: joint.certificate.ratePerSecond, delayTicks: joint.model.delayTicks,
+        ratePerSecond: joint.certificate.ratePerSecond, holdTicks: joint.holdTicks,
+        delayTicks: joint.model.delayTicks,
         minimumDtMilliseconds: joint.certificate.minimumDt * 1000,
         maximumDtMilliseconds: joint.certificate.maximumDt * 1000,
         outputLatencyMicroseconds: joint.outputLatency * Double(plan.periodNanoseconds) / 1000)

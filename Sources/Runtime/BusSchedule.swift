@@ -113,6 +113,14 @@ package struct BusPlan: Sendable, Equatable {
     }
   }
 
+  /// Ticks from one reading of the joint's current to the next: the round of its bus. 0 = it has no sensor.
+  package func currentReadingTicks(joint: Int) -> Int {
+    for schedule in schedules {
+      for case .current(_, joint) in schedule.slow { return schedule.slow.count }
+    }
+    return 0
+  }
+
   private static func order(_ port: MultiplexerPort?) -> Int {
     port.map { ($0.multiplexer + 1) * 8 + Int($0.channel) } ?? 0
   }

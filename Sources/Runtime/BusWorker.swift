@@ -184,6 +184,15 @@ package final class BusWorker: @unchecked Sendable {
 
   /// The sampling part of one cycle; publishes what it found.
   package func sample() {
+    read()
+    publish()
+  }
+
+  /// Hands what was read to the loop.
+  func publish() { samples.write(current) }
+
+  /// Reads the chips whose turn it is.
+  func read() {
     cycle += 1
     current.busFailed = false
     for encoder in encoders where !current.busFailed { read(encoder) }
@@ -193,7 +202,6 @@ package final class BusWorker: @unchecked Sendable {
     // As after a failed reading of its own (`readSlow`): the sensor is not asked on a bus that has failed.
     if current.busFailed { current.inertial = InertialSample() }
     bus.settle()
-    samples.write(current)
   }
 
   private func read(_ encoder: Encoder) {

@@ -41,7 +41,7 @@ package struct CertificateMap: Sendable {
     } catch {
       throw DesignRefusal(joint: joint.name, cause: error)
     }
-    let model = HandDesign.loopModel(joint, board: board, delayTicks: timing.delayTicks)
+    let model = HandDesign.loopModel(joint, board: board, timing: timing)
     let servo = model.stiffness > 0
     self.joint = joint.name
     xKey = x.key(servo: servo)
@@ -50,8 +50,11 @@ package struct CertificateMap: Sendable {
     self.yMaximum = yMaximum ?? Self.maximum(y, model)
     present = (x.value(model), y.value(model))
     subtitle =
-      "\(board.control.rateHertz) Hz, \(timing.delayTicks) "
-      + (timing.delayTicks == 1 ? "tick" : "ticks") + " of delay; other gains as calibrated"
+      "\(board.control.rateHertz) Hz, "
+      + (timing.holdTicks == 1 ? "" : "a decision every \(timing.holdTicks) ticks, ")
+      + "\(timing.delayTicks) "
+      + (timing.holdTicks > 1 ? "of them" : timing.delayTicks == 1 ? "tick" : "ticks")
+      + " of delay; other gains as calibrated"
     let (width, height) = (self.xMaximum, self.yMaximum)
     regions = Self.fill(progress: { progress("map of \(x.rawValue) and \(y.rawValue): \($0) %") }) {
       row, column in

@@ -133,6 +133,6 @@ package struct CertificateMargin: Codable, Sendable {
     guard board.control.rateHertz > 0,
       let timing = try? OutputTiming(of: joint, calibration, board: board, plan: BusPlan(board))
     else { return nil }
-    return HandDesign.loopModel(calibration, board: board, delayTicks: timing.delayTicks)
+    return HandDesign.loopModel(calibration, board: board, timing: timing)
   }
 }

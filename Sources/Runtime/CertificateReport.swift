@@ -42,13 +42,19 @@ package struct CertificateReport: Codable, Sendable {
     /// The finger whose joints pull at each other, this one among them: `nominal` is then the finger's, and there are
     /// neither margins nor U.
     package var finger: String?
+    /// Ticks from one decision of the law to the next; N and U speak of decisions.
+    package var holdTicks: Int?
     package var delayTicks: Int?
     package var nominal: Nominal?
     package var uncertain: Uncertain?
     package var inertiaShare: Double
     package var dampingShare: Double
-    /// Earliest and latest delay of the output that U covers, in periods.
+    /// Earliest and latest delay of the output that U covers, in decisions.
     package var delayPeriods: [Double]?
+    /// Youngest and oldest age of a sample that U covers, in periods.
+    package var agePeriods: [Double]?
+    /// States of the loop and its observer in U.
+    package var uncertainStates: Int?
     package var margins: [CertificateMargin]
     /// What is closest to losing N; nil when nothing is within a factor of ten.
     package var limit: String?
@@ -75,7 +81,7 @@ package struct CertificateReport: Codable, Sendable {
     rateHertz = board.control.rateHertz
     let plan = BusPlan(board)
     var fingers: [(model: CoupledModel, joint: Joint)] = []
-    var known: [(model: LoopModel, uncertainty: Uncertainty, joint: Joint)] = []
+    var known: [(model: LoopModel, observer: LoopObserver, uncertainty: Uncertainty, joint: Joint)] = []
     joints = calibration.joints.enumerated().map { index, joint in
       let number = "joint \(index + 1) of \(calibration.joints.count), \(joint.name)"
       var entry = Joint(
@@ -84,7 +90,8 @@ package struct CertificateReport: Codable, Sendable {
       if let coupling = calibration.couplings.first(where: { $0.joints.contains(index) }) {
         let model: CoupledModel
         do throws(DesignRefusal) {
-          model = try HandDesign.coupledModel(coupling, board: board, calibration: calibration, plan: plan)
+          (model, _) = try HandDesign.coupledModel(
+            coupling, board: board, calibration: calibration, plan: plan)
         } catch {
           entry.refusal = error.description
           return entry
@@ -102,6 +109,7 @@ package struct CertificateReport: Codable, Sendable {
           fingers.append((model, entry))
         }
         entry.finger = coupling.finger
+        entry.holdTicks = 1
         entry.delayTicks = coupling.joints.firstIndex(of: index).map { model.joints[$0].delayTicks }
         return entry
       }
@@ -112,14 +120,21 @@ package struct CertificateReport: Codable, Sendable {
         entry.refusal = DesignRefusal(joint: joint.name, cause: error).description
         return entry
       }
-      let model = HandDesign.loopModel(joint, board: board, delayTicks: timing.delayTicks)
-      let uncertainty = HandDesign.uncertainty(joint, timing)
-      if var same = known.first(where: { $0.model == model && $0.uncertainty == uncertainty })?.joint {
+      let model = HandDesign.loopModel(joint, board: board, timing: timing)
+      let uncertainty = HandDesign.uncertainty(index, joint, timing, board: board, plan: plan)
+      let gains = HandDesign.observerGains(joint, model, timing)
+      let observer = HandDesign.loopObserver(gains, timing)
+      if var same = known.first(where: {
+        $0.model == model && $0.observer == observer && $0.uncertainty == uncertainty
+      })?.joint {
         same.name = joint.name
         return same
       }
+      entry.holdTicks = timing.holdTicks
       entry.delayTicks = model.delayTicks
       entry.delayPeriods = [uncertainty.delayPeriods.lowerBound, uncertainty.delayPeriods.upperBound]
+      entry.agePeriods = [uncertainty.agePeriods.lowerBound, uncertainty.agePeriods.upperBound]
+      entry.uncertainStates = model.stateCount + observer.stateCount
       progress("\(number): certificate N")
       do throws(CertificateRefusal) {
         let certificate = try certify(model)
@@ -137,12 +152,13 @@ package struct CertificateReport: Codable, Sendable {
       if entry.nominal != nil {
         progress("\(number): certificate U")
         do throws(UncertaintyRefusal) {
-          entry.uncertain = Uncertain(try certify(model, under: uncertainty))
+          guard timing.holdTicks == 1 else { throw .severalSamples }
+          entry.uncertain = Uncertain(try certify(model, observer, under: uncertainty))
         } catch {
           entry.uncertainRefusal = Self.text(error)
         }
       }
-      known.append((model, uncertainty, entry))
+      known.append((model, observer, uncertainty, entry))
       return entry
     }
   }
@@ -166,11 +182,15 @@ package struct CertificateReport: Codable, Sendable {
   static func text(_ refusal: UncertaintyRefusal) -> String {
     switch refusal {
     case .invalidModel(let field): "\(field) of its model is not finite or out of range"
+    case .severalSamples:
+      "its law decides once in several ticks, each with a sample of its own, which U does not model"
     case .invalidUncertainty:
       "a share of its uncertainty is out of range, or its output may act beyond its delay"
-    case .unstableCorner(let radius, let inverse, let damping, let dt, let delay):
+    case .invalidObserver: "its observer's gains are not finite, or its latency is beyond its delay"
+    case .unstableCorner(let radius, let inverse, let damping, let dt, let delay, let age):
       "unstable (spectral radius \(digits(radius, 6))) at inertia \(digits(1 / inverse, 4)), damping "
-        + "\(digits(damping, 4)), dt \(digits(dt * 1000, 4)) ms, delay \(digits(delay, 3)) ticks: measure the joint "
+        + "\(digits(damping, 4)), dt \(digits(dt * 1000, 4)) ms, delay \(digits(delay, 3)) ticks, "
+        + "sample age \(digits(age, 3)) ticks: measure the joint "
         + "closer and lower its shares, lower km, or raise kd or rate_hz"
     case .searchFailed(let contraction):
       "each corner is stable, but no common norm was found (best L \(digits(contraction, 9))): measure the joint "
@@ -246,13 +266,18 @@ package struct CertificateReport: Codable, Sendable {
         "  one block, finger \(finger): N is of all its joints together; U and margins are of single joints only"
       ]
     }
+    if let hold = joint.holdTicks, hold > 1 {
+      lines.append(
+        "  the law decides every \(hold) ticks, once a frame: L, dt and delays below are those of a decision")
+    }
     if let refusal = joint.uncertainRefusal { lines.append("  no U: \(refusal)") }
-    if let delays = joint.delayPeriods {
+    if let delays = joint.delayPeriods, let ages = joint.agePeriods {
       lines.append(
         String(
-          format: "  U covers inertia ±%.0f %%, damping ±%.0f %%, dt ±%.0f %%, delay %.2f to %.2f ticks",
+          format:
+            "  U covers inertia ±%.0f %%, damping ±%.0f %%, dt ±%.0f %%, delay %.2f to %.2f ticks, sample age %.2f to %.2f",
           joint.inertiaShare * 100, joint.dampingShare * 100, HandDesign.uncertainDtShare * 100, delays[0],
-          delays[1]))
+          delays[1], ages[0], ages[1]))
     }
     lines.append("  N holds, one number moved at a time:")
     for margin in joint.margins {

@@ -47,7 +47,7 @@ package final class CommandPort: Sendable {
   }
 
   /// Hands a command to the loop without waiting: for a caller that runs the loop itself.
-  func post(_ command: TickCommand) {
+  package func post(_ command: TickCommand) {
     switch command.kind {
     case .stop: stop.bitwiseOr(1 << command.source.rawValue, ordering: .releasing)
     case .stream: streams.write(command)

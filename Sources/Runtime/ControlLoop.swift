@@ -31,7 +31,7 @@ package final class ControlLoop {
   private var checkpointStep = 0
   /// The tick that follows the state of a begun checkpoint.
   private var checkpointSequence: UInt64 = 0
-  private let wallOffset: Int64
+  private var wallOffset: Int64
   private var outputsEnabled = false
 
   init(
@@ -92,6 +92,9 @@ package final class ControlLoop {
     wakeUps.record(now &- deadline)
     computes.record(compute)
   }
+
+  /// The wall clock is set while the loop runs: it decides nothing. Virtual time only.
+  func stepWallClock(byNanoseconds step: Int64) { wallOffset &+= step }
 
   private func gatherSamples() {
     inputs.pointee.failedBusJoints = 0

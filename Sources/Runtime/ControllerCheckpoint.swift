@@ -18,6 +18,8 @@ private struct CheckpointHead: BitwiseCopyable {
   var mode = ControlMode.idle
   var fault = FaultCode.none
   var faultJoint: UInt8 = 255
+  var reaction = FaultReaction.limp
+  var brakeEnd: Int64 = 0
   var isStreaming = false
   var handledCommand: UInt32 = 0
   var freshTicks = 0
@@ -61,6 +63,8 @@ extension HandController {
     head.mode = mode
     head.fault = fault
     head.faultJoint = faultJoint
+    head.reaction = reaction
+    head.brakeEnd = brakeEnd
     head.isStreaming = isStreaming
     head.handledCommand = handledCommand
     head.freshTicks = freshTicks
@@ -117,6 +121,8 @@ extension HandController {
     mode = head.mode
     fault = head.fault
     faultJoint = head.faultJoint
+    reaction = head.reaction
+    brakeEnd = head.brakeEnd
     isStreaming = head.isStreaming
     handledCommand = head.handledCommand
     freshTicks = head.freshTicks

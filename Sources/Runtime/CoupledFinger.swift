@@ -8,8 +8,8 @@ package struct CoupledFinger: Sendable {
   package let joints: [Int]
   package let model: CoupledModel
   package let certificate: CoupledCertificate
-  /// ν² of V: below it the observers' own errors could make the whole distance.
-  let noiseFloorSquared: Double
+  /// Root mean square of V that the observers' corrections alone make.
+  let noiseDistance: Double
 
   init(
     _ coupling: FingerCoupling, model: CoupledModel, certificate: CoupledCertificate,
@@ -19,16 +19,7 @@ package struct CoupledFinger: Sendable {
     joints = coupling.joints
     self.model = model
     self.certificate = certificate
-    var bound = 0.0
-    for (offset, gains) in zip(model.offsets, observerGains) {
-      for (state, deviation) in [(0, gains.positionDeviation), (1, gains.velocityDeviation)] {
-        var x = [Double](repeating: 0, count: certificate.stateCount)
-        x[offset + state] = deviation
-        // As for a joint alone: the sum of the norms bounds the norm of the sum.
-        bound += certificate.distanceSquared(x).squareRoot()
-      }
-    }
-    noiseFloorSquared = noiseFloorDeviations * noiseFloorDeviations * bound * bound
+    noiseDistance = model.noiseDistance(certificate, observerGains)
   }
 }
 
@@ -63,6 +54,8 @@ struct CoupledFingers: BitwiseCopyable {
     var slope = 1.0
     /// Whether any joint of the finger is where the model does not hold.
     var isOutside = false
+    /// Whether the load of any joint of the finger has changed since its window of the decay test began.
+    var hasLoadStepped = false
   }
 
   private let count: Int
@@ -130,14 +123,17 @@ struct CoupledFingers: BitwiseCopyable {
 
   /// Before the law decides: memories, nominal models and set-points of the fingers over the interval that has passed,
   /// and what follows from all of a finger's joints together.
+  /// - Parameter checks: whether distance and certificate are looked at.
   @_noLocks
   func advance(
-    _ joints: UnsafeMutablePointer<JointState>, dt: Double, _ records: UnsafePointer<JointRecord>
+    _ joints: UnsafeMutablePointer<JointState>, dt: Double, _ records: UnsafePointer<JointRecord>,
+    checks: Bool
   ) {
     for index in 0..<count {
       let finger = fingers + index
       if (joints + finger.pointee.first).pointee.hasDecided { move(finger, joints, dt: dt) }
-      measure(finger, joints, records)
+      feedForward(finger, joints)
+      if checks { measure(finger, joints, records) }
     }
   }
 
@@ -153,12 +149,31 @@ struct CoupledFingers: BitwiseCopyable {
       a.pointee.nominal.position, b.pointee.nominal.position, hasThird ? c.pointee.nominal.position : 0)
     var w = CoupledPlant.Triple(
       a.pointee.nominal.velocity, b.pointee.nominal.velocity, hasThird ? c.pointee.nominal.velocity : 0)
-    let u = CoupledPlant.Triple(
-      a.pointee.nominal.acting, b.pointee.nominal.acting, hasThird ? c.pointee.nominal.acting : 0)
+    let u = CoupledPlant.Triple(Self.input(a), Self.input(b), hasThird ? Self.input(c) : 0)
     finger.pointee.plant.advance(positions: &q, velocities: &w, inputs: u, dt: dt)
     a.pointee.advanceLaw(position: q.a, velocity: w.a, dt: dt)
     b.pointee.advanceLaw(position: q.b, velocity: w.b, dt: dt)
     if hasThird { c.pointee.advanceLaw(position: q.c, velocity: w.c, dt: dt) }
+  }
+
+  /// What acts on a nominal joint: its torque, and the load that the real one was found to bear.
+  @_noLocks
+  private static func input(_ joint: UnsafePointer<JointState>) -> Double {
+    joint.pointee.nominal.acting + joint.pointee.actingLoad
+  }
+
+  @_noLocks
+  private func feedForward(
+    _ finger: UnsafeMutablePointer<Finger>, _ joints: UnsafeMutablePointer<JointState>
+  ) {
+    let (first, second, third) = (finger.pointee.first, finger.pointee.second, finger.pointee.third)
+    let torques = finger.pointee.plant.torques(
+      at: CoupledPlant.Triple(
+        (joints + first).pointee.trajectory.position, (joints + second).pointee.trajectory.position,
+        finger.pointee.count > 2 ? (joints + third).pointee.trajectory.position : 0))
+    (shares + first).pointee.feedForward = torques.a
+    (shares + second).pointee.feedForward = torques.b
+    if finger.pointee.count > 2 { (shares + third).pointee.feedForward = torques.c }
   }
 
   @_noLocks
@@ -171,6 +186,7 @@ struct CoupledFingers: BitwiseCopyable {
     var next = 0
     var slope = 1.0
     var isOutside = false
+    var hasLoadStepped = false
     for member in 0..<count {
       let j = finger.pointee.joint(member)
       let joint = joints + j
@@ -189,8 +205,14 @@ struct CoupledFingers: BitwiseCopyable {
       if position < joint.pointee.constants.lower - endStopMargin
         || position > joint.pointee.constants.upper + endStopMargin
         || (records + j).pointee.flags & JointFlags.stale != 0
+        || joint.pointee.held.flags & JointFlags.rateLimited != 0
       {
         isOutside = true
+      }
+      if joint.pointee.monitor.hasStepped(
+        load: joint.pointee.observer.load, limits: joint.pointee.constants.monitor)
+      {
+        hasLoadStepped = true
       }
     }
     let n = finger.pointee.stateCount
@@ -201,19 +223,12 @@ struct CoupledFingers: BitwiseCopyable {
       for k in 0..<n { sum += row[k] * x[k] }
       squared += x[i] * sum
     }
-    let first = joints + finger.pointee.first
-    let second = joints + finger.pointee.second
-    let third = joints + finger.pointee.third
-    let torques = finger.pointee.plant.torques(
-      at: CoupledPlant.Triple(
-        first.pointee.trajectory.position, second.pointee.trajectory.position,
-        count > 2 ? third.pointee.trajectory.position : 0))
     for member in 0..<count {
       let share = shares + finger.pointee.joint(member)
-      share.pointee.feedForward = member == 0 ? torques.a : (member == 1 ? torques.b : torques.c)
       share.pointee.distance = root(squared)
       share.pointee.slope = slope
       share.pointee.isOutside = isOutside
+      share.pointee.hasLoadStepped = hasLoadStepped
     }
   }
 }
@@ -226,6 +241,6 @@ extension JointState {
     let kernel = kernel
     memory = law.nextMemory(memory, error: error, demand: demand, applied: torque, kernel: kernel)
     nominal.advance(law: law, kernel: kernel, position: position, velocity: velocity)
-    trajectory.advance(dt: dt)
+    moveSetPoint(dt: dt)
   }
 }

@@ -64,7 +64,7 @@ package struct GainAdvice: Codable, Sendable {
     } catch {
       throw .design(DesignRefusal(joint: joint.name, cause: error))
     }
-    var model = HandDesign.loopModel(joint, board: board, delayTicks: timing.delayTicks)
+    var model = HandDesign.loopModel(joint, board: board, timing: timing)
     let servo = model.stiffness > 0
     guard stiffness > model.stiffness else { throw .tooSoft(joint: joint.name, stiffness: stiffness) }
     model.kp = Self.printed(stiffness - model.stiffness)

@@ -45,6 +45,9 @@ package enum GuardLimits {
   /// From this far beyond its range on a joint leans on its end stop, which the certificate's model does not
   /// have: 1°, more than the noise about a set-point at the very end of the range.
   package static let endStopMarginRadians = 0.0175
+  /// So long a joint may lean there without a certificate: a finger that rests against its stop when it is armed is
+  /// back within its range long before. It has its own budget, as nothing is wrong with the ticks.
+  package static let endStopSeconds = 0.25
   /// The estimate may pass the set-point's speed limit by this factor in overshoot.
   package static let velocityFactor = 1.5
   /// Rejected samples in a row that make a sensor implausible.
@@ -57,8 +60,39 @@ package enum GuardLimits {
   package static let selfTestNanoseconds: Int64 = 1_000_000_000
   /// L may pass 1 by rounding only (docs/control.md).
   package static let lipschitzTolerance = 1e-9
+  /// A tick this long after the one before ends no interval that a model could be taken over: as long as the oldest
+  /// sample that a board may allow, when the machine was suspended rather than late.
+  package static let longestStallSeconds = 1.0
   /// From this slope down a joint counts as saturated.
   package static let certifiedSlope = 0.2
+
+  // The tests that see what the model cannot (docs/control.md, docs/faults.md).
+
+  /// Innovations beyond this many σ are no noise, nor soft contact at the speed of a grasp.
+  static let innovationDeviations = 6.0
+  /// Samples in a row with such an innovation.
+  static let innovationTicks = 5
+  /// What blocks a joint can push back as hard as the drive pushes; beyond that by half it is not the drive's doing.
+  static let loadFactor = 1.5
+  /// An impact is over by then.
+  static let loadSeconds = 0.02
+  /// The CUSUM's allowance and trip level in σ: a false alarm in 1.7·10¹² independent readings (Siegmund).
+  static let currentDrift = 0.5
+  static let currentThreshold = 27.0
+  /// Expected currents this many σ off their mean are a change.
+  static let currentStepDeviations = 3.0
+  /// Rounds of readings over which an expected current may still be what a reading saw.
+  static let envelopeRounds = 1.0
+  /// Share of the tracking limit that the set-point may go while the encoder's word stays. Where the current tells a
+  /// stuck encoder from a joint that is blocked, a firm grasp is let press further.
+  static let stuckShare = 0.25
+  static let blockedShare = 0.75
+  /// Noise floors that V may have after a window beyond what contraction leaves.
+  static let decayFloors = 4.0
+  /// A change of the estimated load by this many σ is one.
+  static let loadStepDeviations = 6.0
+  /// A shorted motor of a finger stops within tens of milliseconds.
+  static let brakeNanoseconds: Int64 = 200_000_000
 }
 
 /// The controller of one hand: a pure step from inputs to outputs, run once a tick.
@@ -88,6 +122,9 @@ package struct HandController: ~Copyable {
   var mode = ControlMode.idle
   var fault = FaultCode.none
   var faultJoint: UInt8 = 255
+  /// What is being done about the latched fault; `limp` otherwise.
+  var reaction = FaultReaction.limp
+  var brakeEnd: Int64 = 0
   var sequence: UInt64 = 0
   var lastNow: Int64 = 0
   var startNanoseconds: Int64 = 0
@@ -100,8 +137,13 @@ package struct HandController: ~Copyable {
   /// What the last command came to, for its sender.
   package private(set) var lastResult = CommandResult.executed
 
+  /// Whether the certificate and the tests beside it look at the tick; only a bench, which measures what they cost,
+  /// leaves them out.
+  private let checks: Bool
+
   /// - Parameter parameters: one a joint, in the board's order, 1...`maximumJoints`.
-  package init(settings: ControlSettings, parameters: [JointParameters]) {
+  package init(settings: ControlSettings, parameters: [JointParameters], checks: Bool = true) {
+    self.checks = checks
     precondition((1...maximumJoints).contains(parameters.count), "a hand has 1...\(maximumJoints) joints")
     guard let jointRecordsOffset = MemoryLayout<TickRecord>.offset(of: \.joints),
       let encodersOffset = MemoryLayout<TickInputs>.offset(of: \.encoders)
@@ -149,10 +191,12 @@ package struct HandController: ~Copyable {
   ) {
     let now = inputs.pointee.nowNanoseconds
     let dtNanoseconds: Int64
+    var clockAdvanced = true
     if sequence == 0 {
       startNanoseconds = now
       dtNanoseconds = periodNanoseconds
     } else {
+      clockAdvanced = now > lastNow
       dtNanoseconds = max(now &- lastNow, 1)
     }
     lastNow = now
@@ -173,6 +217,8 @@ package struct HandController: ~Copyable {
 
     let unready = estimate(inputs, dt: dt, record)
     advanceStartUp(unready: unready, now: now)
+    let isJump = !clockAdvanced || dt >= GuardLimits.longestStallSeconds
+    if isJump && drives { latch(.clockJump, 255) }
     watchInputs(inputs, unready: unready, now: now)
     obey(inputs, unready: unready, now: now, record)
     if inputs.pointee.isLast { retire() }
@@ -236,18 +282,25 @@ package struct HandController: ~Copyable {
       joint.pointee.kernel =
         constants.kernelOf == j
         ? MemoryKernel(lambda: constants.lambda, dt: dt) : (joints + constants.kernelOf).pointee.kernel
+      joint.pointee.pass(dt: dt, skippedDeadlines: inputs.pointee.skippedDeadlines)
       // The plant still felt what earlier ticks decided for the output's latency.
       let applied = joint.pointee.actingInput()
       var load =
         constants.gravity * sine(joint.pointee.observer.position)
         + constants.coulomb * JointState.smoothSign(joint.pointee.observer.velocity)
       if constants.isCoupled { load += fingers.share(j).pointee.pull }
-      joint.pointee.observer.predict(torque: applied - load, hold: hold)
+      joint.pointee.actingLoad = joint.pointee.observer.load
+      if dt < GuardLimits.longestStallSeconds {
+        joint.pointee.observer.predict(torque: applied - load, hold: hold)
+      } else {
+        joint.pointee.restObserver(at: joint.pointee.lastSampleRadians)
+      }
 
       var flags: UInt8 = 0
       var measured = joint.pointee.lastSampleRadians
       if sample.isValid && sample.number != joint.pointee.lastSampleNumber {
         joint.pointee.lastSampleNumber = sample.number
+        joint.pointee.lastCounts = sample.counts
         flags |= JointFlags.sampled
         measured = joint.pointee.radians(counts: sample.counts)
         if !joint.pointee.hasPosition {
@@ -257,16 +310,26 @@ package struct HandController: ~Copyable {
           flags |= JointFlags.fresh
         } else {
           let gap = Double(sampleTime &- joint.pointee.lastSampleTime) * 1e-9
-          let largest =
-            constants.velocityLimit * GuardLimits.velocityFactor * max(gap, 0) + constants.jumpAllowance
-          if (measured - joint.pointee.lastSampleRadians).magnitude <= largest {
+          let largest = constants.velocityLimit * GuardLimits.velocityFactor * gap + constants.jumpAllowance
+          if gap <= 0 {
+            // Older than what is known already: it says nothing, and its age tells of staleness.
+            measured = joint.pointee.lastSampleRadians
+          } else if (measured - joint.pointee.lastSampleRadians).magnitude <= largest {
             joint.pointee.observer.correct(measured: measured, age: Double(age) * 1e-9)
+            // An estimate half a turn off, as after many late ticks in a row, is none: with their dt its gains diverge.
+            // Written so that NaN is one too.
+            if !(joint.pointee.observer.innovation.magnitude < .pi) {
+              joint.pointee.restObserver(at: measured)
+            }
+            // The model knows no stop, and says so: what a joint does there is no sensor's fault.
+            let innovation = isAtEndStop(joint) ? 0 : joint.pointee.observer.innovation
+            joint.pointee.monitor.take(innovation: innovation, limits: joint.pointee.constants.monitor)
             accept(joint, measured, sampleTime)
             flags |= JointFlags.fresh
           } else {
             joint.pointee.rejectedSamples += 1
             if joint.pointee.rejectedSamples >= GuardLimits.rejectedSamples {
-              if state.outputsLive { latch(.implausibleSensor, j) }
+              if drives { latch(.implausibleSensor, j) }
               // Not driven: the hand may be moved by hand faster than it could move itself.
               joint.pointee.restObserver(at: measured)
               accept(joint, measured, sampleTime)
@@ -287,6 +350,7 @@ package struct HandController: ~Copyable {
       out.pointee.velocityRadiansPerSecond = joint.pointee.observer.velocity
       out.pointee.innovationRadians =
         flags & JointFlags.fresh != 0 ? joint.pointee.observer.innovation : 0
+      out.pointee.loadNewtonMetres = joint.pointee.observer.load
       out.pointee.currentAmperes = inputs.pointee.currentsAmperes[j]
       out.pointee.forceNewtons = inputs.pointee.forcesNewtons[j]
     }
@@ -314,11 +378,17 @@ package struct HandController: ~Copyable {
     }
   }
 
-  /// Latches a fault or an e-stop; the first cause stays, but an e-stop overrides a fault.
+  /// Whether the law drives the joints: armed, tracking, or holding after a fault that says so.
+  private var drives: Bool {
+    @_noLocks get { state.outputsLive || reaction == .hold }
+  }
+
+  /// Latches a fault or an e-stop; the first cause stays, but an e-stop overrides a fault, and what goes wrong
+  /// while a fault's reaction is to hold takes its place.
   @_noLocks
   private mutating func latch(_ code: FaultCode, _ joint: Int) {
     let isStop = code == .eStopLine || code == .eStopSocket || code == .eStopRemote
-    if state == .eStop || (state == .fault && !isStop) {
+    if state == .eStop || (state == .fault && !isStop && !(reaction == .hold)) {
       // A local stop is the stronger one: a remote reset must not clear what it holds.
       let isLocalOverRemote = code == .eStopSocket && fault == .eStopRemote
       if state == .eStop && (code == .eStopLine || isLocalOverRemote) { fault = code }
@@ -327,12 +397,35 @@ package struct HandController: ~Copyable {
     state = isStop ? .eStop : .fault
     fault = code
     faultJoint = UInt8(truncatingIfNeeded: min(joint, 255))
-    letGo()
+    reaction = code.reaction
+    switch reaction {
+    case .limp: letGo()
+    case .hold: stopMoving()
+    case .brake:
+      letGo()
+      reaction = .brake
+      brakeEnd = lastNow &+ GuardLimits.brakeNanoseconds
+    }
+  }
+
+  /// Brings every set-point to rest, as quickly as its limits allow, where it then stays.
+  @_noLocks
+  private mutating func stopMoving() {
+    if mode == .nullG { engage() }
+    mode = .stationKeep
+    isStreaming = false
+    for j in 0..<jointCount {
+      let constants = (joints + j).pointee.constants
+      (joints + j).pointee.trajectory.stop(
+        within: constants.lower, constants.upper, maximumVelocity: constants.velocityLimit,
+        maximumAcceleration: constants.accelerationLimit)
+    }
   }
 
   @_noLocks
   private mutating func letGo() {
     mode = .idle
+    reaction = .limp
     isStreaming = false
     for j in 0..<jointCount { (joints + j).pointee.release() }
   }
@@ -340,8 +433,7 @@ package struct HandController: ~Copyable {
   /// A hand whose loop ends is no longer driven; what it latched stays to be seen.
   @_noLocks
   private mutating func retire() {
-    guard state.outputsLive else { return }
-    state = .idle
+    if state.outputsLive { state = .idle }
     letGo()
   }
 
@@ -352,7 +444,11 @@ package struct HandController: ~Copyable {
     if inputs.pointee.stopRequested {
       latch(inputs.pointee.stopSource == .mqtt ? .eStopRemote : .eStopSocket, 255)
     }
-    guard state.outputsLive else { return }
+    // Also when the clock went back: braking has an end, whatever time it is.
+    if reaction == .brake && (now >= brakeEnd || brakeEnd &- now > GuardLimits.brakeNanoseconds) {
+      reaction = .limp
+    }
+    guard drives else { return }
     if unready != 0 {
       let failedBus = unready & inputs.pointee.failedBusJoints
       if failedBus != 0 {
@@ -388,6 +484,34 @@ package struct HandController: ~Copyable {
     joint.pointee.overCurrentTicks =
       amperes.magnitude > constants.currentLimit ? joint.pointee.overCurrentTicks + 1 : 0
     if joint.pointee.overCurrentTicks > GuardLimits.overCurrentTicks { latch(.currentLimit, j) }
+    if checks { watchModel(joint: j, amperes: amperes) }
+  }
+
+  /// The tests beside the certificate, which see what its model cannot.
+  @_noLocks
+  private mutating func watchModel(joint j: Int, amperes: Double) {
+    let joint = joints + j
+    let limits = joint.pointee.constants.monitor
+    if joint.pointee.monitor.innovationTicks >= GuardLimits.innovationTicks { latch(.innovation, j) }
+    joint.pointee.monitor.take(load: joint.pointee.observer.load, limits: limits)
+    if joint.pointee.monitor.loadTicks > limits.loadTicks { latch(.externalTorque, j) }
+    joint.pointee.monitor.take(amperes: amperes, limits: limits)
+    if joint.pointee.monitor.currentSum > limits.currentThreshold { latch(.currentMismatch, j) }
+    if joint.pointee.monitor.heat > limits.continuousSquared { latch(.overload, j) }
+    if mode == .nullG { return }
+    let stuck = joint.pointee.monitor.isStuck(
+      counts: joint.pointee.lastCounts, turn: joint.pointee.constants.countsPerTurn,
+      setpoint: joint.pointee.trajectory.position, limits: limits)
+    if stuck { latch(.stuckSensor, j) }
+  }
+
+  /// Whether the joint is where its end stop may be.
+  @_noLocks
+  private func isAtEndStop(_ joint: UnsafePointer<JointState>) -> Bool {
+    let position = joint.pointee.observer.position
+    let margin = GuardLimits.endStopMarginRadians
+    return position < joint.pointee.constants.lower - margin
+      || position > joint.pointee.constants.upper + margin
   }
 
   @_noLocks
@@ -434,8 +558,8 @@ package struct HandController: ~Copyable {
     case .arm: return arm(inputs, into: .stationKeep, unready: unready)
     case .nullG: return arm(inputs, into: .nullG, unready: unready)
     case .disarm:
-      guard state.outputsLive else { return state == .idle ? .executed : .notArmed }
-      state = .idle
+      guard drives else { return state == .idle ? .executed : .notArmed }
+      if state.outputsLive { state = .idle }
       letGo()
       return .executed
     case .reset:
@@ -478,7 +602,11 @@ package struct HandController: ~Copyable {
   @_noLocks
   private mutating func engage() {
     for j in 0..<jointCount {
-      (joints + j).pointee.engage()
+      let joint = joints + j
+      joint.pointee.engage()
+      joint.pointee.overCurrentTicks = 0
+      joint.pointee.monitor.engage(
+        counts: joint.pointee.lastCounts, setpoint: joint.pointee.trajectory.position)
       (windows + j).pointee.reset()
     }
   }
@@ -492,13 +620,14 @@ package struct HandController: ~Copyable {
     }
     guard
       (unready | inputs.pointee.unhealthyJoints) == 0 && !inputs.pointee.actuatorFailed
-        && inputs.pointee.failedActuatorJoints == 0
+        && inputs.pointee.failedActuatorJoints == 0 && !inputs.pointee.stopRequested
     else {
       return .causePresent
     }
     state = .idle
     fault = .none
     faultJoint = 255
+    letGo()
     return .executed
   }
 
@@ -512,6 +641,8 @@ package struct HandController: ~Copyable {
     for j in 0..<jointCount where mask & (1 << UInt16(truncatingIfNeeded: j)) != 0 {
       let joint = joints + j
       let asked = stream ? inputs.pointee.stream.targets[j] : inputs.pointee.command.targets[j]
+      // Whoever reads commands refuses such a number; a motor must not depend on that.
+      guard asked.isFinite else { return latch(.nonFinite, j) }
       let target = min(max(asked, joint.pointee.constants.lower), joint.pointee.constants.upper)
       // A repeated target keeps its trajectory: planning again each time would never arrive.
       if stream && target == joint.pointee.trajectory.target { continue }
@@ -529,16 +660,19 @@ package struct HandController: ~Copyable {
     _ inputs: UnsafePointer<TickInputs>, dt: Double, _ record: UnsafeMutablePointer<TickRecord>,
     _ actuators: UnsafeMutablePointer<ActuatorCommand>
   ) {
-    let live = state.outputsLive
+    let live = drives
     var worst = WorstJoint()
+    var undecayed = 255
     var psi = 0.0
     var gamma = 0.0
-    if live && !(mode == .nullG) { fingers.advance(joints, dt: dt, jointRecords(record)) }
+    if live && !(mode == .nullG) { fingers.advance(joints, dt: dt, jointRecords(record), checks: checks) }
     for j in 0..<jointCount {
       let joint = joints + j
-      joint.pointee.ageInputs()
+      if joint.pointee.isDecisionTick { joint.pointee.ageInputs() }
       actuators.pointee.duty[j] = 0
       actuators.pointee.pulseNanoseconds[j] = 0
+      joint.pointee.monitor.warm(
+        amperes: inputs.pointee.currentsAmperes[j], dt: dt, limits: joint.pointee.constants.monitor)
       guard live else {
         joint.pointee.restInputs()
         idle(j, jointRecords(record) + j)
@@ -547,17 +681,21 @@ package struct HandController: ~Copyable {
       if mode == .nullG {
         float(j, jointRecords(record) + j)
       } else {
-        drive(j, dt: dt, jointRecords(record) + j)
+        drive(j, jointRecords(record) + j)
       }
       if !joint.pointee.constants.isServo {
-        actuators.pointee.duty[j] = joint.pointee.duty(
+        let duty = joint.pointee.duty(
           torque: joint.pointee.input, velocity: joint.pointee.observer.velocity)
+        actuators.pointee.duty[j] = duty
+        joint.pointee.monitor.expect(
+          duty: duty, velocity: joint.pointee.observer.velocity, limits: joint.pointee.constants.monitor)
       } else if !(mode == .nullG) {
         actuators.pointee.pulseNanoseconds[j] = joint.pointee.pulseNanoseconds()
       }
       worst.take(
         joint: j, jointRecords(record) + j, logarithm: joint.pointee.logarithm,
-        windowSum: (windows + j).pointee.sum)
+        interval: joint.pointee.endedInterval, windowSum: (windows + j).pointee.sum)
+      if checks && hasNotDecayed(j, jointRecords(record) + j) && undecayed == 255 { undecayed = j }
       psi += joint.pointee.constants.km * joint.pointee.memory
       gamma += joint.pointee.error
     }
@@ -568,13 +706,13 @@ package struct HandController: ~Copyable {
     record.pointee.certificate = worst.certificate
     record.pointee.lipschitz = worst.lipschitz
     record.pointee.ratePerSecond =
-      worst.lipschitz.isNaN ? .nan : -Double(worst.logarithm) * WindowProduct.unit / dt
+      worst.lipschitz.isNaN ? .nan : -Double(worst.logarithm) * WindowProduct.unit / worst.interval
     record.pointee.windowProduct = .nan
     guard live else { return }
     if !worst.lipschitz.isNaN {
       record.pointee.windowProduct = (windows + worst.windowJoint).pointee.product
     }
-    uncertifiedWindow.push(worst.certificate == .uncertified ? 1 : 0)
+    uncertifiedWindow.push(worst.uncertifiedJoint < 255 ? 1 : 0)
     if worst.lipschitz > 1 + GuardLimits.lipschitzTolerance { latch(.lipschitzViolation, worst.joint) }
     if (windows + worst.windowJoint).pointee.isFull && worst.windowSum >= 0 {
       latch(.windowViolation, worst.windowJoint)
@@ -582,6 +720,21 @@ package struct HandController: ~Copyable {
     if uncertifiedWindow.sum > Int64(settings.uncertifiedBudgetTicks) {
       latch(.uncertifiedBudget, worst.uncertifiedJoint)
     }
+    for j in 0..<jointCount {
+      let joint = joints + j
+      if joint.pointee.endStopTicks > joint.pointee.constants.endStopTicks { latch(.uncertifiedBudget, j) }
+    }
+    if undecayed < 255 { latch(.decay, undecayed) }
+  }
+
+  @_noLocks
+  private func hasNotDecayed(_ j: Int, _ out: UnsafePointer<JointRecord>) -> Bool {
+    // What one joint of a coupled finger bears moves V of them all.
+    let isCertified = out.pointee.lipschitz.isFinite && !fingers.share(j).pointee.hasLoadStepped
+    return (joints + j).pointee.monitor.hasNotDecayed(
+      distance: out.pointee.distance, load: (joints + j).pointee.observer.load, isCertified: isCertified,
+      windowTicks: (windows + j).pointee.ticks, windowSum: (windows + j).pointee.sum,
+      limits: (joints + j).pointee.constants.monitor)
   }
 
   @_noLocks
@@ -618,17 +771,24 @@ package struct HandController: ~Copyable {
   /// The law of one joint (docs/control.md). Memory and nominal model move over the interval that has passed
   /// before this tick decides, so that both see the dt that really happened.
   @_noLocks
-  private func drive(_ j: Int, dt: Double, _ out: UnsafeMutablePointer<JointRecord>) {
+  private func drive(_ j: Int, _ out: UnsafeMutablePointer<JointRecord>) {
     let joint = joints + j
+    guard joint.pointee.isDecisionTick else {
+      if joint.pointee.repeatDecision(out, isAtEndStop: isAtEndStop(joint)) { (windows + j).pointee.push(0) }
+      return
+    }
     let constants = joint.pointee.constants
+    let dt = joint.pointee.held.seconds
     // A coupled finger has moved on as a whole (`CoupledFingers.advance`).
     if joint.pointee.hasDecided && !constants.isCoupled {
+      joint.pointee.spanDecision()
       let kernel = joint.pointee.kernel
       joint.pointee.memory = joint.pointee.law.nextMemory(
         joint.pointee.memory, error: joint.pointee.error, demand: joint.pointee.demand,
         applied: joint.pointee.torque, kernel: kernel)
-      joint.pointee.nominal.advance(law: joint.pointee.law, kernel: kernel, hold: joint.pointee.hold)
-      joint.pointee.trajectory.advance(dt: dt)
+      joint.pointee.nominal.advance(
+        law: joint.pointee.law, kernel: kernel, hold: joint.pointee.hold, load: joint.pointee.actingLoad)
+      joint.pointee.moveSetPoint(dt: dt)
     }
     let setpoint = joint.pointee.trajectory.position
     let setpointVelocity = joint.pointee.trajectory.velocity
@@ -658,13 +818,18 @@ package struct HandController: ~Copyable {
       torque = input - base
       flags |= JointFlags.rateLimited
     }
-    let margin = GuardLimits.endStopMarginRadians
-    if position < constants.lower - margin || position > constants.upper + margin {
+    if isAtEndStop(joint) {
       flags |= JointFlags.endStop
+      joint.pointee.endStopTicks += joint.pointee.constants.holdTicks
+      // What it learned elsewhere must not press it on against the stop.
+      let isBelow = position < constants.lower
+      if isBelow == (joint.pointee.memory < 0) { joint.pointee.memory = 0 }
+    } else {
+      joint.pointee.endStopTicks = 0
     }
     out.pointee.nominalRadians = joint.pointee.nominal.position
     joint.pointee.nominal.decide(
-      setpoint: setpoint, setpointVelocity: setpointVelocity, feedForwardInertia: motion,
+      setpoint: setpoint, setpointVelocity: setpointVelocity, feedForwardInertia: motion, load: load,
       law: joint.pointee.law)
 
     joint.pointee.error = error
@@ -679,10 +844,13 @@ package struct HandController: ~Copyable {
     out.pointee.memoryRadianSeconds = joint.pointee.memory
     out.pointee.demandNewtonMetres = demand
     out.pointee.torqueNewtonMetres = torque
-    out.pointee.distance =
-      constants.isCoupled
-      ? fingers.share(j).pointee.distance : root((certificates + j).pointee.distanceSquared(difference))
-    certify(j, dt: dt, out)
+    if checks {
+      out.pointee.distance =
+        constants.isCoupled
+        ? fingers.share(j).pointee.distance : root((certificates + j).pointee.distanceSquared(difference))
+      certify(j, dt: dt, out)
+    }
+    joint.pointee.keepDecision(out)
     joint.pointee.slope = JointLaw.slope(
       demand: demand - load, applied: torque - load, nominalDemand: joint.pointee.nominal.demand,
       nominalApplied: joint.pointee.nominal.torque)
@@ -709,7 +877,7 @@ package struct HandController: ~Copyable {
       flags & (JointFlags.endStop | JointFlags.rateLimited | JointFlags.stale) != 0
       || (isCoupled && fingers.share(j).pointee.isOutside)
     let certificate: CertificateState
-    if !lookup.valid || outside {
+    if !lookup.valid || outside || joint.pointee.held.wasOutside {
       certificate = .uncertified
     } else if slope < GuardLimits.certifiedSlope {
       certificate = .saturated
@@ -731,10 +899,10 @@ package struct HandController: ~Copyable {
   private func finish(
     _ record: UnsafeMutablePointer<TickRecord>, _ actuators: UnsafeMutablePointer<ActuatorCommand>
   ) {
-    let live = state.outputsLive
+    let live = drives || reaction == .brake
     actuators.pointee.sequence = sequence
     actuators.pointee.enabled = live
-    if !live {
+    if !drives {
       for j in 0..<jointCount {
         actuators.pointee.duty[j] = 0
         actuators.pointee.pulseNanoseconds[j] = 0
@@ -754,23 +922,29 @@ package struct HandController: ~Copyable {
 /// The worst of all joints in a tick, each quantity for itself.
 private struct WorstJoint {
   var certificate = CertificateState.inactive
+  /// Without a certificate although it is away from its end stops.
   var uncertifiedJoint = 255
   var lipschitz = Double.nan
   var logarithm: Int64 = 0
+  /// Length of the interval of that L, s.
+  var interval = 1.0
   var joint = 255
   var windowSum = Int64.min
   var windowJoint = 0
 
   @_noLocks
   mutating func take(
-    joint j: Int, _ record: UnsafePointer<JointRecord>, logarithm: Int64, windowSum: Int64
+    joint j: Int, _ record: UnsafePointer<JointRecord>, logarithm: Int64, interval: Double, windowSum: Int64
   ) {
     if record.pointee.certificate.severity > certificate.severity { certificate = record.pointee.certificate }
-    if record.pointee.certificate == .uncertified { uncertifiedJoint = j }
+    if record.pointee.certificate == .uncertified && record.pointee.flags & JointFlags.endStop == 0 {
+      uncertifiedJoint = j
+    }
     // Written so that the first finite value replaces NaN.
     if record.pointee.lipschitz.isFinite && !(record.pointee.lipschitz <= lipschitz) {
       lipschitz = record.pointee.lipschitz
       self.logarithm = logarithm
+      self.interval = interval
       joint = j
     }
     if windowSum > self.windowSum {

@@ -8,7 +8,7 @@ package struct DesignRefusal: Error, Equatable, CustomStringConvertible {
     case certificate(CertificateRefusal)
     /// No certificate was found for the finger's joints together.
     case coupled(CertificateRefusal)
-    /// The servo is told less often than the law decides: some decisions would never reach it.
+    /// The servo's frames take more than `OutputTiming.maximumHoldTicks` ticks.
     case slowFrame(chip: String, frameHertz: Double, rateHertz: Int)
     /// What a tick decides acts later than any certificate covers.
     case lateOutput(seconds: Double, largestSeconds: Double)
@@ -27,11 +27,12 @@ package struct DesignRefusal: Error, Equatable, CustomStringConvertible {
           + "couplings_N_m_per_rad has more than the finger"
       case .coupled(let refusal): Self.text(refusal) + "; the window is that of each joint alone"
       case .slowFrame(let chip, let frame, let rate):
-        "PWM chip \(chip) sends \(frame) pulses a second, fewer than the \(rate) ticks that command them; "
-          + "raise its frequency_hz if the servo allows, or lower control.rate_hz to at most \(Int(frame))"
+        "PWM chip \(chip) sends \(frame) pulses a second, so that at \(rate) ticks a second the law would decide "
+          + "less often than every \(OutputTiming.maximumHoldTicks) ticks; raise its frequency_hz if the servo "
+          + "allows, or lower control.rate_hz to at most \(Int(frame * Double(OutputTiming.maximumHoldTicks)))"
       case .lateOutput(let seconds, let largest):
         "a command acts \(seconds * 1000) ms after its tick (bus, servo frame and the servo's delay), later "
-          + "than the \(maximumDelayTicks) ticks (\(largest * 1000) ms) that a certificate covers; lower "
+          + "than the \(maximumDelayTicks) decisions (\(largest * 1000) ms) that a certificate covers; lower "
           + "control.rate_hz or raise the chip's frequency_hz"
       }
     let kind = if case .coupled = cause { "finger" } else { "joint" }
@@ -89,7 +90,8 @@ package struct HandDesign: Sendable {
       } catch {
         throw DesignRefusal(joint: joint.name, cause: error)
       }
-      let model = Self.loopModel(joint, board: board, delayTicks: timing.delayTicks)
+      let model = Self.loopModel(joint, board: board, timing: timing)
+      let gains = Self.observerGains(joint, model, timing)
       let finger = fingers.first { $0.joints.contains(index) }
       var certificate = finger?.certificate.table ?? found.first { $0.model == model }?.certificate
       if certificate == nil {
@@ -102,19 +104,17 @@ package struct HandDesign: Sendable {
         }
       }
       guard let certificate else { preconditionFailure("a joint has a certificate or is refused") }
+      // What the model does not explain of an input stands as long as the input, N ticks; the observer takes it as
+      // new in each tick: √N times as much has the same power.
       joints.append(
         JointParameters(
           calibration: joint, model: model, certificate: certificate,
-          uncertainty: Self.uncertainty(joint, timing), observerGains: Self.observerGains(joint, model),
-          outputLatency: timing.meanPeriods, coupled: finger))
+          uncertainty: Self.uncertainty(index, joint, timing, board: board, plan: plan),
+          observerGains: gains, loopObserver: Self.loopObserver(gains, timing),
+          outputLatency: timing.meanTicks, holdTicks: timing.holdTicks,
+          currentReadingTicks: plan.currentReadingTicks(joint: index), coupled: finger))
     }
     self.joints = joints
-  }
-
-  private static func observerGains(_ joint: JointCalibration, _ model: LoopModel) -> Observer.Gains {
-    Observer.design(
-      inertia: model.inertia, damping: model.damping, stiffness: model.stiffness, dt: model.period,
-      measurementDeviation: joint.encoderNoiseRadians, torqueDeviation: joint.drive.inputNoise)
   }
 
   /// Finds and verifies the certificate of every finger whose joints pull at each other; fingers with equal models
@@ -124,7 +124,7 @@ package struct HandDesign: Sendable {
   ) throws(DesignRefusal) -> [CoupledFinger] {
     var found: [CoupledFinger] = []
     for coupling in calibration.couplings {
-      let model = try coupledModel(coupling, board: board, calibration: calibration, plan: plan)
+      let (model, gains) = try coupledModel(coupling, board: board, calibration: calibration, plan: plan)
       let certificate: CoupledCertificate
       if let same = found.first(where: { $0.model == model }) {
         certificate = same.certificate
@@ -135,56 +135,88 @@ package struct HandDesign: Sendable {
           throw DesignRefusal(joint: coupling.finger, cause: .coupled(error))
         }
       }
-      let gains = zip(coupling.joints, model.joints).map { observerGains(calibration.joints[$0], $1) }
       found.append(CoupledFinger(coupling, model: model, certificate: certificate, observerGains: gains))
     }
     return found
   }
 
-  /// The nominal closed loops of a coupled finger.
+  /// The nominal closed loops of a coupled finger, and the gains of its joints' observers.
   static func coupledModel(
     _ coupling: FingerCoupling, board: Board, calibration: Calibration, plan: BusPlan
-  ) throws(DesignRefusal) -> CoupledModel {
+  ) throws(DesignRefusal) -> (model: CoupledModel, gains: [Observer.Gains]) {
     var models: [LoopModel] = []
+    var gains: [Observer.Gains] = []
     for index in coupling.joints {
       let joint = calibration.joints[index]
       do throws(DesignRefusal.Cause) {
         let timing = try OutputTiming(of: index, joint, board: board, plan: plan)
-        models.append(loopModel(joint, board: board, delayTicks: timing.delayTicks))
+        let model = loopModel(joint, board: board, timing: timing)
+        models.append(model)
+        gains.append(observerGains(joint, model, timing))
       } catch {
         throw DesignRefusal(joint: joint.name, cause: error)
       }
     }
-    return CoupledModel(joints: models, stiffness: coupling.stiffness)
+    return (CoupledModel(joints: models, stiffness: coupling.stiffness), gains)
   }
 
-  /// The output may act as early as its timing allows. The range ends at the whole ticks that N assumes too: what
-  /// remains above the latest output is for the age of a sample, where the observer's model makes up for less of
-  /// it than it should.
-  static func uncertainty(_ joint: JointCalibration, _ timing: OutputTiming) -> Uncertainty {
+  /// The output may act as early as its timing allows and as late as the whole ticks that N assumes too, the sample be
+  /// as old as its bus may make it.
+  static func uncertainty(
+    _ index: Int, _ joint: JointCalibration, _ timing: OutputTiming, board: Board, plan: BusPlan
+  ) -> Uncertainty {
     Uncertainty(
       inertiaShare: joint.uncertainty.inertiaShare, dampingShare: joint.uncertainty.dampingShare,
-      dtShare: uncertainDtShare, delayPeriods: timing.earliestPeriods...Double(timing.delayTicks))
+      dtShare: uncertainDtShare, delayPeriods: timing.earliestPeriods...Double(timing.delayTicks),
+      agePeriods: SampleTiming.agePeriods(of: index, board: board, plan: plan))
   }
 
-  /// Finds U for every joint that is not coupled: of a coupled finger N is all there is. Joints with equal models and uncertainties share the search.
+  /// The gains of the joint's observer.
+  static func observerGains(
+    _ joint: JointCalibration, _ model: LoopModel, _ timing: OutputTiming
+  ) -> Observer.Gains {
+    // What is not explained of a held input stands for as many ticks.
+    let hold = Double(timing.holdTicks)
+    return Observer.design(
+      inertia: model.inertia, damping: model.damping, stiffness: model.stiffness, dt: model.period / hold,
+      measurementDeviation: joint.encoderNoiseRadians,
+      torqueDeviation: joint.drive.inputNoise * hold.squareRoot(), loadDeviation: joint.loadNoise)
+  }
+
+  /// The same observer as the certificate under uncertainty models it.
+  static func loopObserver(_ gains: Observer.Gains, _ timing: OutputTiming) -> LoopObserver {
+    LoopObserver(
+      position: gains.position, velocity: gains.velocity, load: gains.load,
+      latencyPeriods: timing.meanTicks / Double(timing.holdTicks))
+  }
+
+  /// Finds U for every joint that is not coupled: of a coupled finger N is all there is. Joints with equal models,
+  /// observers and uncertainties share the search.
   /// - Parameter progress: called before each search with the joint's name.
   package mutating func findUncertain(progress: (String) -> Void = { _ in }) {
     for index in joints.indices where joints[index].uncertain == nil && joints[index].coupled == nil {
       let (model, uncertainty) = (joints[index].model, joints[index].uncertainty)
+      let observer = joints[index].loopObserver
+      guard joints[index].holdTicks == 1 else {
+        joints[index].uncertain = .failure(.severalSamples)
+        continue
+      }
       progress(joints[index].calibration.name)
-      let found = Result { () throws(UncertaintyRefusal) in try certify(model, under: uncertainty) }
+      let found = Result { () throws(UncertaintyRefusal) in try certify(model, observer, under: uncertainty) }
       for other in joints.indices
-      where joints[other].model == model && joints[other].uncertainty == uncertainty {
+      where joints[other].model == model && joints[other].uncertainty == uncertainty
+        && joints[other].loopObserver == observer
+      {
         joints[other].uncertain = found
       }
     }
   }
 
-  /// The nominal closed loop.
-  static func loopModel(_ joint: JointCalibration, board: Board, delayTicks: Int) -> LoopModel {
+  /// The nominal closed loop, from decision to decision.
+  static func loopModel(_ joint: JointCalibration, board: Board, timing: OutputTiming) -> LoopModel {
     let gains = joint.gains
-    let period = Double(board.control.periodNanoseconds) * 1e-9
+    let period = Double(board.control.periodNanoseconds * Int64(timing.holdTicks)) * 1e-9
+    let delayTicks = timing.delayTicks
     switch joint.drive {
     case .motor(let drive):
       return LoopModel(
@@ -212,7 +244,7 @@ package struct HandDesign: Sendable {
         + "\"lipschitzSaturated\":\(certificate.saturatedContraction),"
         + "\"ratePerSecond\":\(certificate.ratePerSecond),"
         + "\"minimumDtSeconds\":\(certificate.minimumDt),\"maximumDtSeconds\":\(certificate.maximumDt),"
-        + "\"delayTicks\":\(joint.model.delayTicks),"
+        + "\"holdTicks\":\(joint.holdTicks),\"delayTicks\":\(joint.model.delayTicks),"
         + "\"unsaturatedLevel\":\(certificate.unsaturatedLevel)}"
     }
     return "[" + entries.joined(separator: ",") + "]"
@@ -220,7 +252,7 @@ package struct HandDesign: Sendable {
 }
 
 extension DriveCalibration {
-  /// Standard deviation of the plant's input that the model does not explain, per tick: N m, servo rad.
+  /// Standard deviation of the plant's input that the model does not explain, per decision: N m, servo rad.
   fileprivate var inputNoise: Double {
     switch self {
     case .motor(let drive): drive.torqueNoiseNewtonMetres

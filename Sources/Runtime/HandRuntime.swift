@@ -60,8 +60,8 @@ package final class HandRuntime: @unchecked Sendable {
 
   package let design: HandDesign
   package let port: CommandPort
-  package let recorderRing = Ring<TickRecord>(capacity: recorderRingCapacity, filling: TickRecord())
-  package let publisherRing = Ring<TickRecord>(capacity: publisherRingCapacity, filling: TickRecord())
+  package let recorderRing: Ring<TickRecord>
+  package let publisherRing: Ring<TickRecord>
   package let wakeUps = LatencyHistogram()
   package let computes = LatencyHistogram()
   /// The simulated hand behind the drivers; nil on real hardware.
@@ -86,10 +86,14 @@ package final class HandRuntime: @unchecked Sendable {
   /// - Parameters:
   ///   - blackBox: gets every tick too.
   ///   - simulated: the hand that is simulated, where it is to be another than the one the design knows.
+  ///   - recorderCapacity: ticks that the recorder's ring holds, a power of two; the publisher's likewise.
   package init(
     design: HandDesign, seed: UInt64, clock: any TimeSource, port: CommandPort = CommandPort(),
-    blackBox: BlackBox? = nil, simulated: Calibration? = nil
+    blackBox: BlackBox? = nil, simulated: Calibration? = nil, recorderCapacity: Int = recorderRingCapacity,
+    publisherCapacity: Int = publisherRingCapacity
   ) throws(StartError) {
+    recorderRing = Ring(capacity: recorderCapacity, filling: TickRecord())
+    publisherRing = Ring(capacity: publisherCapacity, filling: TickRecord())
     self.design = design
     self.port = port
     self.clock = clock
@@ -260,39 +264,41 @@ package final class HandRuntime: @unchecked Sendable {
   ///   - records: whether something drains the recorder's ring.
   ///   - publishes: whether something drains the publisher's ring.
   ///   - onTick: called after each tick; false ends the run.
+  ///   - trouble: asked before each tick what befalls the machine in it.
   package func runVirtual(
     _ clock: VirtualClock, ticks: Int, script: [CommandScript.Entry] = [], records: Bool, publishes: Bool,
-    onTick: () -> Bool = { true }
+    onTick: () -> Bool = { true }, trouble: (_ tick: Int) -> MachineTrouble = { _ in MachineTrouble() }
   ) {
     let period = design.plan.periodNanoseconds
-    let phases = workers.map { BusPhases($0.schedule, periodNanoseconds: period) }
     let epoch = clock.now() + 2 * period
+    var buses = VirtualBuses(workers, localActuators, periodNanoseconds: period, epoch: epoch)
+    var cadence = LoopCadence(periodNanoseconds: period, start: epoch)
+    var skipped: UInt64 = 0
     var nextCommand = 0
     var number: UInt32 = 0
     for tick in 0..<ticks {
-      let deadline = epoch + Int64(tick) * period
-      for (index, worker) in workers.enumerated() {
-        if worker.drivesActuators && tick > 0 {
-          clock.set(deadline - period + phases[index].actuating)
-          worker.actuate()
-        }
-        clock.set(deadline - period + phases[index].sampling)
-        worker.sample()
+      let deadline = cadence.deadlineNanoseconds
+      buses.serve(by: deadline, clock: clock)
+      let trouble = trouble(tick)
+      let now = deadline + trouble.pausedNanoseconds + trouble.loopLateNanoseconds
+      if now > deadline {
+        buses.pause(until: deadline + trouble.pausedNanoseconds)
+        buses.serve(by: now, clock: clock)
       }
-      if let localActuators, tick > 0 {
-        clock.set(deadline - period + BusPhases.actuating(periodNanoseconds: period))
-        do throws(DeviceError) { try localActuators.actuate() } catch {}
-      }
-      clock.set(deadline)
+      loop.stepWallClock(byNanoseconds: trouble.wallStepNanoseconds)
+      clock.set(now)
       // One command a tick: the mailbox holds the newest only.
-      if nextCommand < script.count && script[nextCommand].atNanoseconds <= deadline - epoch {
+      if nextCommand < script.count && script[nextCommand].atNanoseconds <= now - epoch {
         number += 1
         port.post(TickCommand(script[nextCommand].command, source: .script, number: number))
         nextCommand += 1
       }
-      makeRoom(recorderRing, isConsumed: records)
-      makeRoom(publisherRing, isConsumed: publishes)
-      loop.tick(deadline: deadline, now: deadline, skipped: 0) { deadline }
+      if !trouble.consumersAreStuck {
+        makeRoom(recorderRing, isConsumed: records)
+        makeRoom(publisherRing, isConsumed: publishes)
+      }
+      loop.tick(deadline: deadline, now: now, skipped: skipped) { now }
+      skipped = cadence.advance(now: now)
       if !onTick() { break }
     }
     loop.makeSafe()
@@ -317,7 +323,7 @@ struct BusPhases {
   let sampling: Int64
 
   /// Sampling ends this share of a period before the deadline: wake-ups of bus threads jitter too.
-  private static let slack = 0.1
+  static let slack = 0.1
 
   init(_ schedule: BusSchedule, periodNanoseconds period: Int64) {
     actuating = Self.actuating(periodNanoseconds: period)

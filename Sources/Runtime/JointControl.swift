@@ -11,10 +11,19 @@ package struct JointParameters: Sendable {
   /// U or why there is none; nil where it was not asked for.
   package var uncertain: Result<UncertainCertificate, UncertaintyRefusal>?
   package var observerGains: Observer.Gains
-  /// Periods that pass before the plant sees what a tick decides, on average: 0 to `maximumDelayTicks`.
+  /// The observer as U models it.
+  package var loopObserver: LoopObserver
+  /// Ticks that pass before the plant sees what a tick decides, on average: 0 to `maximumDelayTicks` decisions.
   package var outputLatency: Double
+  /// Ticks from one decision of the law to the next: more than 1 for a servo whose frames come less often.
+  package var holdTicks: Int
+  /// Ticks from one reading of the joint's current to the next; 0 = it has no sensor.
+  package var currentReadingTicks: Int
   /// The finger whose joints pull at each other, this one among them. `certificate` is then the finger's.
   package var coupled: CoupledFinger?
+
+  /// Nominal time from tick to tick, s: the model's period is that of a decision.
+  var tickSeconds: Double { model.period / Double(holdTicks) }
 }
 
 /// The part of `JointParameters` that the tick reads, as plain numbers.
@@ -53,10 +62,14 @@ struct JointConstants: BitwiseCopyable {
   var lambda: Double
   var km: Double
   var outputLatency: Double
+  var holdTicks: Int
   /// Largest believable change between two samples beyond what the speed limit allows.
   var jumpAllowance: Double
   /// Square of the noise floor ν of V.
   var noiseFloorSquared: Double
+  /// Ticks that a joint may lean on its end stop.
+  var endStopTicks: Int
+  var monitor: MonitorLimits
   var nominalRate: Double
 
   init(_ p: JointParameters) {
@@ -104,29 +117,27 @@ struct JointConstants: BitwiseCopyable {
     lambda = c.gains.lambdaPerSecond
     km = c.gains.km
     outputLatency = p.outputLatency
+    holdTicks = p.holdTicks
     jumpAllowance = jumpNoiseMultiple * c.encoderNoiseRadians + 2 * .pi / Double(countsPerTurn)
     isCoupled = p.coupled != nil
-    noiseFloorSquared = p.coupled?.noiseFloorSquared ?? noiseFloor(p)
+    let floor = noiseFloor(p)
+    noiseFloorSquared = floor * floor
+    endStopTicks = Int((GuardLimits.endStopSeconds / p.tickSeconds).rounded(.up))
+    monitor = MonitorLimits(p)
     nominalRate = p.certificate.ratePerSecond
   }
 }
 
 /// Standard deviations beyond which a change between samples is no noise: 6σ is one in 10⁹.
 private let jumpNoiseMultiple = 6.0
-/// V below this many standard deviations of the estimate says nothing about decay.
-let noiseFloorDeviations = 3.0
+/// V below this many of its root mean squares says nothing about decay.
+private let noiseFloorDeviations = 3.0
 
-/// ν² of V: the weighted distance that the observer's own error makes, at `noiseFloorDeviations`.
-private func noiseFloor(_ p: JointParameters) -> Double {
-  var position = InlineArray<5, Double>(repeating: 0)
-  position[0] = p.observerGains.positionDeviation
-  var velocity = InlineArray<5, Double>(repeating: 0)
-  velocity[1] = p.observerGains.velocityDeviation
-  // The two errors are correlated; the sum of their norms bounds the norm of their sum.
-  let bound =
-    p.certificate.distanceSquared(position).squareRoot()
-    + p.certificate.distanceSquared(velocity).squareRoot()
-  return noiseFloorDeviations * noiseFloorDeviations * bound * bound
+/// ν, the noise floor of V; of a coupled joint its finger's.
+func noiseFloor(_ p: JointParameters) -> Double {
+  noiseFloorDeviations
+    * (p.coupled?.noiseDistance
+      ?? p.model.noiseDistance(p.certificate, p.observerGains, corrections: p.holdTicks))
 }
 
 /// What one joint remembers from tick to tick.
@@ -141,9 +152,9 @@ struct JointState: BitwiseCopyable {
   var nominal: NominalModel
   var trajectory = Trajectory(position: 0)
   var memory = 0.0
-  /// What the law added in the last tick, as commanded: a torque, or a servo's correction of the set-point.
+  /// What the law added in its last decision, as commanded: a torque, or a servo's correction of the set-point.
   var torque = 0.0
-  /// The plant's input in the last tick and in those before, newest first: the torque, or the angle that a
+  /// The plant's input by the last decision and by those before, newest first: the torque, or the angle that a
   /// servo was told.
   var input = 0.0
   var inputBefore = 0.0
@@ -156,6 +167,8 @@ struct JointState: BitwiseCopyable {
   var slope = 1.0
   /// Whether there is such a decision: not in the first tick after arming.
   var hasDecided = false
+  /// The law between that decision and the next.
+  var held: HeldDecision
   /// Torques on their way to the plant, without the load's feed-forward: what the certificate calls u.
   var pending: DelayLine
   /// ln L of the tick in units of `WindowProduct.unit`.
@@ -163,9 +176,14 @@ struct JointState: BitwiseCopyable {
   var lastSampleNumber: UInt32 = 0
   var lastSampleTime: Int64 = 0
   var lastSampleRadians = 0.0
+  var lastCounts: UInt16 = 0
   var hasPosition = false
   var rejectedSamples = 0
   var overCurrentTicks = 0
+  var endStopTicks = 0
+  /// The load that the observer assumed over the interval that this tick ends.
+  var actingLoad = 0.0
+  var monitor = JointMonitor()
 
   /// - Parameters:
   ///   - holdOf: the first joint with the same plant, this one if there is none.
@@ -183,6 +201,7 @@ struct JointState: BitwiseCopyable {
       inertia: p.model.inertia, damping: p.model.damping, stiffness: p.model.stiffness, dt: p.model.period)
     kernel = MemoryKernel(lambda: p.model.lambda, dt: p.model.period)
     pending = DelayLine(ticks: p.model.delayTicks)
+    held = HeldDecision(dueAfter: p.holdTicks)
   }
 
   /// Takes over limits, law and plant of another state, and nothing of what that remembers.
@@ -222,16 +241,24 @@ struct JointState: BitwiseCopyable {
       stiffness: constants.stiffness, position: position)
   }
 
-  /// The plant's input over the interval that ends now, by the output's latency.
+  /// The plant's input over the tick that ends now, by the output's latency: a decision acts from then on, the one
+  /// before, `holdTicks` older, until then.
   @_noLocks
   func actingInput() -> Double {
-    let late = constants.outputLatency
+    let hold = Double(constants.holdTicks)
+    // Ticks from the beginning of this tick until the newest decision acts.
+    var late = constants.outputLatency - Double(held.ticks - 1)
+    if late <= 0 { return input }
     if late <= 1 { return late * inputBefore + (1 - late) * input }
-    if late <= 2 { return (late - 1) * inputBeforeThat + (2 - late) * inputBefore }
-    return (late - 2) * oldestInput + (3 - late) * inputBeforeThat
+    late -= hold
+    if late <= 0 { return inputBefore }
+    if late <= 1 { return late * inputBeforeThat + (1 - late) * inputBefore }
+    late -= hold
+    if late <= 0 { return inputBeforeThat }
+    return late * oldestInput + (1 - late) * inputBeforeThat
   }
 
-  /// Moves the inputs on by a tick, for the next one to be decided.
+  /// Moves the inputs on by a decision, for the next one.
   @_noLocks
   mutating func ageInputs() {
     oldestInput = inputBeforeThat
@@ -255,10 +282,24 @@ struct JointState: BitwiseCopyable {
     release()
     inputBefore = 0
     restInputs()
-    overCurrentTicks = 0
+    endStopTicks = 0
     let position = observer.position
     trajectory.hold(at: min(max(position, constants.lower), constants.upper))
     nominal.rest(at: position)
+  }
+
+  /// Moves the set-point on by `dt` seconds. A motion that was planned again at speed may need more room to brake than
+  /// the range has left: its set-point rests where the range ends, and goes on from there.
+  @_noLocks
+  mutating func moveSetPoint(dt: Double) {
+    trajectory.advance(dt: dt)
+    let within = min(max(trajectory.position, constants.lower), constants.upper)
+    guard within != trajectory.position else { return }
+    let target = trajectory.target
+    trajectory.hold(at: within)
+    trajectory.plan(
+      to: target, seconds: 0, maximumVelocity: constants.velocityLimit,
+      maximumAcceleration: constants.accelerationLimit)
   }
 
   /// Lets go: no torque remembered, memory forgotten.
@@ -268,6 +309,7 @@ struct JointState: BitwiseCopyable {
     torque = 0
     restInputs()
     hasDecided = false
+    forgetDecision()
     pending = DelayLine(ticks: pending.ticks)
   }
 

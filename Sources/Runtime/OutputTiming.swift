@@ -5,14 +5,21 @@ import PrimalLogic
 ///
 /// A bridge takes a duty over when its block has been written. A servo learns its command from the next pulse:
 /// the frames run free of the ticks, so that up to a whole frame passes first, half of one on average, and then
-/// the servo's own delay.
+/// the servo's own delay. Where a frame is longer than a tick the law decides once in `holdTicks` ticks, so that
+/// there is a pulse for each decision.
 struct OutputTiming {
-  /// Whole ticks for the certificate, rounded up: later is worse.
+  /// Ticks from one decision to the next; 1 for a motor.
+  let holdTicks: Int
+  /// Whole decisions for the certificate, rounded up: later is worse.
   let delayTicks: Int
-  /// Periods on average, for the observer.
-  let meanPeriods: Double
-  /// Periods until the plant feels it at the earliest, for the certificate under uncertainty.
+  /// Ticks on average, for the observer, which runs every tick.
+  let meanTicks: Double
+  /// Decisions until the plant feels it at the earliest, for the certificate under uncertainty.
   let earliestPeriods: Double
+
+  /// Most ticks of one decision. With more the frame makes up nearly all of the latency and a faster loop gains
+  /// nothing, and two uncertified decisions would spend the usual budget of 20 ticks.
+  static let maximumHoldTicks = 10
 
   init(
     of index: Int, _ joint: JointCalibration, board: Board, plan: BusPlan
@@ -25,24 +32,28 @@ struct OutputTiming {
     case .motor:
       // The kernel's chips take a new duty over at the end of a period.
       let end = chip.bus == nil ? written + 1e9 / chip.frequencyHertz : written
+      holdTicks = 1
       delayTicks = 1
-      meanPeriods = min(end / period, 1)
+      meanTicks = min(end / period, 1)
       earliestPeriods = min(written / period, 1)
     case .servo(let servo):
       let frame = 1e9 / chip.trueFrequencyHertz
-      guard frame <= period else {
+      // A frame is at least 3 ms: no overflow.
+      holdTicks = max(Int((frame / period).rounded(.up)), 1)
+      guard holdTicks <= Self.maximumHoldTicks else {
         throw .slowFrame(
           chip: chip.name, frameHertz: chip.trueFrequencyHertz, rateHertz: board.control.rateHertz)
       }
+      let decision = Double(holdTicks) * period
       let delay = servo.delaySeconds * 1e9
       let latest = written + frame + delay
-      guard latest <= Double(maximumDelayTicks) * period else {
+      guard latest <= Double(maximumDelayTicks) * decision else {
         throw .lateOutput(
-          seconds: latest * 1e-9, largestSeconds: Double(maximumDelayTicks) * period * 1e-9)
+          seconds: latest * 1e-9, largestSeconds: Double(maximumDelayTicks) * decision * 1e-9)
       }
-      delayTicks = Int((latest / period).rounded(.up))
-      meanPeriods = (written + frame / 2 + delay) / period
-      earliestPeriods = (written + delay) / period
+      delayTicks = Int((latest / decision).rounded(.up))
+      meanTicks = (written + frame / 2 + delay) / period
+      earliestPeriods = (written + delay) / decision
     }
   }
 

@@ -27,25 +27,33 @@ package final class TickBench: @unchecked Sendable {
   private let closeCommand: TickCommand
   private let openCommand: TickCommand
   private let jointCount: Int
+  private let amperesPerTorque: [Double]
   private var start: Int64 = 0
   private var last: Int64 = 0
   private var lastIndex: Int64 = -1
   private var lastMilliseconds: Int64 = -1
   private var commandNumber: UInt32 = 0
+  private let clock = MonotonicClock()
+  /// Durations of the controller's ticks alone.
+  package let ticks = LatencyHistogram()
   private let shouldStop = Atomic<Bool>(false)
   private var drain: RealtimeThread?
 
   /// - Parameters:
   ///   - files: a simulated board that fits 1 kHz, whose samples the bench replays.
   ///   - rateHertz: rate of the measured controller.
-  package init(board: Board, calibration: Calibration, rateHertz: Int) throws {
+  ///   - checks: false leaves the certificate and the tests beside it out, to see what they cost.
+  package init(board: Board, calibration: Calibration, rateHertz: Int, checks: Bool = true) throws {
     var fast = board
     fast.control.rateHertz = rateHertz
     // A bench on a busy machine measures overruns; it is not to stop for them.
     fast.control.overrunBudgetTicks = .max
     fast.control.uncertifiedBudgetTicks = .max
     let design = try HandDesign(board: fast, calibration: calibration)
-    controller = HandController(settings: fast.control, parameters: design.joints)
+    controller = HandController(settings: fast.control, parameters: design.joints, checks: checks)
+    amperesPerTorque = calibration.joints.map {
+      if case .motor(let drive) = $0.drive { 1 / drive.motor.torqueConstantNewtonMetresPerAmpere } else { 0 }
+    }
     jointCount = board.joints.count
     let radians = { (name: String) -> [Double] in
       calibration.poses.first { $0.name == name }?.radians ?? calibration.poses[0].radians
@@ -146,7 +154,13 @@ package final class TickBench: @unchecked Sendable {
     }
     inputs.pointee.nowNanoseconds = now
     inputs.pointee.deadlineNanoseconds = now
+    // The motors of this hand do as they are told: the samples' own currents would be those of another rate's duty.
+    for j in 0..<jointCount {
+      inputs.pointee.currentsAmperes[j] = amperesPerTorque[j] * record.pointee.joints[j].torqueNewtonMetres
+    }
+    let begin = clock.now()
     controller.tick(inputs, record: record, actuators: actuators)
+    ticks.record(clock.now() - begin)
     ring.push(record.pointee)
     latest.write(record.pointee)
   }

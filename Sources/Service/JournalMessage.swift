@@ -37,16 +37,23 @@ package enum JournalMessage: String, Sendable, CaseIterable {
   case implausibleSensor = "dcc94dc5f7ea4b0d914023634abc5908"
   case busFault = "c18a363dc2d14e3c9b526dc4653a6f38"
   case actuatorFault = "16a4bddf45f0450e9d57cf457ca32701"
+  case innovation = "b9b651c796cd460a98d883d1c6a3736a"
+  case currentMismatch = "d4aa73197d5f4562952862c10c634b10"
+  case stuckSensor = "ff8a77d5ca724dd88c6aa138637b780f"
   case positionLimit = "80b3a91d049e49e1b7aa225ef61a8c25"
   case velocityLimit = "ed55219164954bff8a8881df8e0bfce2"
   case currentLimit = "16b1e61856d94c15be4c1191f2278b42"
   case trackingError = "ccb1e55f89bc4357b540a01b3575f826"
+  case externalTorque = "93f4d02ae2dc4f9ea7011793f1c2cf5f"
+  case overload = "381580ec03a14f949f06d3a843c14792"
   case deadlineMisses = "8248228dfe5a4ff78fea9501da889f99"
   case commandTimeout = "7b46b2809f6f4030a71dee4a1b137a71"
+  case clockJump = "2b5f050523694b7e98049f58d550c825"
   case lipschitzViolation = "f03c6a4e7ae647d6883b2f57fc3f69c9"
   case windowViolation = "69c5f7f5fc2f4a2fa224ffb424e886b0"
   case uncertifiedBudget = "b71b77fb328348b7b70ac0fc390e7fce"
   case nonFinite = "3417ad61730a43c49b8c9b4fcf3d4137"
+  case decay = "a812a616960f425197aa5272f79657cc"
   case selfTestFailed = "34e4f8f5deee47f4b6efcfad549dfa79"
 
   /// The message of a latched cause; nil for `.none`.
@@ -60,16 +67,23 @@ package enum JournalMessage: String, Sendable, CaseIterable {
     case .implausibleSensor: self = .implausibleSensor
     case .busFault: self = .busFault
     case .actuatorFault: self = .actuatorFault
+    case .innovation: self = .innovation
+    case .currentMismatch: self = .currentMismatch
+    case .stuckSensor: self = .stuckSensor
     case .positionLimit: self = .positionLimit
     case .velocityLimit: self = .velocityLimit
     case .currentLimit: self = .currentLimit
     case .trackingError: self = .trackingError
+    case .externalTorque: self = .externalTorque
+    case .overload: self = .overload
     case .deadlineMisses: self = .deadlineMisses
     case .commandTimeout: self = .commandTimeout
+    case .clockJump: self = .clockJump
     case .lipschitzViolation: self = .lipschitzViolation
     case .windowViolation: self = .windowViolation
     case .uncertifiedBudget: self = .uncertifiedBudget
     case .nonFinite: self = .nonFinite
+    case .decay: self = .decay
     case .selfTestFailed: self = .selfTestFailed
     }
   }

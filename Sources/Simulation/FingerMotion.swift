@@ -27,11 +27,38 @@ struct FingerMotion: Sendable {
     fileprivate var pendingCount = 0
     var sampleNumber: UInt64 = 0
     var stuckCounts: UInt16?
+    var encoderError = SimulatedJoint.EncoderError()
+    var currentError = SimulatedJoint.CurrentError()
     var driveScale = 1.0
+    /// Changes of the drive act this much later; those are kept apart, there may be many.
+    var driveDelayNanoseconds: Int64 = 0
+    fileprivate var delayed: [DriveChange] = []
+    /// When the first of those acts: looking into the array each time would cost as much as the motion itself.
+    fileprivate var nextDelayed = Int64.max
     /// Whether bridge or servo are driven by what they last got.
     fileprivate var isDriven: Bool
 
-    fileprivate var nextChange: Int64 { pendingCount > 0 ? pending[0].timeNanoseconds : .max }
+    /// What was delayed came after all that is pending.
+    fileprivate var nextChange: Int64 { pendingCount > 0 ? pending[0].timeNanoseconds : nextDelayed }
+
+    fileprivate mutating func delay(_ drive: JointDrive, at now: Int64) {
+      let time = max(now + driveDelayNanoseconds, delayed.last?.timeNanoseconds ?? .min)
+      delayed.append(DriveChange(timeNanoseconds: time, drive: drive))
+      nextDelayed = delayed[0].timeNanoseconds
+    }
+
+    /// Takes the next change out of its queue.
+    fileprivate mutating func takeOldest() -> JointDrive {
+      guard pendingCount > 0 else {
+        let change = delayed.removeFirst()
+        nextDelayed = delayed.first?.timeNanoseconds ?? .max
+        return change.drive
+      }
+      let change = pending[0]
+      pendingCount -= 1
+      for index in 0..<pendingCount { pending[index] = pending[index + 1] }
+      return change.drive
+    }
   }
 
   var joints: [Joint]
@@ -61,6 +88,9 @@ struct FingerMotion: Sendable {
 
   /// A joint is driven otherwise from `now` on; changes keep the order in which they come.
   mutating func change(_ joint: Int, _ drive: JointDrive, at now: Int64) {
+    if joints[joint].driveDelayNanoseconds > 0 || joints[joint].nextDelayed != .max {
+      return joints[joint].delay(drive, at: now)
+    }
     if joints[joint].pendingCount == Self.pendingCapacity { advance(to: joints[joint].nextChange) }
     let count = joints[joint].pendingCount
     let last = count > 0 ? joints[joint].pending[count - 1].timeNanoseconds : .min
@@ -122,7 +152,7 @@ struct FingerMotion: Sendable {
 
   private mutating func applyOldest(_ joint: Int) {
     joints[joint].isDriven = true
-    switch joints[joint].pending[0].drive {
+    switch joints[joint].takeOldest() {
     case .duty(let duty): joints[joint].dynamics.duty = joints[joint].driveScale * duty
     case .angle(let radians): joints[joint].dynamics.commandRadians = radians
     case .none:
@@ -130,9 +160,5 @@ struct FingerMotion: Sendable {
       joints[joint].isDriven = false
     }
     joints[joint].dynamics.isLive = isEnabled && joints[joint].isDriven
-    joints[joint].pendingCount -= 1
-    for index in 0..<joints[joint].pendingCount {
-      joints[joint].pending[index] = joints[joint].pending[index + 1]
-    }
   }
 }

@@ -44,6 +44,8 @@ struct JointDynamics: Sendable {
   var externalNewtonMetres = 0.0
   /// Torque of the other joints of a coupled finger.
   var couplingNewtonMetres = 0.0
+  /// Whether the joint is held where it is, whatever turns it.
+  var isJammed = false
   /// Angle from which on an object is in the way; infinite for none.
   var contactRadians = Double.infinity
 
@@ -148,6 +150,15 @@ struct JointDynamics: Sendable {
       / motor.resistanceOhms
   }
 
+  /// What motor or servo do to the joint, back-EMF and a servo's own damping included.
+  var driveNewtonMetres: Double {
+    guard isLive else { return 0 }
+    guard let motor else {
+      return servoStiffness * (commandRadians - radians) - damping * radiansPerSecond
+    }
+    return motor.torqueConstantNewtonMetresPerAmpere * motorAmperes
+  }
+
   /// Torque of the object against the joint, never negative.
   var contactNewtonMetres: Double { contactTorque(at: radians) }
 
@@ -176,6 +187,10 @@ struct JointDynamics: Sendable {
   }
 
   private mutating func step(_ step: Step) {
+    if isJammed {
+      radiansPerSecond = 0
+      return
+    }
     var torque = externalNewtonMetres + couplingNewtonMetres
     let middle = radians + 0.5 * step.angleOfVelocity * radiansPerSecond
     if isLive { torque += stallNewtonMetres * effectiveDuty + servoStiffness * (commandRadians - middle) }

@@ -18,6 +18,7 @@ package final class SimulatedBus: I2CBus, @unchecked Sendable {
 
   private let transferOverheadNanoseconds: Int64
   private let clock: any TimeSource
+  private var slowness = 1.0
   private var trunk: [SimulatedChip] = []
   private var multiplexers: [SimulatedTCA9548A] = []
   /// Chips that answer together with the first one; nearly always empty.
@@ -48,6 +49,12 @@ package final class SimulatedBus: I2CBus, @unchecked Sendable {
   }
 
   package func clearFaults() { faults.clear() }
+
+  /// Fault: every transfer takes this many times as long, as with a target that stretches the clock; 1 ends it.
+  package func setSlowness(_ factor: Double) {
+    precondition(factor >= 1, "a slow bus takes at least as long as a healthy one")
+    slowness = factor
+  }
 
   package func settle() {
     clock.sleep(until: timeNanoseconds)
@@ -227,7 +234,8 @@ package final class SimulatedBus: I2CBus, @unchecked Sendable {
     Int64(bits) * 1_000_000_000 / Int64(clockHertz) + transferOverheadNanoseconds
   }
 
-  private func charge(from start: Int64, _ nanoseconds: Int64) {
+  private func charge(from start: Int64, _ healthy: Int64) {
+    let nanoseconds = slowness == 1 ? healthy : Int64(Double(healthy) * slowness)
     timeNanoseconds = start + nanoseconds
     busyNanoseconds += nanoseconds
   }

@@ -11,6 +11,8 @@ import Realtime
 package final class SimulatedJoint: Sendable {
   /// Standard deviation of the encoder's analogue noise, radians (docs/hardware.md, simulation).
   package static let encoderNoiseRadians = 0.3e-3
+  /// Distance of the end stops from the calibrated limits.
+  package static let endStopMarginRadians = JointDynamics.endStopMarginRadians
   /// The force sensor's amplifier runs from 3.3 V and cannot say more.
   package static let forceSensorMaximumVolts = 3.3
 
@@ -63,16 +65,20 @@ package final class SimulatedJoint: Sendable {
       motion.joints[member].sampleNumber += 1
       if let stuck = motion.joints[member].stuckCounts { return stuck }
       motion.advance(to: now)
+      let error = motion.joints[member].encoderError
+      let deviation = Self.encoderNoiseRadians + error.noiseRadians
       return counts(
-        motion.joints[member].dynamics.radians(at: now) + Self.encoderNoiseRadians * noise.value(number))
+        motion.joints[member].dynamics.radians(at: now) + error.radians(at: now)
+          + deviation * noise.value(number))
     }
   }
 
-  /// Motor current, averaged over the PWM period, signed as the torque.
+  /// Motor current as the shunt shows it, averaged over the PWM period, signed as the torque.
   package func motorAmperes(at now: Int64) -> Double {
     motion.withLock { motion in
       motion.advance(to: now)
-      return motion.joints[member].dynamics.motorAmperes
+      let error = motion.joints[member].currentError
+      return motion.joints[member].dynamics.motorAmperes * error.scale + error.offsetAmperes
     }
   }
 
@@ -102,6 +108,8 @@ package final class SimulatedJoint: Sendable {
     /// Whether the kill line enables the drive, and the drive does anything.
     package var isLive: Bool
     package var motorAmperes: Double
+    /// What motor or servo do to the joint; 0 while nothing drives it.
+    package var driveNewtonMetres: Double
     package var kineticJoules: Double
   }
 
@@ -113,7 +121,7 @@ package final class SimulatedJoint: Sendable {
       return Truth(
         radians: dynamics.radians(at: now), radiansPerSecond: dynamics.radiansPerSecond,
         duty: dynamics.duty, commandRadians: dynamics.commandRadians, isLive: dynamics.isLive,
-        motorAmperes: dynamics.motorAmperes,
+        motorAmperes: dynamics.motorAmperes, driveNewtonMetres: dynamics.driveNewtonMetres,
         kineticJoules: dynamics.kineticJoules)
     }
   }
@@ -141,6 +149,56 @@ package final class SimulatedJoint: Sendable {
   /// Fault: the encoder repeats one value, as with a magnet that came loose; nil ends it.
   package func setEncoderStuck(counts: UInt16?) {
     motion.withLock { $0.joints[member].stuckCounts = counts }
+  }
+
+  /// Fault: the encoder repeats what it shows at `now`; nil ends it.
+  package func setEncoderStuck(at now: Int64?) {
+    setEncoderStuck(counts: now.map { encoderCounts(at: $0) })
+  }
+
+  /// How an encoder's angle is wrong.
+  package struct EncoderError: Sendable, Equatable {
+    package var offsetRadians = 0.0
+    package var driftRadiansPerSecond = 0.0
+    /// When the drift began.
+    package var sinceNanoseconds: Int64 = 0
+    /// Standard deviation of noise beyond the chip's own.
+    package var noiseRadians = 0.0
+
+    package init() {}
+
+    fileprivate func radians(at now: Int64) -> Double {
+      offsetRadians + driftRadiansPerSecond * (Double(now - sinceNanoseconds) * 1e-9)
+    }
+  }
+
+  /// Fault: the encoder's angle is wrong by this, as with a magnet that slips on its shaft.
+  package func setEncoderError(_ error: EncoderError) {
+    motion.withLock { $0.joints[member].encoderError = error }
+  }
+
+  /// How a shunt's voltage is wrong.
+  struct CurrentError: Sendable {
+    var scale = 1.0
+    var offsetAmperes = 0.0
+  }
+
+  /// Fault: the shunt's voltage is wrong: scale 0 is a shorted shunt.
+  package func setCurrentError(scale: Double, offsetAmperes: Double) {
+    motion.withLock {
+      $0.joints[member].currentError = CurrentError(scale: scale, offsetAmperes: offsetAmperes)
+    }
+  }
+
+  /// Fault: what the bridge or servo is told acts later by this, from the next change on.
+  package func setDriveDelay(nanoseconds: Int64) {
+    precondition(nanoseconds >= 0, "a delay is not negative")
+    motion.withLock { $0.joints[member].driveDelayNanoseconds = nanoseconds }
+  }
+
+  /// Fault: the joint is held where it is, whatever turns it; false frees it.
+  package func setJammed(_ jammed: Bool) {
+    motion.withLock { $0.joints[member].dynamics.isJammed = jammed }
   }
 
   /// Fault: the drive acts by this factor from the next latched duty on: −1 is reversed wiring, 0.1 a worn

@@ -5,7 +5,7 @@ import Runtime
 
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure this machine.", subcommands: [LoopBenchCommand.self])
+    abstract: "Measure this machine.", subcommands: [LoopBenchCommand.self, TickBenchCommand.self])
 }
 
 struct LoopBenchCommand: ParsableCommand {
@@ -63,5 +63,79 @@ struct LoopBenchCommand: ParsableCommand {
       "skipped deadlines \(result.skipped); scheduling \(result.thread.policy)"
         + (result.processIsComplete ? "" : "; DEGRADED: memory not locked or idle states not held"),
     ].joined(separator: "\n")
+  }
+}
+
+struct TickBenchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tick",
+    abstract: "What the certificate and the tests beside it add to a tick.",
+    discussion: """
+      Runs two controllers of the same hand in turn, a thousand ticks each: one as it is, one without certificate \
+      and tests. The cost is the difference of their percentiles.
+      """)
+  @Option(help: "Ticks of each of the two.") var ticks = 200_000
+  @Option(help: "Simulated board whose tick is measured.") var board = "Boards/sim.yaml"
+  @OptionGroup var calibration: CalibrationOption
+  @Flag(help: "Print the result as JSON.") var json = false
+
+  /// Long against the caches' warm-up, short against what else happens on the machine.
+  private static let turnTicks = 1000
+
+  private struct Result: Codable {
+    var ticks: Int
+    var full: [String: Double]
+    var bare: [String: Double]
+    var added: [String: Double]
+  }
+
+  func validate() throws {
+    guard ticks >= Self.turnTicks else {
+      throw ValidationError("--ticks: found \(ticks), expected at least \(Self.turnTicks)")
+    }
+  }
+
+  func run() throws {
+    let (boardFile, calibrationFile) = try load(board: board, calibration: calibration.path(board: board))
+    let rate = boardFile.control.rateHertz
+    let benches = try [true, false].map {
+      try TickBench(board: boardFile, calibration: calibrationFile, rateHertz: rate, checks: $0)
+    }
+    let period = boardFile.control.periodNanoseconds
+    // Time is given: the ticks run one after another, as fast as they can.
+    var now: [Int64] = [1, 1]
+    for turn in 0..<(2 * (ticks / Self.turnTicks)) {
+      let index = turn % 2
+      for _ in 0..<Self.turnTicks {
+        benches[index].tick(now[index])
+        now[index] += period
+      }
+    }
+    for bench in benches where !bench.lastRecord.state.outputsLive {
+      let record = bench.lastRecord
+      complain("the measured hand was \(record.state.name) at the end: \(record.fault.name)")
+      throw Exit.failure
+    }
+    let (full, bare) = (benches[0].ticks.snapshot(), benches[1].ticks.snapshot())
+    func micro(_ of: (Int64, Int64, Int64)) -> [String: Double] {
+      ["p50": Double(of.0) / 1000, "p99": Double(of.1) / 1000, "p99.9": Double(of.2) / 1000]
+    }
+    let result = Result(
+      ticks: ticks, full: micro((full.p50, full.p99, full.p999)),
+      bare: micro((bare.p50, bare.p99, bare.p999)),
+      added: micro((full.p50 - bare.p50, full.p99 - bare.p99, full.p999 - bare.p999)))
+    if json { return try printJSON(result) }
+    func row(_ name: String, _ values: [String: Double]) -> String {
+      ([name.padding(toLength: 30, withPad: " ", startingAt: 0)]
+        + ["p50", "p99", "p99.9"].map { String(format: "%10.2f", values[$0] ?? .nan) })
+        .joined()
+    }
+    print(
+      [
+        "\(boardFile.joints.count) joints, \(ticks) ticks of each, in turn",
+        "microseconds".padding(toLength: 30, withPad: " ", startingAt: 0) + "       p50       p99     p99.9",
+        row("full tick", result.full), row("without certificate and tests", result.bare),
+        row("added", result.added),
+      ].joined(separator: "\n"))
   }
 }

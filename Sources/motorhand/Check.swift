@@ -127,13 +127,15 @@ struct Check: ParsableCommand {
     if let refusal = report.refusal {
       lines.append(refusal)
     } else {
-      lines.append("joint                  L            L saturated  rate 1/s  delay  output µs  dt valid ms")
+      lines.append(
+        "joint                  L            L saturated  rate 1/s  hold  delay  output µs  dt valid ms")
       for joint in report.joints {
         lines.append(
           joint.name.padding(toLength: 22, withPad: " ", startingAt: 0)
             + String(
-              format: " %.9f  %.9f  %8.5f  %5d  %9.1f  %.3f–%.3f", joint.lipschitz, joint.lipschitzSaturated,
-              joint.ratePerSecond, joint.delayTicks, joint.outputLatencyMicroseconds,
+              format: " %.9f  %.9f  %8.5f  %4d  %5d  %9.1f  %.3f–%.3f", joint.lipschitz,
+              joint.lipschitzSaturated,
+              joint.ratePerSecond, joint.holdTicks, joint.delayTicks, joint.outputLatencyMicroseconds,
               joint.minimumDtMilliseconds, joint.maximumDtMilliseconds))
       }
     }

@@ -29,7 +29,8 @@ struct MotorHand: ParsableCommand {
     subcommands: [
       Status.self, Watch.self, Arm.self, NullG.self, Disarm.self, PoseCommand.self, Move.self, Stop.self,
       Reset.self,
-      SafeState.self, Demo.self, Check.self, Certify.self, Scan.self, Recover.self, Bench.self, Log.self,
+      SafeState.self, Demo.self, Check.self, Certify.self, Faults.self, Scan.self, Recover.self, Bench.self,
+      Log.self,
     ])
 
   static func main() {

@@ -186,6 +186,15 @@ final class Daemon {
     return "; if bus \(bus) stays so, stop the daemon and run motorhand recover \(options.boardPath) \(bus)"
   }
 
+  private static func reaction(_ record: TickRecord) -> String {
+    guard record.outputsEnabled else { return "outputs off" }
+    return switch record.fault.reaction {
+    case .limp: "outputs on"
+    case .hold: "holding still until a reset or disarm"
+    case .brake: "braking, then outputs off"
+    }
+  }
+
   private func faultJoint(_ record: TickRecord) -> String? {
     let number = Int(record.faultJoint)
     return number < identity.board.joints.count ? identity.board.joints[number].name : nil
@@ -199,7 +208,8 @@ final class Daemon {
     if let message = JournalMessage(fault) {
       log.report(
         "\(record.state.name): \(fault.name)\(joint.map { ", joint " + $0 } ?? ""), "
-          + "seen at tick \(record.sequence); outputs off" + advice(fault, joint: Int(record.faultJoint)),
+          + "seen at tick \(record.sequence); \(Self.reaction(record))"
+          + advice(fault, joint: Int(record.faultJoint)),
         message, tick: tick)
     } else {
       log.report("fault cleared, state \(record.state.name)", .faultCleared, tick: tick)

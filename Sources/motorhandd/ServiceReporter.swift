@@ -76,7 +76,8 @@ struct ServiceReporter: ~Copyable {
 
   /// What can only be a defect of the program or of the memory it runs in.
   private func brokenInvariant(_ record: TickRecord) -> String? {
-    if record.outputsEnabled && !record.state.outputsLive {
+    let isReacting = record.state == .fault && record.fault.reaction != .limp
+    if record.outputsEnabled && !record.state.outputsLive && !isReacting {
       return "outputs live in state \(record.state.name) at tick \(record.sequence)"
     }
     if record.sequence < lastSequence {

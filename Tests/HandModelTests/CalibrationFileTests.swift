@@ -81,7 +81,7 @@ struct CalibrationFileTests {
       found: "nothing", expected: "the calibration of this joint"),
     FileMistake(
       "  middle-distal:", "  ring-distal: {}\n  middle-distal:", at: "  ring-distal: {encoder",
-      key: "joints.ring-distal", found: "the key again (first in line 52)", expected: "each key once"),
+      key: "joints.ring-distal", found: "the key again (first in line 56)", expected: "each key once"),
   ]
 
   static let poses: [FileMistake] = [

@@ -121,6 +121,26 @@ enum Certified {
     #expect(valid > 900)
   }
 
+  /// docs/control.md: in dt the matrix may leave its chord by t(1 − t) w²/2 ‖A''‖.
+  @Test(
+    "between two nodes of dt the bound leaves room for how the matrix bends, most in the middle",
+    arguments: Certified.Which.allCases)
+  func bend(_ which: Certified.Which) throws {
+    let (certificate, _) = try Certified.of(which)
+    // 34 cells from the shortest dt to the longest.
+    let step = (certificate.maximumDt - certificate.minimumDt) / 34
+    func bound(_ cell: Int, _ t: Double) -> Double {
+      certificate.lookup(dt: certificate.minimumDt + (Double(cell) + t) * step, slope: 1).lipschitz
+    }
+    for cell in 1..<33 {
+      let (early, late) = (bound(cell, 0), bound(cell, 1))
+      guard early.isFinite && late.isFinite else { continue }
+      let middle = bound(cell, 0.5) - (early + late) / 2
+      let quarter = bound(cell, 0.25) - (3 * early + late) / 4
+      #expect(middle > 0 && abs(quarter / middle - 0.75) < 1e-3, "\(which), cell \(cell)")
+    }
+  }
+
   @Test("the logarithm is that of the bound, rounded up by less than 2⁻⁴⁵")
   func logarithms() throws {
     let certificate = try Certified.servo.get()

@@ -7,38 +7,49 @@ import Testing
   func gains() {
     let motor = Observer.design(
       inertia: 2.5e-3, damping: 0.02, stiffness: 0, dt: 1e-3, measurementDeviation: 4.43e-4,
-      torqueDeviation: 0.05)
-    #expect(isClose(motor.position, 0.2534654319431889, 1e-11))
-    #expect(isClose(motor.velocity, 36.98005619181398, 1e-9))
-    #expect(isClose(motor.innovationDeviation, 0.0005127182367416073, 1e-14))
+      torqueDeviation: 0.05, loadDeviation: 0.01)
+    #expect(isClose(motor.position, 0.3563865799337603, 1e-11))
+    #expect(isClose(motor.velocity, 78.20159239398943, 1e-9))
+    #expect(isClose(motor.load, 18.109598393050693, 1e-9))
+    #expect(isClose(motor.innovationDeviation, 0.0005521933608332918, 1e-14))
+    #expect(isClose(motor.loadDeviation, 0.03345024460044699, 1e-11))
+    let unloaded = Observer.design(
+      inertia: 2.5e-3, damping: 0.02, stiffness: 0, dt: 1e-3, measurementDeviation: 4.43e-4,
+      torqueDeviation: 0.05, loadDeviation: 0)
+    #expect(isClose(unloaded.position, 0.2534654319431889, 1e-11))
+    #expect(isClose(unloaded.velocity, 36.98005619181398, 1e-9))
+    #expect(unloaded.load == 0)
+    #expect(isClose(unloaded.innovationDeviation, 0.0005127182367416073, 1e-14))
     let omega = 2 * Double.pi * 6
     let servo = Observer.design(
       inertia: 1 / (omega * omega), damping: 1.6 / omega, stiffness: 1, dt: 0.02, measurementDeviation: 1e-3,
-      torqueDeviation: 0.02)
-    #expect(isClose(servo.position, 0.9481602597953928, 1e-11))
-    #expect(isClose(servo.velocity, 60.2428506497513, 1e-9))
-    #expect(isClose(servo.innovationDeviation, 0.004392063311183344, 1e-13))
+      torqueDeviation: 0.02, loadDeviation: 0.005)
+    #expect(isClose(servo.position, 0.9594411829705528, 1e-11))
+    #expect(isClose(servo.velocity, 62.45209559540766, 1e-9))
+    #expect(isClose(servo.load, 1.0069609852105308, 1e-11))
+    #expect(isClose(servo.innovationDeviation, 0.004965435675697589, 1e-13))
   }
 
   @Test("the innovations of a noisy joint have the designed deviation and are white")
   func innovations() {
-    let (noise, disturbance) = (4.43e-4, 0.05)
+    let (noise, disturbance, step) = (4.43e-4, 0.05, 0.01)
     let gains = Observer.design(
       inertia: 2.5e-3, damping: 0.02, stiffness: 0, dt: 1e-3, measurementDeviation: noise,
-      torqueDeviation: disturbance)
+      torqueDeviation: disturbance, loadDeviation: step)
     let hold = ZeroOrderHold(inertia: 2.5e-3, damping: 0.02, stiffness: 0, dt: 1e-3)
     var observer = Observer(gains: gains, inertia: 2.5e-3, damping: 0.02, stiffness: 0, position: 0)
     let seed: UInt64 = 31
     var generator = SeededGenerator(seed: seed)
     // Uniform noise of the same variance: the covariances depend on nothing else.
     let width = 3.0.squareRoot()
-    var (q, w) = (0.0, 0.0)
+    var (q, w, load) = (0.0, 0.0, 0.0)
     var (power, lagged, previous) = (0.0, 0.0, 0.0)
     let count = 20_000
     for _ in 0..<count {
       let torque = 0.1 * generator.uniform(-1...1)
       let unknown = disturbance * width * generator.uniform(-1...1)
-      hold.step(position: &q, velocity: &w, torque: torque + unknown)
+      hold.step(position: &q, velocity: &w, torque: torque + load + unknown)
+      load += step * width * generator.uniform(-1...1)
       observer.predict(torque: torque, hold: hold)
       observer.correct(measured: q + noise * width * generator.uniform(-1...1), age: 0)
       let r = observer.innovation / gains.innovationDeviation
@@ -51,14 +62,48 @@ import Testing
     #expect(isClose(lagged / Double(count), 0, 0.03), "seed \(seed): lag 1 \(lagged / Double(count))")
   }
 
+  @Test("a constant load is found, and then neither angle nor velocity are off")
+  func load() {
+    let gains = Observer.design(
+      inertia: 2.5e-3, damping: 0.02, stiffness: 0, dt: 1e-3, measurementDeviation: 5e-4,
+      torqueDeviation: 0.01, loadDeviation: 0.01)
+    let hold = ZeroOrderHold(inertia: 2.5e-3, damping: 0.02, stiffness: 0, dt: 1e-3)
+    var observer = Observer(gains: gains, inertia: 2.5e-3, damping: 0.02, stiffness: 0, position: 0)
+    var (q, w) = (0.0, 0.0)
+    for _ in 0..<200 {
+      hold.step(position: &q, velocity: &w, torque: 0.3)
+      observer.predict(torque: 0, hold: hold)
+      observer.correct(measured: q, age: 0)
+    }
+    #expect(isClose(observer.load, 0.3, 1e-6))
+    #expect(isClose(observer.position, q, 1e-7) && isClose(observer.velocity, w, 1e-5))
+  }
+
   @Test("a sample of known age is compared where the joint was then")
   func age() {
-    let gains = Observer.Gains(
-      position: 0, velocity: 0, innovationDeviation: 1, positionDeviation: 1, velocityDeviation: 1)
+    let gains = Observer.design(
+      inertia: 1, damping: 0, stiffness: 0, dt: 1, measurementDeviation: 1, torqueDeviation: 0.1,
+      loadDeviation: 0.1)
     var observer = Observer(gains: gains, inertia: 1, damping: 0, stiffness: 0, position: 0)
+    // q = t²/2, w = t.
     observer.predict(torque: 1, dt: 1)
-    observer.correct(measured: 0.5 - 0.2, age: 0.2)
+    observer.correct(measured: 0.5 * 0.8 * 0.8, age: 0.2)
     #expect(isClose(observer.position, 0.5, 1e-15) && isClose(observer.velocity, 1, 1e-15))
     #expect(isClose(observer.innovation, 0, 1e-15))
+  }
+
+  @Test("the estimate converges on samples of any age that a hand may use", arguments: [0.0, 1, 5, 25])
+  func oldSamples(milliseconds: Double) {
+    let gains = Observer.design(
+      inertia: 2.5e-3, damping: 0.02, stiffness: 0, dt: 1e-3, measurementDeviation: 5e-4,
+      torqueDeviation: 0.01, loadDeviation: 0.01)
+    let hold = ZeroOrderHold(inertia: 2.5e-3, damping: 0.02, stiffness: 0, dt: 1e-3)
+    var observer = Observer(gains: gains, inertia: 2.5e-3, damping: 0.02, stiffness: 0, position: 0)
+    for _ in 0..<500 {
+      observer.predict(torque: 0, hold: hold)
+      observer.correct(measured: 0.01, age: milliseconds / 1000)
+    }
+    #expect(isClose(observer.position, 0.01, 1e-6), "\(observer.position)")
+    #expect(observer.velocity.magnitude < 1e-4, "\(observer.velocity)")
   }
 }

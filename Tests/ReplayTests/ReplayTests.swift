@@ -90,6 +90,43 @@ struct ReplayTests {
     #expect(try Replay(recording, design: design).run().isIdentical)
   }
 
+  @Test(
+    "a hand whose law decides every fourth tick is the same to the bit, from its start and from a stored state"
+  )
+  func heldDecisions() throws {
+    let files = try TestFiles.fiftyHertzServos()
+    let design = try HandDesign(board: files.board, calibration: files.calibration)
+    try #require(design.joints.allSatisfy { $0.holdTicks == 4 })
+    let hand = try RecordedHand(seed: 3, files: files, design: design)
+    hand.command(30, .arm)
+    hand.command(101, .pose(radians: [1, 1.2, 1.2, 1.2, 1.2], seconds: 1))
+    for tick in stride(from: 500, to: 600, by: 7) {
+      hand.command(tick, .stream(radians: [Double](repeating: 1 - Double(tick - 500) * 1e-3, count: 5)))
+    }
+    hand.command(900, .nullG)
+    hand.command(931, .reset)
+    hand.command(950, .arm)
+    hand.before(1203) { hand.hand.eStopLine.press() }
+    hand.before(1250) { hand.hand.eStopLine.release() }
+    hand.command(1300, .reset)
+    for tick in stride(from: 1401, to: 20_000, by: 350) {
+      hand.command(tick, tick == 1401 ? .arm : .move(joint: 1, radians: Double(tick % 3) * 0.3, seconds: 1))
+    }
+    let whole = try hand.run(ticks: 20_000) { $0.segmentTicks = 2501 }
+    var uncertified = 0
+    let result = try Replay(whole, design: design).run { recorded, _ in
+      if recorded.certificate == .uncertified { uncertified += 1 }
+    }
+    #expect(result.isIdentical && result.replayedTicks == 20_000, "\(result.difference)")
+    #expect(uncertified == 0)
+    for segment in whole.segments.prefix(2) { try FileManager.default.removeItem(atPath: segment.path) }
+    var live = 0
+    let rest = try Replay(try Recording.open(path: hand.directory), design: design).run { recorded, _ in
+      if recorded.outputsEnabled { live += 1 }
+    }
+    #expect(rest.isIdentical && rest.skippedTicks > 0 && live > 10_000, "\(rest.difference)")
+  }
+
   @Test("a recording without its first segments is run from the state stored in the next")
   func middle() throws {
     let hand = try RecordedHand(seed: 5)

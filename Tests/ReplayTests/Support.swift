@@ -33,6 +33,18 @@ enum TestFiles {
     }
   }
 
+  /// Servos with 50 Hz frames under a loop of 200 Hz: their law decides every fourth tick.
+  static func fiftyHertzServos() throws -> HandFiles {
+    let board = NSTemporaryDirectory() + "/replay-\(UUID().uuidString).yaml"
+    defer { try? FileManager.default.removeItem(atPath: board) }
+    try String(contentsOfFile: root + "/Boards/sim-servo.yaml", encoding: .utf8)
+      .replacing("rate_hz: 100 #", with: "rate_hz: 200 #").replacing(
+        "frequency_hz: 100,", with: "frequency_hz: 50,"
+      )
+      .write(toFile: board, atomically: true, encoding: .utf8)
+    return try HandFiles(board: board, calibration: root + "/Calibration/servo-hand.yaml")
+  }
+
   static func pose(_ name: String) -> [Double] {
     guard let pose = hand.calibration.poses.first(where: { $0.name == name }) else {
       fatalError("no pose \(name)")
@@ -50,11 +62,12 @@ final class RecordedHand {
   let directory: String
   private var actions: [Int: [() -> Void]] = [:]
   private var number: UInt32 = 0
-
   private let files: HandFiles
+  private let design: HandDesign
 
   init(seed: UInt64 = 1, files: HandFiles = TestFiles.hand, design: HandDesign = TestFiles.design) throws {
     self.files = files
+    self.design = design
     runtime = try HandRuntime(design: design, seed: seed, clock: clock)
     guard let hand = runtime.simulation else { fatalError("the shipped board is simulated") }
     self.hand = hand
@@ -86,7 +99,7 @@ final class RecordedHand {
       identity: HandIdentity(
         handID: "test", bootID: Self.bootID, board: files.board, calibration: files.calibration,
         boardYAML: files.boardYAML, calibrationYAML: files.calibrationYAML, version: motorHandVersion,
-        certificateJSON: runtime.design.certificateJSON),
+        certificateJSON: design.certificateJSON),
       ring: runtime.recorderRing, checkpoint: runtime.checkpoint, options: options)
     try recorder.start()
     var done = 0

@@ -122,10 +122,27 @@ struct BridgeTests {
       command.enabled = true
       command.duty[0] = duty
       worker.commands.write(command)
+      return try silentCycle()
+    }
+
+    /// One cycle without a new command.
+    func silentCycle() throws -> SimulatedJoint.Truth {
       try worker.actuate()
       clock.set(clock.now() + 1_000_000)
       return simulation.joints[0].truth(at: clock.now())
     }
+  }
+
+  /// docs/hardware.md, off: the loop hands nothing new for five cycles.
+  @Test(
+    "actuators whose loop is silent are switched off in the sixth cycle, and driven again by its next command",
+    arguments: [Wiring.tb6612, .localPhaseEnable])
+  private func silentLoop(wiring: Wiring) throws {
+    let rig = try Rig(wiring)
+    #expect(try abs(rig.cycle(0.5).duty - 0.5) < 1e-3)
+    for _ in 0..<5 { #expect(try abs(rig.silentCycle().duty - 0.5) < 1e-3) }
+    for _ in 0..<3 { #expect(try rig.silentCycle().duty == 0) }
+    #expect(try abs(rig.cycle(0.5).duty - 0.5) < 1e-3)
   }
 
   @Test(

@@ -90,6 +90,24 @@ struct CommandPortTests {
     }
   }
 
+  @Test(
+    "of stops that one tick takes a local one counts, in either order",
+    arguments: [
+      ([CommandSource.mqtt], CommandSource.mqtt), ([.socket], .socket), ([.mqtt, .socket], .socket),
+      ([.socket, .mqtt], .socket), ([.mqtt, .mqtt], .mqtt), ([.mqtt, .script], .socket),
+    ])
+  func stopSources(sources: [CommandSource], counted: CommandSource) {
+    let port = CommandPort()
+    let inputs = UnsafeMutablePointer<TickInputs>.allocate(capacity: 1)
+    inputs.initialize(to: TickInputs())
+    defer { inputs.deallocate() }
+    for source in sources { port.post(TickCommand(.stop, source: source, number: 1)) }
+    port.collect(into: inputs)
+    #expect(inputs.pointee.stopRequested && inputs.pointee.stopSource == counted)
+    port.collect(into: inputs)
+    #expect(!inputs.pointee.stopRequested, "a stop is taken once")
+  }
+
   @Test("what the tick refuses is refused with its reason")
   func refusal() throws {
     try withLoop(result: .notArmed) { loop in

@@ -1,5 +1,6 @@
 import HandModel
 import PrimalLogic
+import SeededRandom
 import Testing
 
 @testable import Runtime
@@ -76,7 +77,12 @@ struct GuardTests {
 
   @Test("over-current faults after twenty ticks, and a short peak does not")
   func overCurrent() {
-    let bench = armed()
+    // Without a sensor there is no expectation that the readings given here could miss.
+    var parameters = TestHand.design.joints[0]
+    parameters.currentReadingTicks = 0
+    let bench = ControllerBench(parameters: [parameters])
+    bench.becomeIdle()
+    bench.tick(.arm)
     let limit = TestHand.calibration.joints[0].limits.currentAmperes
     for _ in 0..<2 {
       bench.inputs.pointee.currentsAmperes[0] = -limit * 1.01
@@ -116,7 +122,8 @@ struct GuardTests {
     #expect(idle.record.pointee.state == (isWithin ? .armed : .idle))
 
     // Carried there count by count, which no filter takes for a jump; NULL-G lets itself be carried.
-    let moved = ControllerBench()
+    // Nobody makes up the currents of a hand that is moved by hand here.
+    let moved = ControllerBench(checks: false)
     moved.becomeIdle()
     moved.tick(.nullG)
     let start = Int(moved.inputs.pointee.encoders[0].counts)
@@ -138,7 +145,9 @@ struct GuardTests {
     parameters.calibration.limits.trackingErrorRadians = 10
     parameters.observerGains = Observer.design(
       inertia: parameters.model.inertia, damping: parameters.model.damping, stiffness: 0,
-      dt: parameters.model.period, measurementDeviation: 0.0005, torqueDeviation: 1)
+      dt: parameters.model.period, measurementDeviation: 0.0005, torqueDeviation: 1,
+      loadDeviation: 0)
+    parameters.currentReadingTicks = 0
     let bench = ControllerBench(parameters: [parameters])
     let encoder = parameters.calibration.encoder
     bench.becomeIdle()
@@ -172,5 +181,113 @@ struct GuardTests {
     // The arm stays in the mailbox; it must not arm again.
     for _ in 0..<10 { bench.tick() }
     #expect(bench.record.pointee.state == .idle)
+  }
+
+  @Test("a set-point that is no number is a fault and reaches no output")
+  func nonFiniteSetPoint() {
+    let bench = armed()
+    bench.tick(.stream(radians: [.infinity]))
+    #expect(bench.record.pointee.fault == .nonFinite && bench.record.pointee.faultJoint == 0)
+    #expect(bench.record.pointee.joints[0].setpointRadians.isFinite && !bench.actuators.pointee.enabled)
+  }
+
+  @Test(
+    "after a stall of seconds or years the hand is let go, and knows where it is: it can be armed again",
+    arguments: [1e3, 3.6e6, 3e11])
+  func stall(periods: Double) {
+    for isArmed in [true, false] {
+      let bench = ControllerBench()
+      // An eighth of a turn, where gravity would carry a model that nobody corrects away.
+      let encoder = TestHand.calibration.joints[0].encoder
+      bench.inputs.pointee.encoders[0].counts = UInt16(
+        (encoder.zeroCounts + encoder.sign * 512 + 4096) % 4096)
+      bench.becomeIdle()
+      if isArmed { bench.tick(.arm) }
+      bench.tick(periods: periods)
+      #expect(bench.record.pointee.fault == (isArmed ? .clockJump : .none))
+      #expect(!bench.record.pointee.outputsEnabled)
+      for _ in 0..<10 {
+        bench.tick()
+        #expect(abs(bench.record.pointee.joints[0].positionRadians - .pi / 4) < 0.01)
+      }
+      if isArmed { bench.tick(.reset) }
+      bench.tick(.arm)
+      for _ in 0..<10 { bench.tick() }
+      #expect(bench.record.pointee.state == .armed)
+    }
+  }
+
+  @Test("after many late ticks in a row the estimate is where the joint is", arguments: [50.0, 370, 990])
+  func lateTicks(periods: Double) {
+    let bench = ControllerBench()
+    let encoder = TestHand.calibration.joints[0].encoder
+    bench.inputs.pointee.encoders[0].counts = UInt16(
+      (encoder.zeroCounts + encoder.sign * 512 + 4096) % 4096)
+    bench.becomeIdle()
+    for _ in 0..<500 {
+      bench.tick(periods: periods)
+      #expect(abs(bench.record.pointee.joints[0].positionRadians) < 10)
+    }
+    for _ in 0..<500 { bench.tick() }
+    #expect(abs(bench.record.pointee.joints[0].positionRadians - .pi / 4) < 0.01)
+  }
+
+  /// A joint that is where it should be, and commands that change in the middle of motions.
+  @Test("however often targets change, no set-point leaves the joint's range, and the last target is reached")
+  func setPointsInRange() {
+    let seed = UInt64.random(in: 0 ... .max)
+    print("seed of the targets: \(seed)")
+    var generator = SeededGenerator(seed: seed)
+    let calibration = TestHand.calibration.joints[0]
+    let range = calibration.limits.lowerRadians...calibration.limits.upperRadians
+    // The currents that such motions draw are not made up here.
+    let bench = ControllerBench(checks: false)
+    bench.becomeIdle()
+    bench.tick(.arm)
+    func tick(_ command: Command? = nil) {
+      let angle = bench.record.pointee.joints[0].setpointRadians
+      let counts = Int((Double(calibration.encoder.sign) * angle * 4096 / (2 * .pi)).rounded())
+      bench.inputs.pointee.encoders[0].counts = UInt16(
+        (calibration.encoder.zeroCounts + counts + 4096) % 4096)
+      bench.tick(command)
+    }
+    for round in 0..<500 {
+      let target =
+        [range.lowerBound, range.upperBound, .random(in: range, using: &generator)].randomElement(
+          using: &generator) ?? 0
+      tick(.pose(radians: [target], seconds: nil))
+      for _ in 0..<Int.random(in: 1...150, using: &generator) {
+        tick()
+        let setpoint = bench.record.pointee.joints[0].setpointRadians
+        #expect(range.contains(setpoint), "seed \(seed), round \(round)")
+      }
+      // What moves so unlike its model may be a fault; that is not the question here.
+      if bench.record.pointee.fault != .none {
+        tick(.reset)
+        tick(.arm)
+      }
+    }
+    tick(.reset)
+    tick(.arm)
+    tick(.pose(radians: [0.5], seconds: nil))
+    for _ in 0..<1000 { tick() }
+    #expect(bench.record.pointee.joints[0].setpointRadians == 0.5, "seed \(seed)")
+  }
+
+  /// Ticks without a certificate count as L = 1; a budget as long as the window lets them fill it.
+  @Test("a window in which nothing is known to contract, Λ = 1, is a fault")
+  func windowOfOnes() {
+    var settings = TestHand.board.control
+    settings.windowTicks = 8
+    settings.uncertifiedBudgetTicks = 8
+    let bench = ControllerBench(settings: settings)
+    bench.becomeIdle()
+    bench.tick(.arm)
+    for _ in 0..<7 {
+      bench.tick(periods: 1.5)
+      #expect(bench.record.pointee.state == .armed)
+    }
+    bench.tick(periods: 1.5)
+    #expect(bench.record.pointee.fault == .windowViolation && bench.record.pointee.uncertifiedTicks == 8)
   }
 }

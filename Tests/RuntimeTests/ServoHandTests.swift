@@ -244,31 +244,35 @@ struct OutputTimingTests {
     }
   }
 
-  @Test("a frame longer than a tick is refused: some ticks would command nothing")
+  @Test("a frame of more than ten ticks is refused with the highest rate")
   func slowFrame() throws {
-    let error = try #require(refusal { board, _ in board.pwmChips[0].frequencyHertz = 50 })
+    let error = try #require(
+      refusal { board, _ in
+        board.control.rateHertz = 1000
+        board.pwmChips[0].frequencyHertz = 50
+      })
     #expect(error.joint == "thumb")
-    guard case .slowFrame("servos", let hertz, 100) = error.cause else {
+    guard case .slowFrame("servos", let hertz, 1000) = error.cause else {
       Issue.record("\(error)")
       return
     }
     // 25 MHz / (4096 * 122).
     #expect(abs(hertz - 50.03) < 0.01)
-    #expect(error.description.contains("lower control.rate_hz to at most 50"))
+    #expect(error.description.contains("lower control.rate_hz to at most 500"))
   }
 
-  @Test("the prescaler's rounding counts: 200 Hz give 196.9 Hz, too few for 200 ticks")
+  @Test("the prescaler's rounding counts: 200 Hz give 196.9 Hz, so that 200 ticks need two a decision")
   func roundedFrame() throws {
-    let error = try #require(
-      refusal { board, _ in
-        board.control.rateHertz = 200
-        board.pwmChips[0].frequencyHertz = 200
-      })
-    guard case .slowFrame(_, let hertz, 200) = error.cause else {
-      Issue.record("\(error)")
-      return
-    }
-    #expect(abs(hertz - 196.89) < 0.01)
+    var board = ServoHand.board
+    board.control.rateHertz = 200
+    board.pwmChips[0].frequencyHertz = 200
+    #expect(abs(board.pwmChips[0].trueFrequencyHertz - 196.89) < 0.01)
+    let timing = try OutputTiming(of: 0, ServoHand.calibration.joints[0], board: board, plan: BusPlan(board))
+    #expect(timing.holdTicks == 2)
+    // 0.5 ms + 200 bits at 400 kHz + 150 us, half of 31 * 4096 / 25 MHz, 4 ms, in ticks of 5 ms.
+    #expect(abs(timing.meanTicks - (1.15 + 5.07904 / 2 + 4) / 5) < 1e-9)
+    #expect(abs(timing.earliestPeriods - 5.15 / 10) < 1e-9)
+    #expect(timing.delayTicks == 2)
   }
 
   @Test("a command that acts after more ticks than a certificate covers is refused")

@@ -3,163 +3,201 @@ import Testing
 
 @testable import Runtime
 
-/// What may happen to a hand in one tick of the exploration.
-private enum Event: CaseIterable {
-  case arm, disarm, localStop, remoteStop, localReset, remoteReset, pose, stream, pressOrRelease, breakOrHeal
+/// The real controller of one joint, which can be put back to where it was.
+private final class ExploredHand {
+  let bench: ControllerBench
+  private static let staleAge = TestHand.board.control.staleSampleNanoseconds + 1
+  private static let freshAge: Int64 = 100_000
+  /// Past the command time-out, any motion of these tests and a healthy self-test.
+  private static let waitTicks =
+    Int(TestHand.board.control.commandTimeoutNanoseconds / TestHand.board.control.periodNanoseconds) + 20
+  private static let longWaitTicks =
+    Int(GuardLimits.selfTestNanoseconds / TestHand.board.control.periodNanoseconds) + 20
+  private let home = UInt16(TestHand.calibration.joints[0].encoder.zeroCounts)
 
-  var command: (Command, CommandSource)? {
-    switch self {
-    case .arm: (.arm, .mqtt)
-    case .disarm: (.disarm, .socket)
-    case .localStop: (.stop, .socket)
-    case .remoteStop: (.stop, .mqtt)
-    case .localReset: (.reset, .socket)
-    case .remoteReset: (.reset, .mqtt)
-    case .pose: (.pose(radians: [1], seconds: 1), .mqtt)
-    case .stream: (.stream(radians: [1]), .mqtt)
-    case .pressOrRelease, .breakOrHeal: nil
-    }
+  /// A joint whose limits the events can pass each by itself: without a current sensor there is no expectation that
+  /// their readings miss, and its motor bears them.
+  init() {
+    var parameters = TestHand.design.joints[0]
+    parameters.currentReadingTicks = 0
+    parameters.calibration.limits.continuousAmperes = .infinity
+    parameters.calibration.limits.radiansPerSecond = 0.01
+    bench = ControllerBench(parameters: [parameters])
   }
-}
 
-/// The states of a hand as docs/design.md tells them, written down once more without looking at the controller.
-private struct Specification: Equatable {
-  var state = HandState.idle
-  var fault = FaultCode.none
-  var linePressed = false
-  var sensorBroken = false
+  /// A tenth of a motion's shortest believable time; the target is where the joint is, so that nothing moves.
+  private static let poseSeconds = 0.05
 
-  mutating func step(_ event: Event) {
-    if event == .pressOrRelease { linePressed.toggle() }
-    if event == .breakOrHeal { sensorBroken.toggle() }
-    // Stops come before everything, the line before a command; an e-stop overrides a fault, and of two
-    // e-stops the first stays, but a local one takes over a remote one, and the line is the strongest.
-    if linePressed { stop(.eStopLine) }
-    if event == .localStop { stop(.eStopSocket) }
-    if event == .remoteStop { stop(.eStopRemote) }
-    let isLive = state == .armed || state == .tracking
-    if isLive && sensorBroken {
-      state = .fault
-      fault = .staleSensor
-      return
-    }
+  func apply(_ event: StateEvent, damage: Damage) {
+    let inputs = bench.inputs
+    inputs.pointee.eStopLineActive = damage.contains(.line)
+    bench.sampleAgeNanoseconds = damage.isDisjoint(with: [.sensor, .bus]) ? Self.freshAge : Self.staleAge
+    inputs.pointee.failedBusJoints = damage.contains(.bus) ? 1 : 0
+    inputs.pointee.unhealthyJoints = damage.contains(.magnet) ? 1 : 0
+    inputs.pointee.actuatorFailed = damage.contains(.chip)
+    inputs.pointee.failedActuatorJoints = damage.contains(.bridge) ? 1 : 0
     switch event {
-    case .arm: if state == .idle && !sensorBroken { state = .armed }
-    case .disarm: if isLive { state = .idle }
-    case .pose, .stream: if isLive { state = .tracking }
-    case .localReset, .remoteReset:
-      let mayClear = event == .localReset || state == .fault || fault == .eStopRemote
-      if (state == .fault || state == .eStop) && mayClear && !linePressed && !sensorBroken {
-        state = .idle
-        fault = .none
+    case .arm(let source): bench.tick(.arm, source: source)
+    case .nullG(let source): bench.tick(.nullG, source: source)
+    case .disarm(let source): bench.tick(.disarm, source: source)
+    case .stop(let source): bench.tick(.stop, source: source)
+    case .reset(let source): bench.tick(.reset, source: source)
+    case .pose(let source): bench.tick(.pose(radians: [0], seconds: Self.poseSeconds), source: source)
+    case .stream(let source): bench.tick(.stream(radians: [0]), source: source)
+    case .stopWithReset(let source): bench.tick(.reset, source: source, withStop: true)
+    case .badPose: bench.tick(.pose(radians: [.nan], seconds: nil))
+    case .toggle, .tick: bench.tick()
+    case .overCurrent:
+      inputs.pointee.currentsAmperes[0] = 10
+      for _ in 0...GuardLimits.overCurrentTicks { bench.tick() }
+      inputs.pointee.currentsAmperes[0] = 0
+    case .badCurrent:
+      inputs.pointee.currentsAmperes[0] = .nan
+      bench.tick()
+      inputs.pointee.currentsAmperes[0] = 0
+    case .jump:
+      inputs.pointee.encoders[0].counts = home &+ 500
+      for _ in 0..<GuardLimits.rejectedSamples { bench.tick() }
+      inputs.pointee.encoders[0].counts = home
+      for _ in 0..<GuardLimits.rejectedSamples { bench.tick() }
+    case .tooFast:
+      for step in 1...12 {
+        inputs.pointee.encoders[0].counts = home &+ UInt16(step <= 6 ? step : 12 - step)
+        bench.tick()
       }
-    case .localStop, .remoteStop, .pressOrRelease, .breakOrHeal: break
+    case .overruns:
+      inputs.pointee.skippedDeadlines = TestHand.board.control.overrunBudgetTicks + 1
+      bench.tick()
+    case .last:
+      inputs.pointee.isLast = true
+      bench.tick()
+      inputs.pointee.isLast = false
+    case .wait: for _ in 0..<Self.waitTicks { bench.tick() }
+    case .longWait: for _ in 0..<Self.longWaitTicks { bench.tick() }
     }
   }
 
-  private mutating func stop(_ cause: FaultCode) {
-    if state != .eStop || cause == .eStopLine || (fault == .eStopRemote && cause == .eStopSocket) {
-      fault = cause
-    }
-    state = .eStop
+  /// The abstract state that the controller is in.
+  func abstract(_ damage: Damage) -> StateSpecification {
+    let record = bench.record.pointee
+    let isStarting = record.state == .starting || record.state == .selfTest
+    return StateSpecification(
+      state: record.state, mode: record.mode, fault: record.fault, isStreaming: bench.isStreaming,
+      freshTicks: isStarting ? bench.freshTicks : 0, damage: damage,
+      isBraking: record.outputsEnabled && record.mode == .idle)
   }
 }
 
 @Suite("States of a hand, explored exhaustively")
 struct StateExplorationTests {
-  private static let staleAge = TestHand.board.control.staleSampleNanoseconds + 1
-  private static let freshAge: Int64 = 100_000
+  /// Reached abstract states with how they were reached; each holds the real controller's memory there.
+  private struct Reached {
+    var state: StateSpecification
+    var hand: ControllerBench.Snapshot
+    var parent: Int?
+    var event: StateEvent?
+  }
 
-  /// One event, one tick, and everything that must hold after it.
-  private func step(
-    _ event: Event, _ bench: ControllerBench, _ specification: inout Specification,
-    isArmed: inout Bool, path: @autoclosure () -> [Event]
-  ) -> Bool {
-    specification.step(event)
-    let before = bench.record.pointee.state
-    bench.inputs.pointee.eStopLineActive = specification.linePressed
-    bench.sampleAgeNanoseconds = specification.sensorBroken ? Self.staleAge : Self.freshAge
-    bench.tick(event.command?.0, source: event.command?.1 ?? .socket)
+  /// Ways into one abstract state that are gone on from: whether two of them behave alike is what makes the
+  /// abstraction one.
+  private static let waysIntoState = 2
+
+  /// What must hold after any event, whatever the specification says.
+  private func violations(
+    of before: StateSpecification, _ event: StateEvent, _ after: StateSpecification, _ bench: ControllerBench
+  ) -> [String] {
     let record = bench.record.pointee
-
-    if event == .arm && bench.result == .executed && record.outputsEnabled { isArmed = true }
-    let latched = record.state == .fault || record.state == .eStop
-    if latched || event == .disarm { isArmed = false }
     var broken: [String] = []
-    if record.state != specification.state || record.fault != specification.fault {
-      broken.append("expected \(specification.state) \(specification.fault)")
-    }
-    let isLive = record.state == .armed || record.state == .tracking
-    if record.outputsEnabled != isLive || bench.actuators.pointee.enabled != isLive {
-      broken.append("outputs are live in armed and tracking only")
-    }
-    if record.outputsEnabled && !isArmed { broken.append("outputs live without an arm since the last end") }
-    if specification.linePressed && record.outputsEnabled {
-      broken.append("outputs live with the line active")
-    }
-    if !isLive && bench.actuators.pointee.duty[0] != 0 { broken.append("a duty with outputs off") }
-    if latched != (record.fault != .none) { broken.append("a fault is named exactly while it is latched") }
-    if isLive == (record.mode == .idle) { broken.append("mode idle exactly while outputs are off") }
-    if before == .fault && isLive { broken.append("armed straight from a fault") }
-    if !isLive && !record.lipschitz.isNaN { broken.append("L without an active joint") }
-    for text in broken {
-      Issue.record("\(text): \(path()) ends in \(record.state) \(record.fault)")
-    }
-    return broken.isEmpty
-  }
-
-  /// Back to idle, for the next sequence, by the way every operator has.
-  private func recover(_ bench: ControllerBench) {
-    bench.inputs.pointee.eStopLineActive = false
-    bench.sampleAgeNanoseconds = Self.freshAge
-    bench.tick(.reset)
-    bench.tick(.disarm)
-  }
-
-  @Test("all 100,000 sequences of five events, from idle, keep to the specification")
-  func fromIdle() {
-    let events = Event.allCases
-    let length = 5
-    let bench = ControllerBench()
-    bench.becomeIdle()
-    var total = 1
-    for _ in 0..<length { total *= events.count }
-    for number in 0..<total {
-      #expect(bench.record.pointee.state == .idle, "sequence \(number)")
-      var specification = Specification()
-      var isArmed = false
-      var rest = number
-      for position in 0..<length {
-        let event = events[rest % events.count]
-        rest /= events.count
-        func path() -> [Event] {
-          var path: [Event] = []
-          var rest = number
-          for _ in 0...position {
-            path.append(events[rest % events.count])
-            rest /= events.count
-          }
-          return path
-        }
-        if !step(event, bench, &specification, isArmed: &isArmed, path: path()) { return }
+    func require(_ holds: Bool, _ text: String) { if !holds { broken.append(text) } }
+    let live = record.outputsEnabled
+    let reacts = after.state == .fault && after.fault.reaction != .limp
+    require(!live || after.isLive || reacts, "outputs live in \(after.state) \(after.fault)")
+    require(bench.actuators.pointee.enabled == live, "the actuators' enable is the record's")
+    require(!after.isLive || live, "armed without outputs")
+    if live && !before.isDriven && !before.isBraking {
+      require(before.state == .idle || before.state == .selfTest, "live from \(before.state)")
+      switch event {
+      case .arm, .nullG: require(bench.result == .executed, "live by a refused command")
+      default: require(false, "live without arming")
       }
-      recover(bench)
     }
+    require(!(live && after.damage.contains(.line)), "outputs live with the e-stop line active")
+    require(live || bench.actuators.pointee.duty[0] == 0, "a duty with outputs off")
+    require(bench.actuators.pointee.duty[0].magnitude <= 1, "a duty beyond 1")
+    require(after.isLatched == (after.fault != .none), "a fault is named exactly while it is latched")
+    require(live == (after.mode != .idle) || after.isBraking, "mode idle exactly while nothing is driven")
+    require(!after.isBraking || bench.actuators.pointee.duty[0] == 0, "a duty while braking")
+    require(after.isDriven || record.lipschitz.isNaN, "L without an active joint")
+    if before.isLatched && !after.isLatched {
+      guard case .reset(let source) = event else { return broken + ["a latched cause cleared without reset"] }
+      let isLocal = before.fault == .eStopLine || before.fault == .eStopSocket
+      require(!(isLocal && source == .mqtt), "a local e-stop cleared remotely")
+      require(after.state == .idle, "a reset leads to idle")
+    }
+    if before.state == .eStop { require(after.state != .fault, "an e-stop became a fault") }
+    if case .stop = event { require(after.state == .eStop, "a stop that did not stop") }
+    if case .stopWithReset = event { require(after.state == .eStop, "a stop that a reset undid") }
+    return broken
   }
 
-  @Test("no command makes outputs live before the self-test has passed")
-  func duringSelfTest() {
-    for event in Event.allCases where event != .breakOrHeal {
-      let bench = ControllerBench()
-      for tick in 0..<GuardLimits.selfTestTicks - 1 {
-        bench.inputs.pointee.eStopLineActive = event == .pressOrRelease
-        bench.tick(event.command?.0, source: event.command?.1 ?? .socket)
-        #expect(!bench.record.pointee.outputsEnabled, "\(event), tick \(tick)")
-        let stops = [.localStop, .remoteStop, .pressOrRelease].contains(event)
-        let expected: HandState = stops ? .eStop : .selfTest
-        // A reset in the tick before nothing has latched is refused and changes nothing.
-        #expect(bench.record.pointee.state == expected, "\(event), tick \(tick)")
+  /// Every operator's way back: mend, release, wait for the self-test, reset at the hand, disarm.
+  private func canRecover(_ hand: ExploredHand) -> Bool {
+    for event in [.tick, .wait, .reset(.socket), .disarm(.socket), .tick] as [StateEvent] {
+      hand.apply(event, damage: [])
+    }
+    return hand.bench.record.pointee.state == .idle
+  }
+
+  @Test("every reachable state keeps to the specification under every event, and leads back to idle")
+  func exploration() throws {
+    let hand = ExploredHand()
+    hand.apply(.tick, damage: [])
+    var start = StateSpecification()
+    start.step(.tick)
+    try #require(hand.abstract([]) == start)
+    var reached = [Reached(state: start, hand: hand.bench.snapshot(), parent: nil, event: nil)]
+    var ways: [StateSpecification: Int] = [start: 1]
+    var transitions = 0
+    var next = 0
+    func path(to index: Int, _ event: StateEvent) -> [StateEvent] {
+      var events = [event]
+      var index: Int? = index
+      while let at = index {
+        if let event = reached[at].event { events.append(event) }
+        index = reached[at].parent
       }
+      return events.reversed()
+    }
+    while next < reached.count {
+      let from = reached[next]
+      for event in StateEvent.all {
+        var expected = from.state
+        expected.step(event)
+        try hand.bench.restore(from.hand)
+        hand.apply(event, damage: expected.damage)
+        transitions += 1
+        let found = hand.abstract(expected.damage)
+        var broken = violations(of: from.state, event, found, hand.bench)
+        if found != expected { broken.append("found \(found), expected \(expected)") }
+        for text in broken { Issue.record("\(text) after \(path(to: next, event))") }
+        guard broken.isEmpty else { return }
+        let count = ways[found, default: 0]
+        guard count < Self.waysIntoState else { continue }
+        ways[found] = count + 1
+        reached.append(Reached(state: found, hand: hand.bench.snapshot(), parent: next, event: event))
+        guard count == 0 else { continue }
+        if !canRecover(hand) { Issue.record("no way back to idle after \(path(to: next, event))") }
+      }
+      next += 1
+    }
+    print("explored \(ways.count) states of a hand, \(transitions) transitions")
+    let faults = Set(ways.keys.map(\.fault.rawValue))
+    for cause in [
+      FaultCode.eStopLine, .eStopSocket, .eStopRemote, .staleSensor, .implausibleSensor, .busFault,
+      .actuatorFault, .currentLimit, .velocityLimit, .deadlineMisses, .commandTimeout, .nonFinite,
+      .selfTestFailed,
+    ] {
+      #expect(faults.contains(cause.rawValue), "\(cause) was never reached")
     }
   }
 

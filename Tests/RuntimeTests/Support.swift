@@ -106,14 +106,18 @@ final class ControllerBench {
   /// Encoder samples are this old when a tick takes them.
   var sampleAgeNanoseconds: Int64 = 100_000
 
-  /// - Parameter parameters: of the joints; nil = the first `joints` of the shipped hand.
+  /// - Parameters:
+  ///   - parameters: of the joints; nil = the first `joints` of the shipped hand.
+  ///   - checks: whether the tests beside the certificate run.
   init(
-    joints: Int = 1, settings: ControlSettings = TestHand.board.control, parameters: [JointParameters]? = nil
+    joints: Int = 1, settings: ControlSettings = TestHand.board.control, parameters: [JointParameters]? = nil,
+    checks: Bool = true
   ) {
     jointCount = joints
     periodNanoseconds = settings.periodNanoseconds
     controller = HandController(
-      settings: settings, parameters: parameters ?? Array(TestHand.design.joints.prefix(joints)))
+      settings: settings, parameters: parameters ?? Array(TestHand.design.joints.prefix(joints)),
+      checks: checks)
     inputs = .allocate(capacity: 1)
     inputs.initialize(to: TickInputs())
     record = .allocate(capacity: 1)
@@ -134,19 +138,54 @@ final class ControllerBench {
   }
 
   var result: CommandResult { controller.lastResult }
+  var isStreaming: Bool { controller.isStreaming }
+  var freshTicks: Int { controller.freshTicks }
+
+  /// All that decides the ticks to come.
+  struct Snapshot {
+    fileprivate var checkpoint: [UInt8]
+    fileprivate var inputs: TickInputs
+    fileprivate var commandNumber: UInt32
+  }
+
+  func snapshot() -> Snapshot {
+    var checkpoint = [UInt8](repeating: 0, count: controller.checkpointByteCount)
+    checkpoint.withUnsafeMutableBytes {
+      guard let start = $0.baseAddress else { fatalError("a checkpoint has bytes") }
+      controller.beginCheckpoint(start)
+      var step = 0
+      while !controller.continueCheckpoint(start, step: step) { step += 1 }
+    }
+    return Snapshot(checkpoint: checkpoint, inputs: inputs.pointee, commandNumber: commandNumber)
+  }
+
+  /// Goes back to a snapshot. Numbers of samples and set-points start anew, as a restored controller's do.
+  func restore(_ snapshot: Snapshot) throws(CheckpointError) {
+    do { try snapshot.checkpoint.withUnsafeBytes { try controller.restore($0) } } catch let error
+      as CheckpointError
+    {
+      throw error
+    } catch { fatalError("\(error)") }
+    inputs.pointee = snapshot.inputs
+    commandNumber = snapshot.commandNumber
+    streamNumber = 0
+    inputs.pointee.stream = TickCommand()
+    for j in 0..<jointCount { inputs.pointee.encoders[j].number = 0 }
+  }
 
   /// One tick, `periods` after the last one.
+  /// - Parameter withStop: a stop from the same source comes with the command.
   func tick(
-    _ command: Command? = nil, source: CommandSource = .socket, periods: Double = 1
+    _ command: Command? = nil, source: CommandSource = .socket, periods: Double = 1, withStop: Bool = false
   ) {
     inputs.pointee.nowNanoseconds += Int64((periods * Double(periodNanoseconds)).rounded())
     inputs.pointee.deadlineNanoseconds = inputs.pointee.nowNanoseconds
-    inputs.pointee.stopRequested = false
+    inputs.pointee.stopRequested = withStop
+    inputs.pointee.stopSource = source
     switch command {
     case nil: break
     case .stop:
       inputs.pointee.stopRequested = true
-      inputs.pointee.stopSource = source
     case .stream(let radians):
       streamNumber += 1
       inputs.pointee.stream = TickCommand(.stream(radians: radians), source: source, number: streamNumber)

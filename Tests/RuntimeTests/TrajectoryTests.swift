@@ -69,6 +69,46 @@ struct TrajectoryTests {
     }
   }
 
+  /// The range of the nominal hand, and half of what counts as leaning on an end stop.
+  @Test(
+    "planned again in mid-motion within a range, a set-point never leaves it by more than a joint's noise margin",
+    arguments: [6, 7, 8] as [UInt64])
+  func range(seed: UInt64) {
+    var random = SeededGenerator(seed: seed)
+    for _ in 0..<300 {
+      var trajectory = Trajectory(position: .random(in: 0...1.6, using: &random))
+      for _ in 0..<4 {
+        trajectory.plan(
+          to: .random(in: 0...1.6, using: &random),
+          seconds: Bool.random(using: &random) ? 0 : .random(in: 0.1...2, using: &random),
+          maximumVelocity: 8, maximumAcceleration: 60)
+        for _ in 0..<Int.random(in: 1...400, using: &random) {
+          trajectory.advance(dt: 0.001)
+          #expect((-0.009...1.609).contains(trajectory.position), "seed \(seed)")
+        }
+      }
+      for _ in 0..<10_000 where !trajectory.isFinished { trajectory.advance(dt: 0.001) }
+      #expect(trajectory.position == trajectory.target && trajectory.velocity == 0, "seed \(seed)")
+    }
+  }
+
+  @Test("a target that is not finite is no plan: the motion under way goes on")
+  func notFinite() {
+    for target in [Double.nan, .infinity, -.infinity] {
+      var trajectory = Trajectory(position: 0.3)
+      trajectory.plan(to: 1.1, seconds: 0.5, maximumVelocity: 8, maximumAcceleration: 60)
+      trajectory.advance(dt: 0.1)
+      var other = trajectory
+      other.plan(to: target, seconds: 0.5, maximumVelocity: 8, maximumAcceleration: 60)
+      for _ in 0..<500 {
+        trajectory.advance(dt: 0.001)
+        other.advance(dt: 0.001)
+        #expect(other.position == trajectory.position)
+      }
+      #expect(other.isFinished && other.position == 1.1)
+    }
+  }
+
   @Test(
     "from rest to rest no motion passes its limits, and one of them is used to the full",
     arguments: [4, 5] as [UInt64])
@@ -115,6 +155,20 @@ struct TrajectoryTests {
     #expect(abs(duration(3) - 3) < 0.0021)
   }
 
+  @Test(
+    "a duration that no motion has is not taken at its word, and every set-point stays between start and target",
+    arguments: [Double.nan, .infinity, -.infinity, 1e300, -1])
+  func absurdDurations(seconds: Double) {
+    var trajectory = Trajectory(position: 0)
+    trajectory.plan(to: 1, seconds: seconds, maximumVelocity: 1, maximumAcceleration: 1000)
+    #expect(!trajectory.isFinished)
+    for _ in 0..<4000 {
+      trajectory.advance(dt: 1)
+      #expect((0...1).contains(trajectory.position) && trajectory.velocity.isFinite)
+    }
+    #expect(trajectory.isFinished && trajectory.position == 1)
+  }
+
   @Test("the square root agrees with the platform's to 1e-12")
   func squareRoot() {
     #expect(root(0) == 0 && root(-1) == 0)
@@ -129,5 +183,7 @@ struct TrajectoryTests {
     for x in stride(from: -2.0, through: 2.0, by: 0.001) {
       #expect(abs(sine(x) - sin(x)) < 1e-9, "sine(\(x))")
     }
+    // Beyond half a turn it stays where it is there: near zero.
+    for x in [4, -4, 1e9, -1e300, .infinity] { #expect(abs(sine(x)) < 1e-6, "sine(\(x))") }
   }
 }

@@ -32,11 +32,11 @@ struct JSONLine {
 private let claimsNothing = 1e9
 
 /// P from V² alone, its diagonal taken out: P_ij = √P_ii √P_jj C_ij. The certificates keep P to themselves.
-private func norm(states n: Int, _ distanceSquared: (StateVector) -> Double) -> (
+private func norm(states n: Int, _ distanceSquared: (ObservedState) -> Double) -> (
   diagonal: [Double], correlation: [[Double]]
 ) {
-  func vector(_ entries: [(Int, Double)]) -> StateVector {
-    var x = StateVector(repeating: 0)
+  func vector(_ entries: [(Int, Double)]) -> ObservedState {
+    var x = ObservedState.zero
     for (i, value) in entries { x[i] += value }
     return x
   }
@@ -64,7 +64,9 @@ func printNominal(seed: UInt64, count: Int) {
       let certificate = try certify(model)
       line.add("result", "certified")
       line.add("L0", certificate.saturatedContraction)
-      let (diagonal, correlation) = norm(states: model.stateCount) { certificate.distanceSquared($0) }
+      let (diagonal, correlation) = norm(states: model.stateCount) { x in
+        certificate.distanceSquared([x[0], x[1], x[2], x[3], x[4]])
+      }
       line.add("diagonal", [diagonal])
       line.add("correlation", correlation)
       // dt, slope, L exactly, L by the table or `claimsNothing`.
@@ -96,43 +98,44 @@ func printNominal(seed: UInt64, count: Int) {
 /// Certificates under uncertainty of `count` random joints whose nominal loop is certified.
 func printUncertain(seed: UInt64, count: Int) {
   var generator = SeededGenerator(seed: seed)
-  for (model, uncertainty) in uncertainJoints(count: count, &generator) {
+  for (model, observer, uncertainty) in uncertainJoints(count: count, &generator) {
     var line = JSONLine()
     line.add(model)
+    line.add("observer", [[observer.position, observer.velocity, observer.load, observer.latencyPeriods]])
     line.add("inertiaShare", uncertainty.inertiaShare)
     line.add("dampingShare", uncertainty.dampingShare)
     line.add("dtShare", uncertainty.dtShare)
     line.add("delays", [[uncertainty.delayPeriods.lowerBound, uncertainty.delayPeriods.upperBound]])
+    line.add("ages", [[uncertainty.agePeriods.lowerBound, uncertainty.agePeriods.upperBound]])
     do throws(UncertaintyRefusal) {
-      let certificate = try certify(model, under: uncertainty)
+      let certificate = try certify(model, observer, under: uncertainty)
       line.add("result", "certified")
       line.add("smallestSlope", certificate.smallestSlope)
-      let (diagonal, correlation) = norm(states: model.stateCount) { certificate.distanceSquared($0, model) }
+      let (diagonal, correlation) = norm(states: certificate.stateCount) { certificate.distanceSquared($0) }
       line.add("diagonal", [diagonal])
       line.add("correlation", correlation)
-      // J, b, dt, delay, slope, L by the table or `claimsNothing`.
+      // J, b, dt, delay, age, slope, L by the table or `claimsNothing`.
       var points: [[Double]] = []
       for _ in 0..<200 {
-        func share(_ width: Double) -> Double {
-          // The extremes as often as what lies between.
-          1 + width * min(max(generator.uniform(-1.5...1.5), -1), 1)
-        }
         let dt = min(
-          max(model.period * share(uncertainty.dtShare), certificate.minimumDt), certificate.maximumDt)
+          max(model.period * generator.share(uncertainty.dtShare), certificate.minimumDt),
+          certificate.maximumDt)
         let delay = generator.uniform(uncertainty.delayPeriods)
+        let age = generator.uniform(uncertainty.agePeriods)
         let slope = generator.uniform(certificate.smallestSlope...1)
-        let found = certificate.lookup(dt: dt, slope: slope, delayPeriods: delay)
+        let found = certificate.lookup(dt: dt, slope: slope, delayPeriods: delay, agePeriods: age)
         points.append([
-          model.inertia * share(uncertainty.inertiaShare), model.damping * share(uncertainty.dampingShare),
-          dt, delay, slope, found.valid ? found.lipschitz : claimsNothing,
+          model.inertia * generator.share(uncertainty.inertiaShare),
+          model.damping * generator.share(uncertainty.dampingShare),
+          dt, delay, age, slope, found.valid ? found.lipschitz : claimsNothing,
         ])
       }
       line.add("points", points)
     } catch {
       switch error {
-      case .unstableCorner(_, let inverse, let damping, let dt, let delay):
+      case .unstableCorner(_, let inverse, let damping, let dt, let delay, let age):
         line.add("result", "unstable")
-        line.add("points", [[1 / inverse, damping, dt, delay]])
+        line.add("points", [[1 / inverse, damping, dt, delay, age]])
       default: line.add("result", "unprovable")
       }
     }
@@ -185,19 +188,35 @@ func printCoupled(seed: UInt64, count: Int) {
   }
 }
 
-/// Random joints that have N, with random uncertainties.
-func uncertainJoints(count: Int, _ generator: inout SeededGenerator) -> [(LoopModel, Uncertainty)] {
-  var joints: [(LoopModel, Uncertainty)] = []
+/// Random joints that have N, with random observers and uncertainties.
+func uncertainJoints(
+  count: Int, _ generator: inout SeededGenerator
+) -> [(LoopModel, LoopObserver, Uncertainty)] {
+  var joints: [(LoopModel, LoopObserver, Uncertainty)] = []
   while joints.count < count {
     let model = LoopModel.random(&generator)
     guard (try? certify(model)) != nil else { continue }
     let latest = Double(model.delayTicks)
+    let earliest = latest * generator.uniform(0.3...1)
+    // A double pole, and for half of the joints a third for the load, 2 to 10 times as fast as the joint itself.
+    let pole = exponential(
+      -generator.spread(2, 10) * (model.kp / model.inertia + model.stiffness / model.inertia).squareRoot()
+        * model.period)
+    let loads = generator.next() & 1 == 0
+    let step = 1 - pole
+    let observer = LoopObserver(
+      position: loads ? 1 - pole * pole * pole : 1 - pole * pole,
+      velocity: (loads ? 1.5 * step * step * (1 + pole) : step * step) / model.period,
+      load: loads ? model.inertia * step * step * step / (model.period * model.period) : 0,
+      latencyPeriods: generator.uniform(earliest...latest))
+    let oldest = generator.uniform(0.1...0.9)
     joints.append(
       (
-        model,
+        model, observer,
         Uncertainty(
           inertiaShare: generator.uniform(0...0.3), dampingShare: generator.uniform(0...0.5),
-          dtShare: generator.uniform(0.01...0.15), delayPeriods: latest * generator.uniform(0.3...1)...latest)
+          dtShare: generator.uniform(0.01...0.15), delayPeriods: earliest...latest,
+          agePeriods: oldest * generator.uniform(0...1)...oldest)
       ))
   }
   return joints

@@ -16,6 +16,9 @@ struct SeededGenerator: RandomNumberGenerator {
 
   mutating func uniform(_ range: ClosedRange<Double>) -> Double { Double.random(in: range, using: &self) }
 
+  /// 1 ± `width`, the ends as often as what lies between.
+  mutating func share(_ width: Double) -> Double { 1 + width * min(max(uniform(-1.5...1.5), -1), 1) }
+
   /// Even in the logarithm, for quantities that span decades.
   mutating func spread(_ low: Double, _ high: Double) -> Double {
     let exponent = uniform(0...1)

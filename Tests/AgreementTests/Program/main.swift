@@ -1,4 +1,5 @@
-// certificate-samples nominal|uncertain|coupled SEED COUNT, certificate-samples simulate SEED COUNT TICKS
+// certificate-samples nominal|uncertain|coupled SEED COUNT
+// certificate-samples simulate|simulate-uncertain SEED COUNT TICKS PART PARTS [LOWERED]
 
 let words = CommandLine.arguments
 switch (words.dropFirst().first, words.dropFirst(2).compactMap { UInt64($0) }) {
@@ -6,7 +7,13 @@ case ("nominal", let numbers) where numbers.count == 2: printNominal(seed: numbe
 case ("uncertain", let numbers) where numbers.count == 2:
   printUncertain(seed: numbers[0], count: Int(numbers[1]))
 case ("coupled", let numbers) where numbers.count == 2: printCoupled(seed: numbers[0], count: Int(numbers[1]))
-case ("simulate", let numbers) where numbers.count == 3:
-  simulate(seed: numbers[0], count: Int(numbers[1]), ticks: Int(numbers[2]))
-default: fatalError("expected nominal|uncertain|coupled SEED COUNT or simulate SEED COUNT TICKS")
+case (let verb?, let numbers) where verb.hasPrefix("simulate") && numbers.count >= 5:
+  let simulate = verb == "simulate" ? simulateNominal : simulateUncertain
+  simulate(
+    numbers[0], Int(numbers[1]), Int(numbers[2]), Int(numbers[3]), Int(numbers[4]),
+    words.count > 7 ? Double(words[7]) ?? .nan : 0)
+default:
+  fatalError(
+    "expected nominal|uncertain|coupled SEED COUNT or simulate|simulate-uncertain SEED COUNT TICKS PART PARTS "
+      + "[LOWERED]")
 }

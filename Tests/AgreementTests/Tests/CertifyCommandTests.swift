@@ -42,7 +42,8 @@ struct CertifyCommandTests {
   }
 
   @Test(
-    "the nominal hand has N and U at every joint, U for slopes from 0.2 on, and its margins are where N ends")
+    "the nominal hand has N and U at every joint, U for slopes from 0.25 on, and its margins are where N ends"
+  )
   func nominalHand() throws {
     let result = try certify([Self.board("sim"), Self.calibration("nominal-hand"), "--json"])
     #expect(result.status == 0)
@@ -50,7 +51,7 @@ struct CertifyCommandTests {
     #expect(joints.count == 15)
     for joint in joints {
       let uncertain = try #require(joint["uncertain"] as? [String: Double])
-      #expect(try #require(uncertain["smallestSlope"]) <= 0.2)
+      #expect(try #require(uncertain["smallestSlope"]) <= 0.25)
       #expect(try #require(uncertain["ratePerSecond"]) > 0.45)
       #expect(joint["refusal"] == nil)
     }

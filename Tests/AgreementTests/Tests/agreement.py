@@ -21,12 +21,10 @@ def hold(inertia, damping, stiffness, dt):
     return held[:2, :2], held[:2, 2]
 
 
-def tick(m, slope, dt, inertia=None, damping=None, delay=None):
-    """A(s, dt), with a delay of any number of ticks within the queue."""
-    inertia, damping = inertia or m["J"], m["b"] if damping is None else damping
+def tick(m, slope, dt):
+    """A(s, dt)."""
     queue = m["delay"]
-    delay = float(queue) if delay is None else delay
-    free, held = hold(inertia, damping, m["k"], dt)
+    free, held = hold(m["J"], m["b"], m["k"], dt)
     n = 3 + queue
     gains = np.array([m["kp"], m["kd"], m["km"]])
     phi = np.exp(-m["lambda"] * dt)
@@ -42,16 +40,59 @@ def tick(m, slope, dt, inertia=None, damping=None, delay=None):
     inputs = [decided]  # decided 0, 1 … ticks ago
     for ago in range(1, queue + 1):
         inputs.append(np.eye(n)[3 + queue - ago])
-    ticks = min(int(delay), max(queue - 1, 0))
-    share = delay - ticks
-    late = hold(inertia, damping, m["k"], (1 - share) * dt)[1]
-    a[:2] += np.outer(late, inputs[ticks])
+    a[:2] += np.outer(held, inputs[queue])
     if queue:
-        a[:2] += np.outer(held - late, inputs[ticks + 1])
         for i in range(3, n - 1):
             a[i, i + 1] = 1
         a[n - 1] = decided
     return a
+
+
+def observed_tick(m, slope, inertia, damping, dt, delay, age):
+    """The same with the law on the estimates of an observer: states q, w, -m, pending torques, the errors of the
+    estimated angle and velocity, the estimated load; each row a linear function of them."""
+    queue, states = m["delay"], len(m["diagonal"][0]) if "diagonal" in m else 3 + m["delay"] + 2 + (
+        m["observer"][0][2] != 0)
+    unit = np.eye(states)
+    gains = np.array(m["observer"][0][:3])
+    latency = m["observer"][0][3]
+    error = 3 + queue
+    seen = np.array([unit[0] - unit[error], unit[1] - unit[error + 1]])
+    load = unit[error + 2] if states > error + 2 else np.zeros(states)
+    demand = m["kp"] * seen[0] + m["kd"] * seen[1] + m["km"] * unit[2]
+    inputs = [-slope * demand] + [unit[3 + queue - ago] for ago in range(1, queue + 1)]
+    gain = -np.expm1(-m["lambda"] * dt) / m["lambda"]
+    nominal_gain = -np.expm1(-m["lambda"] * m["T"]) / m["lambda"]
+    memory = (np.exp(-m["lambda"] * dt) * unit[2] + gain * seen[0]
+              - m["h"] * gain / nominal_gain * (1 - slope) * demand)
+
+    def split(periods):
+        ticks = min(int(periods), max(queue - 1, 0))
+        return ticks, periods - ticks
+
+    def move(state, torque, time, inertia, damping):
+        free, held = hold(inertia, damping, m["k"], time)
+        return free @ state + np.outer(held, torque)
+
+    def truth(time):
+        ticks, share = split(delay)
+        early = min(share * dt, time)
+        state = unit[:2]
+        if early > 0:
+            state = move(state, inputs[ticks + 1], early, inertia, damping)
+        return move(state, inputs[ticks], time - early, inertia, damping)
+
+    ticks, share = split(latency)
+    mean = (1 - share) * inputs[ticks] + (share * inputs[ticks + 1] if share > 0 else 0)
+    after, sampled = truth(dt), truth((1 - age) * dt)
+    innovation = sampled[0] - move(seen, mean + load, (1 - age) * dt, m["J"], m["b"])[0]
+    predicted = move(seen, mean + load, dt, m["J"], m["b"])
+    free, held = hold(m["J"], m["b"], m["k"], age * dt)
+    estimate = predicted + np.outer(free @ gains[:2] + held * gains[2], innovation)
+    rows = [after[0], after[1], memory]
+    rows += [inputs[queue - 1 - k] for k in range(queue)]
+    rows += [after[0] - estimate[0], after[1] - estimate[1], load + gains[2] * innovation]
+    return np.array(rows[:states])
 
 
 def norm(m):
@@ -92,8 +133,7 @@ def radius(a):
 def check(m, complain):
     if m["result"] == "unstable":
         if "inertiaShare" in m:
-            inertia, damping, dt, delay = m["points"][0]
-            found = radius(tick(m, 1, dt, inertia, damping, delay))
+            found = radius(observed_tick(m, 1, *m["points"][0]))
         else:
             found = radius(tick(m, 1, m["T"]))
         if found < 1 - 1e-12:
@@ -115,11 +155,11 @@ def check(m, complain):
         complain("P is not positive definite")
         return
     if "inertiaShare" in m:
-        for inertia, damping, dt, delay, slope, table in m["points"]:
-            found = lipschitz(p, units, tick(m, slope, dt, inertia, damping, delay))
+        for inertia, damping, dt, delay, age, slope, table in m["points"]:
+            found = lipschitz(p, units, observed_tick(m, slope, inertia, damping, dt, delay, age))
             if not found <= min(table, 1) * (1 + TOLERANCE):
-                complain("L %.15g above the table's %.15g at J %g b %g dt %g delay %g s %g"
-                         % (found, table, inertia, damping, dt, delay, slope))
+                complain("L %.15g above the table's %.15g at J %g b %g dt %g delay %g age %g s %g"
+                         % (found, table, inertia, damping, dt, delay, age, slope))
         return
     for dt, slope, exact, table in m["points"]:
         found = lipschitz(p, units, tick(m, slope, dt))

@@ -1,5 +1,5 @@
 /// Reproducible random numbers: SplitMix64 (Steele, Lea, Flood 2014). A printed seed repeats a run anywhere.
-package struct SeededGenerator: RandomNumberGenerator {
+package struct SeededGenerator: RandomNumberGenerator, Sendable {
   private var state: UInt64
 
   package init(seed: UInt64) { state = seed }

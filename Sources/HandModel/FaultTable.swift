@@ -1,0 +1,149 @@
+/// What a hand does about a fault. Raw values are stable: they are in checkpoints.
+package enum FaultReaction: UInt8, Sendable, BitwiseCopyable, CaseIterable {
+  /// Outputs off: motors coast, servos get no pulses.
+  case limp
+  /// Set-points stop where they are and the law holds them, under every other guard, until somebody resets or
+  /// disarms the hand; any further fault makes it limp.
+  case hold
+  /// Motors are shorted (duty 0, kill line live) for a bounded time, then limp. Servos get no pulses.
+  case brake
+
+  package var name: String {
+    switch self {
+    case .limp: "limp"
+    case .hold: "hold"
+    case .brake: "brake"
+    }
+  }
+}
+
+extension FaultCode {
+  /// What the hand does in the tick that latches the fault.
+  package var reaction: FaultReaction {
+    @_noLocks get {
+      switch self {
+      // The hand is well and only its commander is gone: letting go would drop what it holds.
+      case .commandTimeout: .hold
+      // Too fast already: a shorted motor slows the joint down, an open one lets it fly.
+      case .velocityLimit: .brake
+      case .none, .eStopLine, .eStopSocket, .eStopRemote, .staleSensor, .implausibleSensor, .busFault,
+        .actuatorFault, .innovation, .currentMismatch, .stuckSensor, .positionLimit, .currentLimit,
+        .trackingError, .externalTorque, .overload, .deadlineMisses, .clockJump, .lipschitzViolation,
+        .windowViolation, .uncertifiedBudget, .nonFinite, .decay, .selfTestFailed:
+        .limp
+      }
+    }
+  }
+
+  /// A row of the table of faults, docs/faults.md.
+  package struct Description: Sendable {
+    /// What is compared with what.
+    package var detection: String
+    /// From the moment that the tick's inputs show the fault to the tick that latches it.
+    package var latency: String
+    /// How often it speaks up in a healthy hand.
+    package var falseAlarms: String
+    /// What must be true for a reset, besides what every reset asks for.
+    package var reset: String
+  }
+
+  /// Nil for `none`.
+  package var description: Description? {
+    let never = "none: a limit or a state, no statistic"
+    let anyone = "by anyone"
+    func row(
+      _ detection: String, _ latency: String, falseAlarms: String = never, reset: String = anyone
+    ) -> Description {
+      Description(detection: detection, latency: latency, falseAlarms: falseAlarms, reset: reset)
+    }
+    switch self {
+    case .none: return nil
+    case .eStopLine:
+      return row(
+        "the e-stop line is active, or an edge of it was seen", "0", reset: "locally, with the line inactive")
+    case .eStopSocket: return row("`stop` over the control socket", "0", reset: "locally")
+    case .eStopRemote: return row("`stop` over MQTT", "0")
+    case .staleSensor:
+      return row(
+        "an encoder sample older than `stale_sample_ms`", "0 after the limit", reset: "every sample fresh")
+    case .busFault:
+      return row(
+        "as stale sensor, and the joint's bus has failed", "0 after the limit", reset: "every sample fresh")
+    case .implausibleSensor:
+      return row(
+        "3 samples in a row further from the last good one than 1.5 × the speed limit and 6 σ allow, or a chip "
+          + "that says its magnet or its measurement is bad", "2; health 1 round of the bus's slow readings",
+        falseAlarms: "a sample beyond 6 σ: 2·10⁻⁹; three in a row: none",
+        reset: "the chip says that it is well")
+    case .actuatorFault:
+      return row(
+        "3 writes in a row failed, a PWM chip lost its configuration, or a bridge's nFAULT is active",
+        "2; read-back 1 round of slow readings", reset: "the chip configured anew, nFAULT inactive")
+    case .innovation:
+      return row(
+        "the magnitude of measured − predicted angle > 6 σ of the observer in 5 samples running", "4",
+        falseAlarms: "(2·10⁻⁹)⁵ a sample under noise alone; a hard object hit at full speed may raise it")
+    case .currentMismatch:
+      return row(
+        "CUSUM of how far the measured current lies outside what was expected over the last round of "
+          + "readings, in σ (`noise.current_A`), less 0.5, above 27",
+        "27 / (excess/σ − 0.5) readings",
+        falseAlarms: "8·10⁻⁴ a day for 15 joints at 1 kHz (Siegmund), if the noise is white")
+    case .stuckSensor:
+      return row(
+        "the encoder's word stayed within ±1 while the set-point moved by a quarter of `tracking_error_rad`, by "
+          + "three quarters where the motor's current is measured",
+        "0 after that way")
+    case .positionLimit: return row("the estimate is 0.087 rad (5°) outside the joint's range", "0")
+    case .velocityLimit: return row("the estimate is above 1.5 × `velocity_rad_per_s`", "0")
+    case .currentLimit: return row("the measured current is above `current_A` for 20 ticks", "20")
+    case .trackingError:
+      return row("the distance of set-point and estimate is above `tracking_error_rad`", "0")
+    case .externalTorque:
+      return row(
+        "the observed load is above 1.5 × what the drive itself can hold against, for 20 ms", "20 ms",
+        falseAlarms: "a static contact cannot exceed what the drive can hold; 20 ms let impacts pass")
+    case .overload:
+      return row(
+        "the mean square of the current, faded with `thermal_time_constant_s`, is above "
+          + "`continuous_current_A` squared", "0")
+    case .deadlineMisses:
+      return row("more skipped deadlines in the window than `overrun_budget_ticks`", "0")
+    case .commandTimeout:
+      return row("no streamed set-point for `command_timeout_ms`", "0 after the limit")
+    case .clockJump:
+      return row(
+        "the clock of the ticks went back or stood still, or a tick came a second or more after the last one",
+        "0")
+    case .lipschitzViolation: return row("L of the tick > 1", "0")
+    case .windowViolation: return row("Λ, the product of L over the window, ≥ 1", "0")
+    case .uncertifiedBudget:
+      return row(
+        "more ticks without a certificate in the window than `uncertified_budget_ticks`: dt outside the "
+          + "certified range, rate limit, stale sample; or a joint on its end stop for 250 ms", "0")
+    case .nonFinite: return row("an estimate or a current is NaN or infinite", "0")
+    case .decay:
+      return row(
+        "V after a window > Λ · V before it + 4 ν, ν = 3 × the root mean square that noise makes of V; a "
+          + "window in which the load changed by 6 σ says nothing", "up to 2 windows",
+        falseAlarms: "12 standard deviations: none")
+    case .selfTestFailed:
+      return row("no 10 ticks running with fresh samples within a second of the start", "0")
+    }
+  }
+
+  /// The rows of docs/faults.md, as Markdown.
+  package static var markdownTable: String {
+    var lines = [
+      "| fault | code | detection | latency, ticks | reaction | false alarms | reset |",
+      "|---|---|---|---|---|---|---|",
+    ]
+    for code in allCases {
+      guard let row = code.description else { continue }
+      lines.append(
+        "| \(code.name) | \(code.rawValue) | \(row.detection) | \(row.latency) | \(code.reaction.name) | "
+          + "\(row.falseAlarms) | \(row.reset) |")
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+}
