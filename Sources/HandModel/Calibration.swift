@@ -5,6 +5,8 @@ package struct Calibration: Sendable, Equatable {
   package var joints: [JointCalibration]
   /// Named poses in radians, one value a joint: at least `open`.
   package var poses: [Pose]
+  /// The fingers whose joints pull at each other.
+  package var couplings: [FingerCoupling] = []
 }
 
 package struct Pose: Sendable, Equatable {

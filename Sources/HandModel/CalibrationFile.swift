@@ -77,7 +77,8 @@ private struct CalibrationFileReader {
       }
     }
     let joints = readJoints()
-    return Calibration(hand: hand, joints: joints, poses: readPoses(joints))
+    return Calibration(
+      hand: hand, joints: joints, poses: readPoses(joints), couplings: readCouplings(joints))
   }
 
   // MARK: Joints
@@ -376,7 +377,14 @@ private struct CalibrationFileReader {
     }
   }
 
-  // MARK: Poses
+  // MARK: Fingers
+
+  private func readCouplings(_ joints: [JointCalibration]) -> [FingerCoupling] {
+    guard reader.has("couplings_N_m_per_rad"), let section = reader.section("couplings_N_m_per_rad") else {
+      return []
+    }
+    return FingerCouplingReader(section: section, board: board, joints: joints).read(fingers: fingers)
+  }
 
   /// The fingers of the board, in its order, each with its joints: a finger is what stands before the last
   /// hyphen of a joint's name, or the whole name.

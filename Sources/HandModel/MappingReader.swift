@@ -314,6 +314,26 @@ final class MappingReader {
     return numbers.contains(nil) ? nil : numbers.compactMap(\.self)
   }
 
+  /// The numbers of the square matrix under `key`, a list of rows, row by row.
+  func matrix(_ key: String, count: Int, _ range: NumberRange) -> [Double]? {
+    let expected = "\(count) rows of \(count) numbers"
+    guard let value = required(key, expected: expected) else { return nil }
+    guard case .sequence(let rows) = value.node.content, rows.count == count else {
+      refuse(value, expected: expected)
+      return nil
+    }
+    var numbers: [Double?] = []
+    for (i, row) in rows.enumerated() {
+      let path = "\(value.path)[\(i)]"
+      guard case .sequence(let items) = row.content, items.count == count else {
+        refuse((row, path), expected: "a row of \(count) numbers")
+        return nil
+      }
+      numbers += items.enumerated().map { number(($0.element, "\(path)[\($0.offset)]"), range) }
+    }
+    return numbers.contains(nil) ? nil : numbers.compactMap(\.self)
+  }
+
   /// The keys of a mapping whose keys are names chosen by the user, in the file's order.
   var keys: [String] { layers.first?.entries.map(\.key) ?? [] }
 

@@ -15,8 +15,7 @@ extension LoopModel {
       gains.position * gains.innovationDeviation, gains.velocity * gains.innovationDeviation,
     ]
     for i in 0..<2 { for j in 0..<2 { covariance[i, j] = Double(corrections) * noise[i] * noise[j] } }
-    // Each step doubles the ticks that are summed up: 2^40 are more than any contraction needs.
-    for _ in 0..<40 {
+    for _ in 0..<noiseDoublings {
       let further = a * covariance * a.transposed
       for i in 0..<n { for j in 0..<n { covariance[i, j] += further[i, j] } }
       a = a * a
@@ -26,3 +25,32 @@ extension LoopModel {
     return trace.squareRoot()
   }
 }
+
+extension CoupledModel {
+  /// As `LoopModel.noiseDistance` for a block: each joint's innovation is white and independent of the others'.
+  /// - Parameter gains: of the joints' observers.
+  public func noiseDistance(_ certificate: CoupledCertificate, _ gains: [Observer.Gains]) -> Double {
+    let n = stateCount
+    let d = scales
+    var covariance = Matrix(n, n)
+    for (offset, gains) in zip(offsets, gains) {
+      let noise = [
+        gains.position * gains.innovationDeviation / d[offset],
+        gains.velocity * gains.innovationDeviation / d[offset + 1],
+      ]
+      for i in 0..<2 { for j in 0..<2 { covariance[offset + i, offset + j] = noise[i] * noise[j] } }
+    }
+    var a = maps(dt: period).at(joints.map { _ in 1 })
+    for _ in 0..<noiseDoublings {
+      covariance = covariance.adding(a * covariance * a.transposed, times: 1)
+      a = a * a
+    }
+    // P is in the states' own units, the covariance in balanced ones.
+    var trace = 0.0
+    for i in 0..<n { for j in 0..<n { trace += certificate.p[i * n + j] * d[i] * d[j] * covariance[j, i] } }
+    return trace.squareRoot()
+  }
+}
+
+/// Steps that each double the ticks which are summed up: 2^40 are more than any contraction needs.
+private let noiseDoublings = 40

@@ -16,10 +16,11 @@ public struct NominalModel: BitwiseCopyable, Sendable {
 
   let stiffness: Double
   let directStiffness: Double
+  /// The torque that acts from the decided tick on, N m.
+  public internal(set) var acting: Double
   var error: Double
   /// The unsaturated part of u, k r + k_d (r − q), with the same delay.
   var direct: DelayLine
-  var acting: Double
 
   /// At rest at `position` (rad), with an empty memory.
   public init(_ model: LoopModel, position: Double) {
@@ -82,6 +83,14 @@ public struct NominalModel: BitwiseCopyable, Sendable {
   public mutating func advance(law: JointLaw, kernel: MemoryKernel, hold: ZeroOrderHold, load: Double = 0) {
     memory = law.nextMemory(memory, error: error, demand: demand, applied: torque, kernel: kernel)
     hold.step(position: &position, velocity: &velocity, torque: acting + load)
+  }
+
+  /// As `advance(law:kernel:hold:)` for a joint whose plant others pull at: the motion comes from `CoupledPlant`.
+  @_noLocks
+  public mutating func advance(law: JointLaw, kernel: MemoryKernel, position: Double, velocity: Double) {
+    memory = law.nextMemory(memory, error: error, demand: demand, applied: torque, kernel: kernel)
+    self.position = position
+    self.velocity = velocity
   }
 
   /// One whole tick, `decide` and `advance`, for a caller that knows the interval beforehand.

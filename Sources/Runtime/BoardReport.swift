@@ -21,6 +21,8 @@ package struct BoardReport: Codable, Sendable {
   }
   package struct Joint: Codable, Sendable {
     package var name: String
+    /// The finger whose joints pull at each other, this one among them: the certificate is then the finger's.
+    package var finger: String?
     package var lipschitz: Double
     package var lipschitzSaturated: Double
     package var ratePerSecond: Double
@@ -82,7 +84,7 @@ package struct BoardReport: Codable, Sendable {
     fits = buses.allSatisfy(\.fits)
     joints = (design?.joints ?? []).map { joint in
       var entry = Joint(
-        name: joint.calibration.name, lipschitz: joint.certificate.contraction,
+        name: joint.calibration.name, finger: joint.coupled?.name, lipschitz: joint.certificate.contraction,
         lipschitzSaturated: joint.certificate.saturatedContraction,
         ratePerSecond: joint.certificate.ratePerSecond, holdTicks: joint.holdTicks,
         delayTicks: joint.model.delayTicks,

@@ -11,6 +11,14 @@ package struct CertificateReport: Codable, Sendable {
     package var ratePerSecond: Double
     package var minimumDtSeconds: Double
     package var maximumDtSeconds: Double
+
+    init(_ certificate: Certificate) {
+      lipschitz = certificate.contraction
+      lipschitzSaturated = certificate.saturatedContraction
+      ratePerSecond = certificate.ratePerSecond
+      minimumDtSeconds = certificate.minimumDt
+      maximumDtSeconds = certificate.maximumDt
+    }
   }
   package struct Uncertain: Codable, Sendable {
     package var lipschitz: Double
@@ -31,6 +39,9 @@ package struct CertificateReport: Codable, Sendable {
   }
   package struct Joint: Codable, Sendable {
     package var name: String
+    /// The finger whose joints pull at each other, this one among them: `nominal` is then the finger's, and there are
+    /// neither margins nor U.
+    package var finger: String?
     /// Ticks from one decision of the law to the next; N and U speak of decisions.
     package var holdTicks: Int?
     package var delayTicks: Int?
@@ -69,12 +80,39 @@ package struct CertificateReport: Codable, Sendable {
     hand = calibration.hand
     rateHertz = board.control.rateHertz
     let plan = BusPlan(board)
+    var fingers: [(model: CoupledModel, joint: Joint)] = []
     var known: [(model: LoopModel, observer: LoopObserver, uncertainty: Uncertainty, joint: Joint)] = []
     joints = calibration.joints.enumerated().map { index, joint in
       let number = "joint \(index + 1) of \(calibration.joints.count), \(joint.name)"
       var entry = Joint(
         name: joint.name, inertiaShare: joint.uncertainty.inertiaShare,
         dampingShare: joint.uncertainty.dampingShare, margins: [], remedies: [])
+      if let coupling = calibration.couplings.first(where: { $0.joints.contains(index) }) {
+        let model: CoupledModel
+        do throws(DesignRefusal) {
+          (model, _) = try HandDesign.coupledModel(
+            coupling, board: board, calibration: calibration, plan: plan)
+        } catch {
+          entry.refusal = error.description
+          return entry
+        }
+        if let same = fingers.first(where: { $0.model == model })?.joint {
+          entry.nominal = same.nominal
+          entry.refusal = same.refusal
+        } else {
+          progress("\(number): certificate N of finger \(coupling.finger)")
+          do throws(CertificateRefusal) {
+            entry.nominal = Nominal(try certify(model).table)
+          } catch {
+            entry.refusal = DesignRefusal(joint: coupling.finger, cause: .coupled(error)).description
+          }
+          fingers.append((model, entry))
+        }
+        entry.finger = coupling.finger
+        entry.holdTicks = 1
+        entry.delayTicks = coupling.joints.firstIndex(of: index).map { model.joints[$0].delayTicks }
+        return entry
+      }
       let timing: OutputTiming
       do throws(DesignRefusal.Cause) {
         timing = try OutputTiming(of: index, joint, board: board, plan: plan)
@@ -100,10 +138,7 @@ package struct CertificateReport: Codable, Sendable {
       progress("\(number): certificate N")
       do throws(CertificateRefusal) {
         let certificate = try certify(model)
-        entry.nominal = Nominal(
-          lipschitz: certificate.contraction, lipschitzSaturated: certificate.saturatedContraction,
-          ratePerSecond: certificate.ratePerSecond, minimumDtSeconds: certificate.minimumDt,
-          maximumDtSeconds: certificate.maximumDt)
+        entry.nominal = Nominal(certificate)
         progress("\(number): margins")
         entry.margins = CertificateMargin.all(index, model: model, board: board, calibration: joint) {
           progress("\(number): margins")
@@ -219,12 +254,17 @@ package struct CertificateReport: Codable, Sendable {
     if joint.nominal == nil, let refusal = joint.refusal {
       lines.append("  " + (refusal.split(separator: ": ", maxSplits: 1).last.map(String.init) ?? refusal))
       if joint.remedies.isEmpty {
-        if joint.delayTicks != nil { lines.append("  no single gain or rate helps") }
+        if joint.delayTicks != nil && joint.finger == nil { lines.append("  no single gain or rate helps") }
       } else {
         lines.append("  any one of these gives a certificate:")
         lines += joint.remedies.map { "    \($0)" }
       }
       return lines
+    }
+    if let finger = joint.finger {
+      return [
+        "  one block, finger \(finger): N is of all its joints together; U and margins are of single joints only"
+      ]
     }
     if let hold = joint.holdTicks, hold > 1 {
       lines.append(

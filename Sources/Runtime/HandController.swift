@@ -104,6 +104,7 @@ package struct HandController: ~Copyable {
   let jointCount: Int
   let joints: UnsafeMutablePointer<JointState>
   private let certificates: UnsafeMutablePointer<CertificateTable>
+  private let fingers: CoupledFingers
   let windows: UnsafeMutablePointer<WindowProduct>
   // Where the arrays lie in their structures: indexing them there, a copy of the whole array is not at the
   // optimiser's mercy.
@@ -166,6 +167,7 @@ package struct HandController: ~Copyable {
       (certificates + j).initialize(to: CertificateTable(copying: p.certificate))
       (windows + j).initialize(to: WindowProduct(ticks: settings.windowTicks))
     }
+    fingers = CoupledFingers(parameters)
     uncertifiedWindow = WindowProduct(ticks: settings.windowTicks)
     overrunWindow = WindowProduct(ticks: settings.windowTicks)
     layout = Self.layout(
@@ -178,6 +180,7 @@ package struct HandController: ~Copyable {
     joints.deallocate()
     for j in 0..<jointCount { (certificates + j).pointee.deallocate() }
     certificates.deallocate()
+    fingers.deallocate()
   }
 
   /// One tick: samples → estimate → command → law → certificate → guard → outputs and record.
@@ -259,6 +262,7 @@ package struct HandController: ~Copyable {
     let now = inputs.pointee.nowNanoseconds
     let samples = UnsafeRawPointer(inputs).advanced(by: encodersOffset)
       .assumingMemoryBound(to: EncoderSample.self)
+    fingers.pull(joints, dt: dt)
     for j in 0..<jointCount {
       let joint = joints + j
       let out = jointRecords(record) + j
@@ -281,9 +285,10 @@ package struct HandController: ~Copyable {
       joint.pointee.pass(dt: dt, skippedDeadlines: inputs.pointee.skippedDeadlines)
       // The plant still felt what earlier ticks decided for the output's latency.
       let applied = joint.pointee.actingInput()
-      let load =
+      var load =
         constants.gravity * sine(joint.pointee.observer.position)
         + constants.coulomb * JointState.smoothSign(joint.pointee.observer.velocity)
+      if constants.isCoupled { load += fingers.share(j).pointee.pull }
       joint.pointee.actingLoad = joint.pointee.observer.load
       if dt < GuardLimits.longestStallSeconds {
         joint.pointee.observer.predict(torque: applied - load, hold: hold)
@@ -660,6 +665,7 @@ package struct HandController: ~Copyable {
     var undecayed = 255
     var psi = 0.0
     var gamma = 0.0
+    if live && !(mode == .nullG) { fingers.advance(joints, dt: dt, jointRecords(record), checks: checks) }
     for j in 0..<jointCount {
       let joint = joints + j
       if joint.pointee.isDecisionTick { joint.pointee.ageInputs() }
@@ -723,7 +729,8 @@ package struct HandController: ~Copyable {
 
   @_noLocks
   private func hasNotDecayed(_ j: Int, _ out: UnsafePointer<JointRecord>) -> Bool {
-    let isCertified = out.pointee.lipschitz.isFinite
+    // What one joint of a coupled finger bears moves V of them all.
+    let isCertified = out.pointee.lipschitz.isFinite && !fingers.share(j).pointee.hasLoadStepped
     return (joints + j).pointee.monitor.hasNotDecayed(
       distance: out.pointee.distance, load: (joints + j).pointee.observer.load, isCertified: isCertified,
       windowTicks: (windows + j).pointee.ticks, windowSum: (windows + j).pointee.sum,
@@ -772,7 +779,8 @@ package struct HandController: ~Copyable {
     }
     let constants = joint.pointee.constants
     let dt = joint.pointee.held.seconds
-    if joint.pointee.hasDecided {
+    // A coupled finger has moved on as a whole (`CoupledFingers.advance`).
+    if joint.pointee.hasDecided && !constants.isCoupled {
       joint.pointee.spanDecision()
       let kernel = joint.pointee.kernel
       joint.pointee.memory = joint.pointee.law.nextMemory(
@@ -789,8 +797,9 @@ package struct HandController: ~Copyable {
     let difference = joint.pointee.nominal.difference(
       position: position, velocity: velocity, memory: joint.pointee.memory, pending: joint.pointee.pending)
 
-    let motion =
+    var motion =
       constants.inertia * joint.pointee.trajectory.acceleration + constants.damping * setpointVelocity
+    if constants.isCoupled { motion += fingers.share(j).pointee.feedForward }
     let load =
       constants.gravity * sine(position) + constants.coulomb * JointState.smoothSign(setpointVelocity)
     let error = setpoint - position
@@ -836,7 +845,9 @@ package struct HandController: ~Copyable {
     out.pointee.demandNewtonMetres = demand
     out.pointee.torqueNewtonMetres = torque
     if checks {
-      out.pointee.distance = root((certificates + j).pointee.distanceSquared(difference))
+      out.pointee.distance =
+        constants.isCoupled
+        ? fingers.share(j).pointee.distance : root((certificates + j).pointee.distanceSquared(difference))
       certify(j, dt: dt, out)
     }
     joint.pointee.keepDecision(out)
@@ -858,10 +869,13 @@ package struct HandController: ~Copyable {
       out.pointee.lipschitz = .nan
       return
     }
-    let slope = joint.pointee.slope
+    let isCoupled = joint.pointee.constants.isCoupled
+    let slope = isCoupled ? fingers.share(j).pointee.slope : joint.pointee.slope
     let flags = out.pointee.flags
     let lookup = (certificates + j).pointee.lookup(dt: dt, slope: slope)
-    let outside = flags & (JointFlags.endStop | JointFlags.rateLimited | JointFlags.stale) != 0
+    let outside =
+      flags & (JointFlags.endStop | JointFlags.rateLimited | JointFlags.stale) != 0
+      || (isCoupled && fingers.share(j).pointee.isOutside)
     let certificate: CertificateState
     if !lookup.valid || outside || joint.pointee.held.wasOutside {
       certificate = .uncertified

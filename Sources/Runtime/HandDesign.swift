@@ -6,11 +6,14 @@ package struct DesignRefusal: Error, Equatable, CustomStringConvertible {
   package enum Cause: Error, Equatable {
     /// No certificate was found for the joint's loop.
     case certificate(CertificateRefusal)
+    /// No certificate was found for the finger's joints together.
+    case coupled(CertificateRefusal)
     /// The servo's frames take more than `OutputTiming.maximumHoldTicks` ticks.
     case slowFrame(chip: String, frameHertz: Double, rateHertz: Int)
     /// What a tick decides acts later than any certificate covers.
     case lateOutput(seconds: Double, largestSeconds: Double)
   }
+  /// Name of the joint; of the finger where its joints are coupled.
   package var joint: String
   package var cause: Cause
 
@@ -18,6 +21,11 @@ package struct DesignRefusal: Error, Equatable, CustomStringConvertible {
     let text =
       switch cause {
       case .certificate(let refusal): Self.text(refusal)
+      case .coupled(.searchFailed(let contraction)):
+        "no norm covers every saturation of its joints together (best L found \(contraction)); make their gains "
+          + "alike for their inertias (kp/J, kd/J, km/kp, kp h), or lower km; less coupling helps too, if "
+          + "couplings_N_m_per_rad has more than the finger"
+      case .coupled(let refusal): Self.text(refusal) + "; the window is that of each joint alone"
       case .slowFrame(let chip, let frame, let rate):
         "PWM chip \(chip) sends \(frame) pulses a second, so that at \(rate) ticks a second the law would decide "
           + "less often than every \(OutputTiming.maximumHoldTicks) ticks; raise its frequency_hz if the servo "
@@ -27,7 +35,8 @@ package struct DesignRefusal: Error, Equatable, CustomStringConvertible {
           + "than the \(maximumDelayTicks) decisions (\(largest * 1000) ms) that a certificate covers; lower "
           + "control.rate_hz or raise the chip's frequency_hz"
       }
-    return "joint \(joint): no certificate, so the hand must not be armed: \(text)"
+    let kind = if case .coupled = cause { "finger" } else { "joint" }
+    return "\(kind) \(joint): no certificate, so the hand must not be armed: \(text)"
   }
 
   static func text(_ cause: CertificateRefusal) -> String {
@@ -72,6 +81,7 @@ package struct HandDesign: Sendable {
     let plan = BusPlan(board)
     self.plan = plan
     var found: [(model: LoopModel, certificate: Certificate)] = []
+    let fingers = try Self.coupledFingers(board: board, calibration: calibration, plan: plan)
     var joints: [JointParameters] = []
     for (index, joint) in calibration.joints.enumerated() {
       let timing: OutputTiming
@@ -82,7 +92,8 @@ package struct HandDesign: Sendable {
       }
       let model = Self.loopModel(joint, board: board, timing: timing)
       let gains = Self.observerGains(joint, model, timing)
-      var certificate = found.first { $0.model == model }?.certificate
+      let finger = fingers.first { $0.joints.contains(index) }
+      var certificate = finger?.certificate.table ?? found.first { $0.model == model }?.certificate
       if certificate == nil {
         do throws(CertificateRefusal) {
           let new = try certify(model)
@@ -101,9 +112,52 @@ package struct HandDesign: Sendable {
           uncertainty: Self.uncertainty(index, joint, timing, board: board, plan: plan),
           observerGains: gains, loopObserver: Self.loopObserver(gains, timing),
           outputLatency: timing.meanTicks, holdTicks: timing.holdTicks,
-          currentReadingTicks: plan.currentReadingTicks(joint: index)))
+          currentReadingTicks: plan.currentReadingTicks(joint: index), coupled: finger))
     }
     self.joints = joints
+  }
+
+  /// Finds and verifies the certificate of every finger whose joints pull at each other; fingers with equal models
+  /// share the search.
+  private static func coupledFingers(
+    board: Board, calibration: Calibration, plan: BusPlan
+  ) throws(DesignRefusal) -> [CoupledFinger] {
+    var found: [CoupledFinger] = []
+    for coupling in calibration.couplings {
+      let (model, gains) = try coupledModel(coupling, board: board, calibration: calibration, plan: plan)
+      let certificate: CoupledCertificate
+      if let same = found.first(where: { $0.model == model }) {
+        certificate = same.certificate
+      } else {
+        do throws(CertificateRefusal) {
+          certificate = try certify(model)
+        } catch {
+          throw DesignRefusal(joint: coupling.finger, cause: .coupled(error))
+        }
+      }
+      found.append(CoupledFinger(coupling, model: model, certificate: certificate, observerGains: gains))
+    }
+    return found
+  }
+
+  /// The nominal closed loops of a coupled finger, and the gains of its joints' observers.
+  static func coupledModel(
+    _ coupling: FingerCoupling, board: Board, calibration: Calibration, plan: BusPlan
+  ) throws(DesignRefusal) -> (model: CoupledModel, gains: [Observer.Gains]) {
+    var models: [LoopModel] = []
+    var gains: [Observer.Gains] = []
+    for index in coupling.joints {
+      let joint = calibration.joints[index]
+      do throws(DesignRefusal.Cause) {
+        let timing = try OutputTiming(of: index, joint, board: board, plan: plan)
+        let model = loopModel(joint, board: board, timing: timing)
+        models.append(model)
+        gains.append(observerGains(joint, model, timing))
+      } catch {
+        throw DesignRefusal(joint: joint.name, cause: error)
+      }
+    }
+    return (CoupledModel(joints: models, stiffness: coupling.stiffness), gains)
   }
 
   /// The output may act as early as its timing allows and as late as the whole ticks that N assumes too, the sample be
@@ -136,10 +190,11 @@ package struct HandDesign: Sendable {
       latencyPeriods: timing.meanTicks / Double(timing.holdTicks))
   }
 
-  /// Finds U for every joint; joints with equal models, observers and uncertainties share the search.
+  /// Finds U for every joint that is not coupled: of a coupled finger N is all there is. Joints with equal models,
+  /// observers and uncertainties share the search.
   /// - Parameter progress: called before each search with the joint's name.
   package mutating func findUncertain(progress: (String) -> Void = { _ in }) {
-    for index in joints.indices where joints[index].uncertain == nil {
+    for index in joints.indices where joints[index].uncertain == nil && joints[index].coupled == nil {
       let (model, uncertainty) = (joints[index].model, joints[index].uncertainty)
       let observer = joints[index].loopObserver
       guard joints[index].holdTicks == 1 else {
@@ -183,7 +238,9 @@ package struct HandDesign: Sendable {
   package var certificateJSON: String {
     let entries = joints.map { joint in
       let certificate = joint.certificate
-      return "{\"joint\":\(JSON.quoted(joint.calibration.name)),\"lipschitz\":\(certificate.contraction),"
+      let finger = joint.coupled.map { "\"finger\":\(JSON.quoted($0.name))," } ?? ""
+      return "{\"joint\":\(JSON.quoted(joint.calibration.name)),\(finger)"
+        + "\"lipschitz\":\(certificate.contraction),"
         + "\"lipschitzSaturated\":\(certificate.saturatedContraction),"
         + "\"ratePerSecond\":\(certificate.ratePerSecond),"
         + "\"minimumDtSeconds\":\(certificate.minimumDt),\"maximumDtSeconds\":\(certificate.maximumDt),"

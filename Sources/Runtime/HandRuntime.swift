@@ -85,10 +85,11 @@ package final class HandRuntime: @unchecked Sendable {
   /// Builds the hand, configures its chips and tests them; nothing moves, neither loop nor bus thread runs yet.
   /// - Parameters:
   ///   - blackBox: gets every tick too.
+  ///   - simulated: the hand that is simulated, where it is to be another than the one the design knows.
   ///   - recorderCapacity: ticks that the recorder's ring holds, a power of two; the publisher's likewise.
   package init(
     design: HandDesign, seed: UInt64, clock: any TimeSource, port: CommandPort = CommandPort(),
-    blackBox: BlackBox? = nil, recorderCapacity: Int = recorderRingCapacity,
+    blackBox: BlackBox? = nil, simulated: Calibration? = nil, recorderCapacity: Int = recorderRingCapacity,
     publisherCapacity: Int = publisherRingCapacity
   ) throws(StartError) {
     recorderRing = Ring(capacity: recorderCapacity, filling: TickRecord())
@@ -103,7 +104,8 @@ package final class HandRuntime: @unchecked Sendable {
     let hardware: any Hardware
     // Virtual time has no machine under it: there a linux board is simulated too.
     if board.platform == .simulated || clock is VirtualClock {
-      let simulation = SimulatedHand(board: board, calibration: design.calibration, seed: seed, clock: clock)
+      let simulation = SimulatedHand(
+        board: board, calibration: simulated ?? design.calibration, seed: seed, clock: clock)
       self.simulation = simulation
       hardware = simulation
     } else {

@@ -13,7 +13,7 @@ struct HeldDecision: BitwiseCopyable {
   fileprivate(set) var wasOutside = false
   /// What the decision published.
   fileprivate var certificate = CertificateState.inactive
-  fileprivate var flags: UInt8 = 0
+  fileprivate(set) var flags: UInt8 = 0
   fileprivate var slope = 1.0
   fileprivate var lipschitz = Double.nan
   fileprivate var distance = 0.0

@@ -19,6 +19,8 @@ package struct JointParameters: Sendable {
   package var holdTicks: Int
   /// Ticks from one reading of the joint's current to the next; 0 = it has no sensor.
   package var currentReadingTicks: Int
+  /// The finger whose joints pull at each other, this one among them. `certificate` is then the finger's.
+  package var coupled: CoupledFinger?
 
   /// Nominal time from tick to tick, s: the model's period is that of a decision.
   var tickSeconds: Double { model.period / Double(holdTicks) }
@@ -30,6 +32,8 @@ struct JointConstants: BitwiseCopyable {
   /// have the same plant, and once for all with the same λ. These are the first of them.
   var holdOf = 0
   var kernelOf = 0
+  /// Whether other joints of its finger pull at it.
+  var isCoupled: Bool
   var radiansPerCount: Double
   var zeroCounts: Int
   var countsPerTurn: Int
@@ -115,6 +119,7 @@ struct JointConstants: BitwiseCopyable {
     outputLatency = p.outputLatency
     holdTicks = p.holdTicks
     jumpAllowance = jumpNoiseMultiple * c.encoderNoiseRadians + 2 * .pi / Double(countsPerTurn)
+    isCoupled = p.coupled != nil
     let floor = noiseFloor(p)
     noiseFloorSquared = floor * floor
     endStopTicks = Int((GuardLimits.endStopSeconds / p.tickSeconds).rounded(.up))
@@ -128,9 +133,11 @@ private let jumpNoiseMultiple = 6.0
 /// V below this many of its root mean squares says nothing about decay.
 private let noiseFloorDeviations = 3.0
 
-/// ν, the noise floor of V.
+/// ν, the noise floor of V; of a coupled joint its finger's.
 func noiseFloor(_ p: JointParameters) -> Double {
-  noiseFloorDeviations * p.model.noiseDistance(p.certificate, p.observerGains, corrections: p.holdTicks)
+  noiseFloorDeviations
+    * (p.coupled?.noiseDistance
+      ?? p.model.noiseDistance(p.certificate, p.observerGains, corrections: p.holdTicks))
 }
 
 /// What one joint remembers from tick to tick.

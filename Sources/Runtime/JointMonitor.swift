@@ -174,6 +174,12 @@ struct JointMonitor: BitwiseCopyable {
     return false
   }
 
+  /// Whether the load is another than when the decay test's window began.
+  @_noLocks
+  func hasStepped(load: Double, limits: MonitorLimits) -> Bool {
+    (load - startLoad).magnitude > limits.loadStep
+  }
+
   /// The windowed decay test: whether V did not fall as the product of L over the last window says.
   /// - Parameters:
   ///   - isCertified: whether this tick has an L at all.
@@ -185,7 +191,7 @@ struct JointMonitor: BitwiseCopyable {
     limits: MonitorLimits
   ) -> Bool {
     decayTicks = decayTicks &+ 1
-    let isDisturbed = !isCertified || (load - startLoad).magnitude > limits.loadStep
+    let isDisturbed = !isCertified || hasStepped(load: load, limits: limits)
     guard isDisturbed || decayTicks > windowTicks else { return false }
     let product = isDisturbed ? 1 : exponential(Double(windowSum) * WindowProduct.unit)
     let broken = !isDisturbed && distance > product * startDistance + limits.decayRoom

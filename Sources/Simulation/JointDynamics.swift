@@ -42,6 +42,8 @@ struct JointDynamics: Sendable {
   var isLive = false
   /// Torque from outside.
   var externalNewtonMetres = 0.0
+  /// Torque of the other joints of a coupled finger.
+  var couplingNewtonMetres = 0.0
   /// Whether the joint is held where it is, whatever turns it.
   var isJammed = false
   /// Angle from which on an object is in the way; infinite for none.
@@ -189,7 +191,7 @@ struct JointDynamics: Sendable {
       radiansPerSecond = 0
       return
     }
-    var torque = externalNewtonMetres
+    var torque = externalNewtonMetres + couplingNewtonMetres
     let middle = radians + 0.5 * step.angleOfVelocity * radiansPerSecond
     if isLive { torque += stallNewtonMetres * effectiveDuty + servoStiffness * (commandRadians - middle) }
     if gravity != 0 { torque -= gravity * sine.of(middle) }

@@ -1,5 +1,6 @@
 import Devices
 import HandModel
+import Realtime
 
 /// A whole hand without hardware: every bus, chip, line and joint that a board and a calibration name.
 ///
@@ -47,12 +48,23 @@ package final class SimulatedHand: Hardware, @unchecked Sendable {
     self.board = board
 
     let start = calibration.poses.first { $0.name == "open" }
+    func radians(_ index: Int) -> Double {
+      let limits = calibration.joints[index].limits
+      return start?.radians[index] ?? min(max(0, limits.lowerRadians), limits.upperRadians)
+    }
+    let motions = calibration.couplings.map { coupling in
+      SharedState(
+        FingerMotion(
+          coupling.joints.map { (calibration.joints[$0], radians($0)) }, stiffness: coupling.stiffness,
+          killLine: killLine, timeNanoseconds: clock.now()))
+    }
     let joints = calibration.joints.enumerated().map { index, joint in
-      SimulatedJoint(
-        joint, index: index, seed: seed,
-        radians: start?.radians[index]
-          ?? min(max(0, joint.limits.lowerRadians), joint.limits.upperRadians),
-        killLine: killLine, clock: clock)
+      for (coupling, motion) in zip(calibration.couplings, motions) {
+        guard let member = coupling.joints.firstIndex(of: index) else { continue }
+        return SimulatedJoint(joint, index: index, seed: seed, motion: motion, member: member)
+      }
+      return SimulatedJoint(
+        joint, index: index, seed: seed, radians: radians(index), killLine: killLine, clock: clock)
     }
     self.joints = joints
 

@@ -52,6 +52,11 @@ struct Certify: ParsableCommand {
     guard let index = names.firstIndex(of: chosen) else {
       throw ValidationError("--joint: found \(chosen), expected one of \(names.joined(separator: ", "))")
     }
+    if suggest || plot != nil, calibration.couplings.contains(where: { $0.joints.contains(index) }) {
+      throw ValidationError(
+        "--joint: found \(chosen), at which other joints pull; maps and advice are of single joints: name another, or "
+          + "take the finger out of couplings_N_m_per_rad")
+    }
     let progress = ProgressLine()
     defer { progress.clear() }
     if suggest {

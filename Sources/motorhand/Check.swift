@@ -139,6 +139,10 @@ struct Check: ParsableCommand {
               joint.minimumDtMilliseconds, joint.maximumDtMilliseconds))
       }
     }
+    for finger in Set(report.joints.compactMap(\.finger)).sorted() {
+      let names = report.joints.filter { $0.finger == finger }.map(\.name).joined(separator: ", ")
+      lines.append("finger \(finger): \(names) pull at each other and have one certificate")
+    }
     for joint in report.joints {
       let name = joint.name.padding(toLength: 22, withPad: " ", startingAt: 0)
       if let found = joint.uncertain {

@@ -68,6 +68,18 @@ struct ReplayTests {
     #expect(hashes.count == Self.ticks, "ticks with one hash")
   }
 
+  @Test("a coupled finger's run is the same to the bit")
+  func coupled() throws {
+    let design = TestFiles.design(of: TestFiles.coupled)
+    let hand = try RecordedHand(seed: 12, files: TestFiles.coupled, design: design)
+    hand.command(30, .arm)
+    hand.command(60, .pose(radians: [1, 0.2], seconds: 0.4))
+    hand.command(700, .pose(radians: [0, 1.2], seconds: 0.4))
+    let recording = try hand.run(ticks: 1400)
+    let result = try Replay(recording, design: design).run { _, _ in }
+    #expect(result.isIdentical && result.replayedTicks == 1400, "\(result.difference)")
+  }
+
   @Test("what was recorded of the hand gives the design by which it is run again")
   func storedFiles() throws {
     let hand = try RecordedHand()

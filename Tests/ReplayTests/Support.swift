@@ -18,11 +18,20 @@ enum TestFiles {
     do { return try HandFiles(board: board, calibration: calibration) } catch { fatalError("\(error)") }
   }()
   /// Designed once: finding certificates takes longer than most tests.
-  static let design: HandDesign = {
+  static let design = design(of: hand)
+  /// A finger whose joints pull at each other.
+  static let coupled: HandFiles = {
+    do {
+      return try HandFiles(
+        board: root + "/Tests/CoupledHand/board.yaml", calibration: root + "/Tests/CoupledHand/hand.yaml")
+    } catch { fatalError("\(error)") }
+  }()
+
+  static func design(of hand: HandFiles) -> HandDesign {
     do { return try HandDesign(board: hand.board, calibration: hand.calibration) } catch {
       fatalError("\(error)")
     }
-  }()
+  }
 
   /// Servos with 50 Hz frames under a loop of 200 Hz: their law decides every fourth tick.
   static func fiftyHertzServos() throws -> HandFiles {

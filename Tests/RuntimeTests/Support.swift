@@ -50,8 +50,11 @@ final class VirtualHand {
   private var actions: [Int: [() -> Void]] = [:]
   private var commandNumber: UInt32 = 0
 
-  init(seed: UInt64 = 1, design: HandDesign = TestHand.design) throws(StartError) {
-    runtime = try HandRuntime(design: design, seed: seed, clock: clock)
+  /// - Parameter simulated: the hand that is simulated, where it is another than the design's.
+  init(
+    seed: UInt64 = 1, design: HandDesign = TestHand.design, simulated: Calibration? = nil
+  ) throws(StartError) {
+    runtime = try HandRuntime(design: design, seed: seed, clock: clock, simulated: simulated)
     guard let hand = runtime.simulation else { fatalError("the shipped board is simulated") }
     self.hand = hand
   }

@@ -143,6 +143,51 @@ func printUncertain(seed: UInt64, count: Int) {
   }
 }
 
+/// Certificates of `count` random fingers whose joints pull at each other.
+func printCoupled(seed: UInt64, count: Int) {
+  var generator = SeededGenerator(seed: seed)
+  for _ in 0..<count {
+    let model = CoupledModel.random(&generator)
+    var line = JSONLine()
+    let joints = model.joints
+    line.add("T", model.period)
+    line.add("lambda", joints[0].lambda)
+    line.add(
+      "joints",
+      joints.map { [$0.inertia, $0.damping, $0.kp, $0.kd, $0.km, $0.backCalculation, Double($0.delayTicks)] })
+    line.add(
+      "K", joints.indices.map { row in joints.indices.map { model.stiffness[row * joints.count + $0] } })
+    do throws(CertificateRefusal) {
+      let certificate = try certify(model)
+      let n = certificate.stateCount
+      line.add("result", "certified")
+      line.add("rests", CoupledModel.smallestEigenvalue(model.stiffness, count: joints.count) == 0 ? 1 : 0)
+      line.add("L1", certificate.table.contraction)
+      line.add("L0", certificate.table.saturatedContraction)
+      line.add("P", (0..<n).map { row in (0..<n).map { certificate.p[row * n + $0] } })
+      // dt, each joint's slope, L by the table of the smallest or `claimsNothing`.
+      var points: [[Double]] = []
+      for index in 0..<60 {
+        let dt =
+          index % 3 == 0
+          ? model.period : generator.uniform(certificate.table.minimumDt...certificate.table.maximumDt)
+        // The extremes as often as what lies between.
+        let slopes = joints.map { _ in min(max(generator.uniform(-0.5...1.5), 0), 1) }
+        let found = certificate.table.lookup(dt: dt, slope: slopes.min() ?? 1)
+        points.append([dt] + slopes + [found.valid ? found.lipschitz : claimsNothing])
+      }
+      line.add("points", points)
+    } catch {
+      switch error {
+      case .unstable: line.add("result", "unstable")
+      case .searchFailed, .verificationFailed: line.add("result", "unprovable")
+      case .invalidModel, .invalidRange: line.add("result", "invalid")
+      }
+    }
+    print(line.text)
+  }
+}
+
 /// Random joints that have N, with random observers and uncertainties.
 func uncertainJoints(
   count: Int, _ generator: inout SeededGenerator

@@ -54,3 +54,39 @@ extension LoopModel {
     return model
   }
 }
+
+extension CoupledModel {
+  /// Two or three motors of unequal size but alike in their tuning, which one norm for all of them needs; between them
+  /// tendons, each over all joints by pulleys of its own, so that one alone lets them rest where its length does not
+  /// change.
+  static func random(_ generator: inout SeededGenerator) -> CoupledModel {
+    let count = 2 + Int(generator.next() % 2)
+    let delay = Int(generator.next() % 2)
+    let omega = 2 * Double.pi * generator.spread(2, 6)
+    let period = generator.spread(1 / 100, 1 / 20) / omega
+    let lambda = generator.spread(0.05, 0.5)
+    let (friction, ratio) = (generator.spread(4, 12), generator.uniform(0.5...1.2))
+    let (memory, unwinding) = (generator.uniform(0.02...0.15), generator.spread(10, 50))
+    let joints = (0..<count).map { _ in
+      func alike(_ value: Double) -> Double { value * generator.uniform(0.8...1.25) }
+      let inertia = generator.spread(1e-3, 4e-3)
+      let kp = inertia * alike(omega * omega)
+      let damping = inertia * alike(friction)
+      var model = LoopModel(
+        inertia: inertia, damping: damping, kp: kp, kd: max(2 * alike(ratio) * inertia * omega - damping, 0),
+        km: 0, lambda: lambda, backCalculation: 0, torqueLimit: 0.5 * kp, period: period, delayTicks: delay)
+      model.km = alike(memory) * model.memoryGainWindow.upper
+      model.backCalculation = alike(unwinding) * period / kp
+      return model
+    }
+    var stiffness = [Double](repeating: 0, count: count * count)
+    for _ in 0..<(1 + Int(generator.next() % 3)) {
+      let pulleys = joints.map { _ in generator.uniform(0.3...1) * (generator.next() % 4 == 0 ? -1 : 1) }
+      let strength = joints[0].kp * generator.spread(0.02, 0.5)
+      for i in 0..<count {
+        for j in 0..<count { stiffness[i * count + j] += strength * (pulleys[i] * pulleys[j]) }
+      }
+    }
+    return CoupledModel(joints: joints, stiffness: stiffness)
+  }
+}

@@ -64,6 +64,15 @@ struct AgreementTests {
   }
 
   @Test(
+    "100 random fingers of coupled joints: L agrees with SciPy, no slopes and dt exceed the table, refused are unstable",
+    .enabled(if: scipyIsThere, "SciPy is missing: Scripts/setup installs it"))
+  func coupled() throws {
+    let counts = try agreement(["coupled", "4", "100"])
+    #expect(counts["failures"] == 0)
+    #expect(counts["certified"] ?? 0 > 70)
+  }
+
+  @Test(
     """
     every certified one of the 20 uncertain joints, simulated with its observer for a million ticks: no pair of hands, \
     corners and inside, separates faster than U says
