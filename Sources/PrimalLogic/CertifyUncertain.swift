@@ -134,7 +134,7 @@ extension UncertainLoop {
         .filter { !($0.misfit < 0) }.sorted { $0.misfit > $1.misfit }
       if misfits.isEmpty { return whole }
       chosen +=
-        misfits.map(\.corner).filter { !chosen.contains($0) }.prefix(UncertainCertificate.addedCorners)
+        misfits.map { $0.corner }.filter { !chosen.contains($0) }.prefix(UncertainCertificate.addedCorners)
       var search = NormSearch(
         n: n, rest: nil, maximumSteps: UncertainCertificate.searchSteps,
         maximumTargets: wanted.count * chosen.count)
