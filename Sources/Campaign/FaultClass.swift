@@ -132,7 +132,9 @@ extension FaultClass {
       .streamEnds, .overrunsMany:
       return .detect
     // What rests shows nothing of these.
-    case .encoderStuck, .jam, .supplySag: return isMoving ? .detect : .either
+    case .encoderStuck, .supplySag: return isMoving ? .detect : .either
+    // Until the set-point is far away a blocked joint is what a firm grasp is.
+    case .jam: return .either
     case .torqueLoss: return works ? .detect : .either
     case .bridgeFault: return hasFaultLine || works ? .detect : .either
     case .encoderNoise: return strength >= Threshold.noiseRadians ? .detect : .either
@@ -157,7 +159,8 @@ extension FaultClass {
     case .encoderJump, .encoderWrap, .encoderNACK, .busDead, .magnetLost, .signFlip, .pwmNACK, .pwmBrownOut,
       .streamEnds, .overrunsMany:
       "always"
-    case .encoderStuck, .jam, .supplySag: "moving"
+    case .encoderStuck, .supplySag: "moving"
+    case .jam: "by outcome"
     case .torqueLoss: "not at rest"
     case .bridgeFault: "fault line, or not at rest"
     case .encoderNoise: "from \(Threshold.noiseRadians) rad"
