@@ -12,8 +12,7 @@ package final class TickBench: @unchecked Sendable {
   // Safety of @unchecked: `tick` belongs to the loop thread; the drain thread touches only the ring.
 
   /// One cycle of samples: open, power grasp, open again; it ends where it began.
-  private static let cycleTicks = 4000
-  private static let sampleMilliseconds: Int64 = 1
+  private static let cycleMilliseconds: Int64 = 4000
   private static let longestGapNanoseconds: Int64 = 500_000_000
   private static let drainNanoseconds: Int64 = 5_000_000
 
@@ -27,6 +26,8 @@ package final class TickBench: @unchecked Sendable {
   private let closeCommand: TickCommand
   private let openCommand: TickCommand
   private let jointCount: Int
+  private let periodNanoseconds: Int64
+  private let cycleTicks: Int
   private let amperesPerTorque: [Double]
   private var start: Int64 = 0
   private var last: Int64 = 0
@@ -40,8 +41,9 @@ package final class TickBench: @unchecked Sendable {
   private var drain: RealtimeThread?
 
   /// - Parameters:
-  ///   - files: a simulated board that fits 1 kHz, whose samples the bench replays.
-  ///   - rateHertz: rate of the measured controller.
+  ///   - board: a simulated board, whose samples the bench replays.
+  ///   - rateHertz: rate of the measured controller. Where the board's buses are too slow for it, the samples come
+  ///     from faster ones.
   ///   - checks: false leaves the certificate and the tests beside it out, to see what they cost.
   package init(board: Board, calibration: Calibration, rateHertz: Int, checks: Bool = true) throws {
     var fast = board
@@ -49,12 +51,20 @@ package final class TickBench: @unchecked Sendable {
     // A bench on a busy machine measures overruns; it is not to stop for them.
     fast.control.overrunBudgetTicks = .max
     fast.control.uncertifiedBudgetTicks = .max
+    let speedUp = max(Double(rateHertz) / Double(board.control.rateHertz), 1)
+    for bus in fast.buses.indices {
+      fast.buses[bus].clockHertz = Int((Double(board.buses[bus].clockHertz) * speedUp).rounded(.up))
+      fast.buses[bus].transferOverheadNanoseconds =
+        Int64(Double(board.buses[bus].transferOverheadNanoseconds) / speedUp)
+    }
     let design = try HandDesign(board: fast, calibration: calibration)
     controller = HandController(settings: fast.control, parameters: design.joints, checks: checks)
     amperesPerTorque = calibration.joints.map {
       if case .motor(let drive) = $0.drive { 1 / drive.motor.torqueConstantNewtonMetresPerAmpere } else { 0 }
     }
     jointCount = board.joints.count
+    periodNanoseconds = fast.control.periodNanoseconds
+    cycleTicks = Int(Self.cycleMilliseconds * 1_000_000 / periodNanoseconds)
     let radians = { (name: String) -> [Double] in
       calibration.poses.first { $0.name == name }?.radians ?? calibration.poses[0].radians
     }
@@ -66,9 +76,9 @@ package final class TickBench: @unchecked Sendable {
     record.initialize(to: TickRecord())
     actuators = .allocate(capacity: 1)
     actuators.initialize(to: ActuatorCommand())
-    samples = .allocate(capacity: Self.cycleTicks)
-    samples.initialize(repeating: .init(repeating: EncoderSample()), count: Self.cycleTicks)
-    try capture(board, calibration)
+    samples = .allocate(capacity: cycleTicks)
+    samples.initialize(repeating: .init(repeating: EncoderSample()), count: cycleTicks)
+    try capture(design)
   }
 
   deinit {
@@ -84,21 +94,18 @@ package final class TickBench: @unchecked Sendable {
   private static let closeAt: Int64 = 500
   private static let openAt: Int64 = 2000
 
-  private func capture(_ board: Board, _ calibration: Calibration) throws {
+  private func capture(_ design: HandDesign) throws {
     let clock = VirtualClock()
-    var board = board
-    board.control.rateHertz = 1000
-    let runtime = try HandRuntime(
-      design: try HandDesign(board: board, calibration: calibration), seed: 1, clock: clock)
+    let runtime = try HandRuntime(design: design, seed: 1, clock: clock)
     func entry(_ milliseconds: Int64, _ command: Command) -> CommandScript.Entry {
       .init(atNanoseconds: milliseconds * 1_000_000, command: command)
     }
-    let poses = calibration.poses
+    let poses = design.calibration.poses
     let power = poses.first { $0.name == "power" } ?? poses[0]
     let open = poses.first { $0.name == "open" } ?? poses[0]
     var tick = 0
     runtime.runVirtual(
-      clock, ticks: Self.cycleTicks,
+      clock, ticks: cycleTicks,
       script: [
         entry(Self.armAt, .arm), entry(Self.closeAt, .pose(radians: power.radians, seconds: 1)),
         entry(Self.openAt, .pose(radians: open.radians, seconds: 1)),
@@ -136,12 +143,14 @@ package final class TickBench: @unchecked Sendable {
   /// One tick that started at `now`.
   package func tick(_ machineNow: Int64) {
     if start == 0 { start = machineNow }
-    // Between two segments of a bench the hand's time stands still.
-    if last != 0 && machineNow - last > Self.longestGapNanoseconds { start += machineNow - last }
+    // Between two segments of a bench no more than a tick of the hand's time passes.
+    let gap = machineNow - last
+    if last != 0 && gap > Self.longestGapNanoseconds { start += gap - periodNanoseconds }
     last = machineNow
-    let now = machineNow - start + 1
-    let index = now / (Self.sampleMilliseconds * 1_000_000)
-    let slot = Int(index % Int64(Self.cycleTicks))
+    // In the middle of the samples' ticks, whose borders a wake-up's jitter then does not cross.
+    let now = machineNow - start + periodNanoseconds / 2
+    let index = now / periodNanoseconds
+    let slot = Int(index % Int64(cycleTicks))
     if index != lastIndex {
       lastIndex = index
       for j in 0..<jointCount {
@@ -150,7 +159,7 @@ package final class TickBench: @unchecked Sendable {
         inputs.pointee.encoders[j].timeNanoseconds = now - age
         inputs.pointee.encoders[j].number = UInt32(truncatingIfNeeded: index + 1)
       }
-      command(through: Int64(slot))
+      command(through: Int64(slot) * periodNanoseconds / 1_000_000)
     }
     inputs.pointee.nowNanoseconds = now
     inputs.pointee.deadlineNanoseconds = now
