@@ -17,6 +17,7 @@ package final class ControlServer: @unchecked Sendable {
   static let largestLineBytes = 4096
   /// Snapshots to watchers: 20 Hz, what an eye can follow.
   static let watchPeriodMilliseconds: Int32 = 50
+  package static let watchPeriodSeconds = Double(watchPeriodMilliseconds) * 1e-3
 
   /// The two requests that are no commands; clients send them to the letter.
   package static let statusRequest = Array(statusLine.utf8)

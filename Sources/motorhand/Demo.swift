@@ -9,7 +9,8 @@ struct Demo: ParsableCommand {
     abstract: "Move a running hand through its grasps, with a live view, and sum up.",
     discussion: "The hand moves. It is disarmed at the end, on Ctrl-C too.")
   @OptionGroup var socket: SocketOptions
-  @Option(help: "End after this many seconds; without it, on Ctrl-C.") var seconds: Double?
+  @Option(help: "End after this many seconds of the hand's ticks; without it, on Ctrl-C.")
+  var seconds: Double?
   @Option(help: "Poses to move through, in turn.") var poses = ["open", "power", "precision", "pointing"]
   @Option(help: "Duration of each motion and of the rest after it.") var motionSeconds = 1.0
   @Flag(help: "Print the summary as JSON.") var json = false
@@ -28,7 +29,7 @@ struct Demo: ParsableCommand {
     var turn = 0
     var nextMotion = start
     var failure: String?
-    while !Interrupt.isPending && seconds.map({ Date().timeIntervalSince(start) < $0 }) ?? true {
+    while !Interrupt.isPending {
       if Date() >= nextMotion {
         nextMotion += 2 * motionSeconds
         try command(
@@ -39,6 +40,12 @@ struct Demo: ParsableCommand {
       if !json { terminal.show(LiveView(colour: terminal.isInteractive).render(snapshot)) }
       if let fault = snapshot.fault {
         failure = fault + (snapshot.faultJoint.map { " (\($0))" } ?? "")
+        break
+      }
+      guard let seconds else { continue }
+      let remaining = seconds - Double(snapshot.ticks - firstTick) / Double(snapshot.rateHertz)
+      if remaining < ControlServer.watchPeriodSeconds {
+        Thread.sleep(forTimeInterval: max(remaining, 0))
         break
       }
     }
