@@ -26,6 +26,7 @@ struct FingerMotion: Sendable {
     fileprivate var pending = InlineArray<16, DriveChange>(repeating: DriveChange())
     fileprivate var pendingCount = 0
     var sampleNumber: UInt64 = 0
+    var currentNumber: UInt64 = 0
     var stuckCounts: UInt16?
     var encoderError = SimulatedJoint.EncoderError()
     var currentError = SimulatedJoint.CurrentError()

@@ -87,7 +87,7 @@ package final class SimulatedHand: Hardware, @unchecked Sendable {
       let jointIndex = board.joints.firstIndex { $0.currentSensor == index }
       let joint = jointIndex.map { joints[$0] }
       let volts = jointIndex.map { calibration.joints[$0].drive.supplyVolts } ?? 0
-      let amperes: @Sendable (Int64) -> Double = { now in joint?.motorAmperes(at: now) ?? 0 }
+      let amperes: @Sendable (Int64) -> Double = { now in joint?.currentReading(at: now) ?? 0 }
       return switch spec.chip {
       case .ina226:
         SimulatedINA226(

@@ -23,6 +23,8 @@ package final class SimulatedJoint: Sendable {
   private let member: Int
   private let encoder: EncoderCalibration
   private let noise: GaussianNoise
+  private let currentNoise: GaussianNoise
+  private let currentNoiseAmperes: Double
 
   /// - Parameters:
   ///   - index: place in the board's order; chooses the noise.
@@ -47,6 +49,8 @@ package final class SimulatedJoint: Sendable {
     name = calibration.name
     encoder = calibration.encoder
     noise = GaussianNoise(seed: seed, stream: index)
+    currentNoise = GaussianNoise(seed: ~seed, stream: index)
+    currentNoiseAmperes = calibration.currentNoiseAmperes
     self.motion = motion
     self.member = member
   }
@@ -80,6 +84,15 @@ package final class SimulatedJoint: Sendable {
       let error = motion.joints[member].currentError
       return motion.joints[member].dynamics.motorAmperes * error.scale + error.offsetAmperes
     }
+  }
+
+  /// One reading of the current sensor: with the noise that the calibration states. Each call is a new reading.
+  package func currentReading(at now: Int64) -> Double {
+    let number = motion.withLock { motion in
+      defer { motion.joints[member].currentNumber += 1 }
+      return motion.joints[member].currentNumber
+    }
+    return motorAmperes(at: now) + currentNoiseAmperes * currentNoise.value(number)
   }
 
   /// Force of the object on the fingertip.
