@@ -60,26 +60,12 @@ public struct Certificate: BitwiseCopyable, Sendable {
   /// interpolation in dt may miss.
   var curvature = InlineArray<102, Double>(repeating: .nan)
   var inverseDtStep = 0.0
-  /// Whether slope 0 with no torque difference pending never expands, for every certified dt.
-  public internal(set) var settledSaturation = false
-
   init() {}
 
   /// Upper bound of L for a tick that took `dt` seconds with saturation slope `slope`
   /// (`CertificateTable.lookup(dt:slope:)`).
   public func lookup(dt: Double, slope: Double) -> Lookup {
     withTable { $0.lookup(dt: dt, slope: slope) }
-  }
-
-  /// L for a tick with slope 0 before which no torque difference was pending: both loops at the same limit for
-  /// longer than the delay. Then the torques that act are equal whatever dt is, and the distance cannot grow,
-  /// although with a delay `lookup(dt:slope:)` cannot say so away from the nominal period.
-  @_noLocks
-  public func lookupSettledSaturation(dt: Double) -> Lookup {
-    guard settledSaturation, dt >= minimumDt, dt <= maximumDt else {
-      return Lookup(valid: false, lipschitz: .nan, logarithm: 0)
-    }
-    return Lookup(upperBound: 1)
   }
 
   /// Time between two nodes of the table, s.

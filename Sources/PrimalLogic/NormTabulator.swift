@@ -54,26 +54,6 @@ struct NormTabulator {
     return 0.5 * width * width * (plant + memory)
   }
 
-  /// Whether slope 0 keeps the distance, L(0, dt) = 1 exactly, for every dt in the range when no torque
-  /// difference is pending. Across the rest vector the map must contract with room for the curvature.
-  private func settledSaturationHolds(_ certificate: Certificate) -> Bool {
-    var settled = model
-    settled.delayTicks = 0
-    var part = SmallMatrix(3)
-    // The balanced units of angle, velocity and memory do not depend on the delay.
-    for i in 0..<3 { for j in 0..<3 { part[i, j] = p[i, j] } }
-    guard let tabulator = NormTabulator(settled, p: part) else { return false }
-    guard model.restsAnywhere else {
-      for j in 0...Certificate.dtIntervals {
-        let dt = certificate.nodeDt(j)
-        let bend = tabulator.curvature(slope: 0, dt: dt, width: certificate.dtStep)
-        if !(tabulator.bound(slope: 0, dt: dt) + 0.25 * bend <= 1) { return false }
-      }
-      return true
-    }
-    return tabulator.contractsAcrossRest(certificate)
-  }
-
   /// Whether A(0, dt) contracts across the rest vector for every dt in the range, and leaves the vector's own
   /// direction apart (P v ∝ w to rounding).
   private func contractsAcrossRest(_ certificate: Certificate) -> Bool {
@@ -123,9 +103,8 @@ struct NormTabulator {
     result.maximumDt = model.period * range.upperBound
     result.inverseDtStep = Double(Certificate.dtIntervals) / (result.maximumDt - result.minimumDt)
     for i in 0..<n { for j in 0..<n { result.p[i * 5 + j] = p[i, j] / (d[i] * d[j]) } }
-    result.settledSaturation = settledSaturationHolds(result)
-    // Without delay a settled saturation is every saturation.
-    let exactAtZero = model.restsAnywhere && model.delayTicks == 0 && result.settledSaturation
+    // Without delay, L(0, dt) = 1 exactly.
+    let exactAtZero = model.restsAnywhere && model.delayTicks == 0 && contractsAcrossRest(result)
     let step = 1 / Double(Certificate.slopeIntervals)
     for j in 0...Certificate.dtIntervals {
       let dt = result.nodeDt(j)

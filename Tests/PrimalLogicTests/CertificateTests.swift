@@ -69,7 +69,7 @@ enum Certified {
     }
   }
 
-  @Test("with delay, slopes from 0.2 are certified within ±20 % of the period, settled saturation everywhere")
+  @Test("with delay, slopes from 0.2 are certified within ±20 % of the period")
   func delayedRange() throws {
     for which in [Certified.Which.handDelayed1, .handDelayed2] {
       let (certificate, _) = try Certified.of(which)
@@ -78,12 +78,10 @@ enum Certified {
           #expect(
             certificate.lookup(dt: relative * 1e-3, slope: slope).valid, "\(which) \(relative) \(slope)")
         }
-        #expect(certificate.lookupSettledSaturation(dt: relative * 1e-3).valid)
       }
       // Honest limits: a deep saturation that is just beginning, far from the period, is not certified.
       #expect(!certificate.lookup(dt: 0.8e-3, slope: 0).valid)
       #expect(!certificate.lookup(dt: 2e-3, slope: 1).valid)
-      #expect(!certificate.lookupSettledSaturation(dt: 2e-3).valid)
     }
   }
 
