@@ -251,6 +251,9 @@ private struct CalibrationFileReader {
     if section.has("damping_share") {
       uncertainty.dampingShare = number(section, "damping_share", Limits.uncertainShare)
     }
+    if section.has("current_share") {
+      uncertainty.currentShare = number(section, "current_share", Limits.uncertainShare)
+    }
     section.finish()
     return uncertainty
   }

@@ -85,10 +85,10 @@ extension FaultCode {
         falseAlarms: "(2·10⁻⁹)⁵ a sample under noise alone; a hard object hit at full speed may raise it")
     case .currentMismatch:
       return row(
-        "CUSUM of how far the measured current lies outside what was expected over the last round of "
-          + "readings, in σ (`noise.current_A`), less 0.5, above 27",
-        "27 / (excess/σ − 0.5) readings",
-        falseAlarms: "8·10⁻⁴ a day for 15 joints at 1 kHz (Siegmund), if the noise is white")
+        "CUSUM of how far each measured current lies outside what the duties of the last three ticks draw, give or "
+          + "take `uncertainty.current_share`, in σ (`noise.current_A`), less 0.25, above 51",
+        "51 / (excess/σ − 0.25) readings",
+        falseAlarms: "4·10⁻⁴ a day for 15 joints with 250 readings/s (Siegmund), if the noise is white")
     case .stuckSensor:
       return row(
         "the encoder's word stayed within ±1 while the set-point moved by a quarter of `tracking_error_rad`, by "

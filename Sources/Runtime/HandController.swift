@@ -77,12 +77,8 @@ package enum GuardLimits {
   /// An impact is over by then.
   static let loadSeconds = 0.02
   /// The CUSUM's allowance and trip level in σ: a false alarm in 1.7·10¹² independent readings (Siegmund).
-  static let currentDrift = 0.5
-  static let currentThreshold = 27.0
-  /// Expected currents this many σ off their mean are a change.
-  static let currentStepDeviations = 3.0
-  /// Rounds of readings over which an expected current may still be what a reading saw.
-  static let envelopeRounds = 1.0
+  static let currentDrift = 0.25
+  static let currentThreshold = 51.0
   /// Share of the tracking limit that the set-point may go while the encoder's word stays. Where the current tells a
   /// stuck encoder from a joint that is blocked, a firm grasp is let press further.
   static let stuckShare = 0.25
@@ -283,6 +279,7 @@ package struct HandController: ~Copyable {
         constants.kernelOf == j
         ? MemoryKernel(lambda: constants.lambda, dt: dt) : (joints + constants.kernelOf).pointee.kernel
       joint.pointee.pass(dt: dt, skippedDeadlines: inputs.pointee.skippedDeadlines)
+      if inputs.pointee.skippedDeadlines > 0 { joint.pointee.monitor.missTicks() }
       // The plant still felt what earlier ticks decided for the output's latency.
       let applied = joint.pointee.actingInput()
       var load =
@@ -493,10 +490,11 @@ package struct HandController: ~Copyable {
     let joint = joints + j
     let limits = joint.pointee.constants.monitor
     if joint.pointee.monitor.innovationTicks >= GuardLimits.innovationTicks { latch(.innovation, j) }
-    joint.pointee.monitor.take(load: joint.pointee.observer.load, limits: limits)
-    if joint.pointee.monitor.loadTicks > limits.loadTicks { latch(.externalTorque, j) }
+    if joint.pointee.monitor.isOverborne(load: joint.pointee.observer.load, limits: limits) {
+      latch(.externalTorque, j)
+    }
     joint.pointee.monitor.take(amperes: amperes, limits: limits)
-    if joint.pointee.monitor.currentSum > limits.currentThreshold { latch(.currentMismatch, j) }
+    if joint.pointee.monitor.currentSum > GuardLimits.currentThreshold { latch(.currentMismatch, j) }
     if joint.pointee.monitor.heat > limits.continuousSquared { latch(.overload, j) }
     if mode == .nullG { return }
     let stuck = joint.pointee.monitor.isStuck(

@@ -16,13 +16,10 @@ struct MonitorLimits: BitwiseCopyable {
   /// 1/σ of a current reading; 0 where the joint has no sensor.
   let inverseCurrentDeviation: Double
   let currentDrift: Double
-  /// Trip level of the current's sum: each reading is seen by as many ticks as a round of readings has.
-  let currentThreshold: Double
-  /// Shares by which the expected current's mean and its bounds move in a tick.
-  let smoothingStep: Double
-  let envelopeStep: Double
-  /// From here on a change of the expected current is one, and no noise of the law's.
-  let currentStep: Double
+  /// Share of the current that duty and speed make by which either may be off.
+  let currentShare: Double
+  /// Ticks from one reading to the next.
+  let readingTicks: Int
   /// Whether a current is known at all.
   let knowsCurrent: Bool
   let continuousSquared: Double
@@ -58,13 +55,9 @@ struct MonitorLimits: BitwiseCopyable {
       inverseCurrentDeviation = 0
       knowsCurrent = hasSensor
     }
-    let readingTicks = Double(max(p.currentReadingTicks, 1))
     currentDrift = GuardLimits.currentDrift
-    currentThreshold = GuardLimits.currentThreshold * readingTicks
-    currentStep = GuardLimits.currentStepDeviations * p.calibration.currentNoiseAmperes
-    // A reading is on average half a round old: the mean that it is compared with lags as much.
-    smoothingStep = min(1, 2 / readingTicks)
-    envelopeStep = 1 / (GuardLimits.envelopeRounds * readingTicks)
+    currentShare = p.calibration.uncertainty.currentShare
+    readingTicks = p.currentReadingTicks
     continuousSquared = limits.continuousAmperes * limits.continuousAmperes
     inverseThermalSeconds = 1 / limits.thermalSeconds
     let share = inverseCurrentDeviation > 0 ? GuardLimits.blockedShare : GuardLimits.stuckShare
@@ -77,12 +70,16 @@ struct MonitorLimits: BitwiseCopyable {
 struct JointMonitor: BitwiseCopyable {
   /// Innovations beyond their limit in a row.
   private(set) var innovationTicks = 0
-  private(set) var loadTicks = 0
-  /// Mean of the expected current over about half a round of readings, and bounds of what the last readings can have
-  /// seen.
+  private var loadTicks = 0
+  /// What the duties of the last three ticks draw: a reading comes from some moment among them.
   private var expected = 0.0
-  private var expectedHigh = 0.0
-  private var expectedLow = 0.0
+  private var expectedBefore = 0.0
+  private var expectedFirst = 0.0
+  /// How far the last of them may be off.
+  private var allowance = 0.0
+  /// The last reading, and the ticks since.
+  private var reading = 0.0
+  private var readingTicks = 0
   /// The CUSUM of what lies above the expected currents, and of what lies below.
   private var sumAbove = 0.0
   private var sumBelow = 0.0
@@ -102,8 +99,10 @@ struct JointMonitor: BitwiseCopyable {
     innovationTicks = 0
     loadTicks = 0
     expected = 0
-    expectedHigh = 0
-    expectedLow = 0
+    expectedBefore = 0
+    expectedFirst = 0
+    allowance = 0
+    readingTicks = 0
     sumAbove = 0
     sumBelow = 0
     referenceCounts = counts
@@ -130,13 +129,25 @@ struct JointMonitor: BitwiseCopyable {
     @_noLocks get { sumAbove > sumBelow ? sumAbove : sumBelow }
   }
 
-  /// Adds how far a measured current lies outside the expected ones.
+  /// Adds how far a new reading lies outside the expected currents. One that has not changed for a round is new all
+  /// the same: a dead sensor repeats itself.
   @_noLocks
   mutating func take(amperes: Double, limits: MonitorLimits) {
-    let above =
-      sumAbove + ((amperes - expectedHigh) * limits.inverseCurrentDeviation - limits.currentDrift)
-    let below =
-      sumBelow + ((expectedLow - amperes) * limits.inverseCurrentDeviation - limits.currentDrift)
+    readingTicks = readingTicks &+ 1
+    if amperes == reading && readingTicks < limits.readingTicks { return }
+    reading = amperes
+    readingTicks = 0
+    var high = expected > expectedBefore ? expected : expectedBefore
+    var low = expected > expectedBefore ? expectedBefore : expected
+    if expectedFirst > high { high = expectedFirst }
+    if expectedFirst < low { low = expectedFirst }
+    // One within them says nothing.
+    var beyond = 0.0
+    if amperes > high + allowance { beyond = amperes - high - allowance }
+    if amperes < low - allowance { beyond = amperes - low + allowance }
+    let deviations = beyond * limits.inverseCurrentDeviation
+    let above = sumAbove + deviations - limits.currentDrift
+    let below = sumBelow - deviations - limits.currentDrift
     sumAbove = above > 0 ? above : 0
     sumBelow = below > 0 ? below : 0
   }
@@ -146,19 +157,22 @@ struct JointMonitor: BitwiseCopyable {
   mutating func expect(duty: Double, velocity: Double, limits: MonitorLimits) {
     let excess = duty.magnitude - limits.deadBand
     let effective = excess > 0 ? (duty < 0 ? -excess : excess) : 0
-    var amperes = limits.amperesPerDuty * effective - limits.amperesPerRadianPerSecond * velocity
-    // The encoder's noise on the law's current would widen the bounds; a real change counts at once.
-    expected += limits.smoothingStep * (amperes - expected)
-    if (amperes - expected).magnitude < limits.currentStep { amperes = expected }
-    expectedHigh =
-      amperes > expectedHigh ? amperes : expectedHigh + limits.envelopeStep * (amperes - expectedHigh)
-    expectedLow =
-      amperes < expectedLow ? amperes : expectedLow + limits.envelopeStep * (amperes - expectedLow)
+    let back = limits.amperesPerRadianPerSecond * velocity
+    expectedFirst = expectedBefore
+    expectedBefore = expected
+    expected = limits.amperesPerDuty * effective - back
+    allowance = limits.currentShare * (limits.amperesPerDuty * duty.magnitude + back.magnitude)
   }
 
+  /// Deadlines went by without a tick: whether the drive went on meanwhile or was switched off is not known.
   @_noLocks
-  mutating func take(load: Double, limits: MonitorLimits) {
+  mutating func missTicks() { expectedBefore = 0 }
+
+  /// Whether the load has been beyond its limit for longer than an impact takes.
+  @_noLocks
+  mutating func isOverborne(load: Double, limits: MonitorLimits) -> Bool {
     loadTicks = load.magnitude > limits.load ? loadTicks &+ 1 : 0
+    return loadTicks > limits.loadTicks
   }
 
   /// Whether the encoder's word stayed where it was although the set-point has gone its way.

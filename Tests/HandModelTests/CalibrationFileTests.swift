@@ -81,7 +81,7 @@ struct CalibrationFileTests {
       found: "nothing", expected: "the calibration of this joint"),
     FileMistake(
       "  middle-distal:", "  ring-distal: {}\n  middle-distal:", at: "  ring-distal: {encoder",
-      key: "joints.ring-distal", found: "the key again (first in line 56)", expected: "each key once"),
+      key: "joints.ring-distal", found: "the key again (first in line 58)", expected: "each key once"),
   ]
 
   static let poses: [FileMistake] = [
@@ -142,19 +142,25 @@ struct CalibrationFileTests {
   )
   func uncertainty() throws {
     let text = try ShippedFiles.text("Calibration/nominal-hand.yaml")
+      .replacing(#/  uncertainty:\n.*\n/#, with: "")
     let board = try ShippedFiles.board()
     let silent = try Calibration(yaml: text, file: "hand.yaml", board: board)
     #expect(silent.joints.allSatisfy { $0.uncertainty == PlantUncertainty() })
-    let told = text.replacing("  gains:\n", with: "  uncertainty: {inertia_share: 0.1}\n  gains:\n")
-      .replacing(
-        "index-distal: {", with: "index-distal: {uncertainty: {damping_share: 0.25}, ")
+    let told = text.replacing(
+      "  gains:\n", with: "  uncertainty: {inertia_share: 0.1, current_share: 0.05}\n  gains:\n"
+    )
+    .replacing(
+      "index-distal: {", with: "index-distal: {uncertainty: {damping_share: 0.25}, ")
     let calibration = try Calibration(yaml: told, file: "hand.yaml", board: board)
     let index = try #require(board.joints.firstIndex { $0.name == "index-distal" })
     #expect(calibration.joints[0].uncertainty.inertiaShare == 0.1)
     #expect(calibration.joints[0].uncertainty.dampingShare == 0.5)
+    #expect(calibration.joints[0].uncertainty.currentShare == 0.05)
     #expect(calibration.joints[index].uncertainty.inertiaShare == 0.1)
     #expect(calibration.joints[index].uncertainty.dampingShare == 0.25)
-    for wrong in ["inertia_share: 1", "inertia_share: -0.1", "damping_share: wide", "inertia: 0.2"] {
+    for wrong in [
+      "inertia_share: 1", "inertia_share: -0.1", "damping_share: wide", "current_share: 2", "inertia: 0.2",
+    ] {
       let text = text.replacing("  gains:\n", with: "  uncertainty: {\(wrong)}\n  gains:\n")
       let key = wrong.split(separator: ":")[0]
       #expect(calibrationErrors(text, board: board).map(\.keyPath) == ["defaults.uncertainty.\(key)"])

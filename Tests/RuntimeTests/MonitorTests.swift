@@ -64,21 +64,55 @@ struct MonitorTests {
     #expect(bench.record.pointee.fault == .innovation)
   }
 
-  /// Siegmund: a shift of x σ above the allowance is found after about 27 / (x − 0.5) readings.
-  @Test("a current off by three deviations is found in the time that the CUSUM's theory says")
-  func currentShift() {
-    let bench = armed()
-    tick(bench, 50)
-    let shift = 3 * Self.parameters.calibration.currentNoiseAmperes
-    var ticks = 0
-    while bench.record.pointee.state != .fault && ticks < 1000 {
-      bench.inputs.pointee.currentsAmperes[0] = bench.record.pointee.joints[0].torqueNewtonMetres + shift
-      bench.tick()
-      ticks += 1
+  /// Readings, each another by a little, until the CUSUM trips; nil if it does not within a thousand.
+  private func readingsToTrip(amperes: Double, share: Double = 0, duty: Double = 0) -> Int? {
+    var parameters = Self.parameters
+    parameters.calibration.uncertainty.currentShare = share
+    let limits = MonitorLimits(parameters)
+    var monitor = JointMonitor()
+    for number in 1...1000 {
+      monitor.expect(duty: duty, velocity: 0, limits: limits)
+      if number < 3 { continue }
+      monitor.take(amperes: amperes + (number % 2 == 0 ? 1e-9 : 0), limits: limits)
+      if monitor.currentSum > GuardLimits.currentThreshold { return number - 2 }
     }
-    #expect(bench.record.pointee.fault == .currentMismatch)
-    let theory = Int(27 / 2.5 * Double(Self.parameters.currentReadingTicks))
-    #expect((theory...theory + 2).contains(ticks), "\(ticks) ticks, theory \(theory)")
+    return nil
+  }
+
+  /// Siegmund: a shift of x σ is found after 51 / (x − 0.25) readings.
+  @Test("a current off by three deviations is found in the time that the CUSUM's theory says, either way")
+  func currentShift() {
+    let shift = 3 * Self.parameters.calibration.currentNoiseAmperes
+    #expect(readingsToTrip(amperes: shift) == 19)
+    #expect(readingsToTrip(amperes: -shift) == 19)
+    #expect(readingsToTrip(amperes: shift / 15) == nil)
+  }
+
+  @Test("what the motor's model leaves open is no deviation, what is beyond it is")
+  func currentShare() {
+    // (0.11 − 0.01) × 12 V / 8 Ω = 0.15 A, and a fifth of the 0.165 A of the whole duty.
+    #expect(readingsToTrip(amperes: 0.15 + 0.033, share: 0.2, duty: 0.11) == nil)
+    #expect(readingsToTrip(amperes: 0.15 - 0.033, share: 0.2, duty: 0.11) == nil)
+    #expect(readingsToTrip(amperes: 0.15 + 0.063, share: 0.2, duty: 0.11) == 19)
+  }
+
+  @Test("a reading may be of any of the last three ticks; one that repeats itself counts once a round")
+  func currentReadings() {
+    var monitor = JointMonitor()
+    for duties in [[0.11, 0.21, 0.5], [0.5, 0.11, 0.21], [0.21, 0.5, 0.11], [0.5, 0.21, 0.11]] {
+      for duty in duties { monitor.expect(duty: duty, velocity: 0, limits: Self.limits) }
+      for amperes in [0.15, 0.3, 0.735] { monitor.take(amperes: amperes, limits: Self.limits) }
+      #expect(monitor.currentSum == 0, "\(duties)")
+    }
+    let deviation = Self.parameters.calibration.currentNoiseAmperes
+    monitor.missTicks()
+    monitor.take(amperes: 0, limits: Self.limits)
+    #expect(monitor.currentSum == 0, "the drive may have been off")
+    for duty in [0.21, 0.11] { monitor.expect(duty: duty, velocity: 0, limits: Self.limits) }
+    for _ in 1...100 { monitor.take(amperes: 0, limits: Self.limits) }
+    let readings = Double(100 / Self.parameters.currentReadingTicks)
+    let expected = readings * (0.15 / deviation - GuardLimits.currentDrift)
+    #expect((monitor.currentSum - expected).magnitude < 1e-9, "\(monitor.currentSum), \(expected)")
   }
 
   @Test("white noise of the stated deviation on the current raises no alarm in a million readings")
@@ -126,11 +160,12 @@ struct MonitorTests {
   func load() {
     var monitor = JointMonitor()
     for number in 1...21 {
-      monitor.take(load: -1.51 * 0.7, limits: Self.limits)
-      #expect((monitor.loadTicks > Self.limits.loadTicks) == (number == 21))
+      let isOverborne = monitor.isOverborne(load: -1.51 * 0.7, limits: Self.limits)
+      #expect(isOverborne == (number == 21), "tick \(number)")
     }
-    monitor.take(load: 1.49 * 0.7, limits: Self.limits)
-    #expect(monitor.loadTicks == 0)
+    let isStill = monitor.isOverborne(load: 1.49 * 0.7, limits: Self.limits)
+    let isAgain = monitor.isOverborne(load: 1.51 * 0.7, limits: Self.limits)
+    #expect(!isStill && !isAgain)
   }
 
   /// i² (1 − exp(−t/τ)) reaches the continuous square at t = −τ ln(1 − 0.36/0.49).

@@ -71,7 +71,7 @@ func fuzzCalibration(_ input: UnsafeRawBufferPointer) {
       drive.plant.dampingNewtonMetreSeconds, drive.plant.coulombNewtonMetres, drive.plant.gravityNewtonMetres,
       drive.torqueNoiseNewtonMetres, drive.motor.backEMFVoltSecondsPerRadian, drive.motor.deadBandDuty,
       joint.gains.kp, joint.gains.kd, joint.gains.lambdaPerSecond, joint.gains.backCalculation,
-      joint.uncertainty.inertiaShare, joint.uncertainty.dampingShare,
+      joint.uncertainty.inertiaShare, joint.uncertainty.dampingShare, joint.uncertainty.currentShare,
     ]
     require(positive.allSatisfy { $0 > 0 && $0.isFinite }, "a value of \(joint.name) that must be positive")
     require(notNegative.allSatisfy { $0 >= 0 && $0.isFinite }, "a value of \(joint.name) below zero")
