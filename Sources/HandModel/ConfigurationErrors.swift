@@ -28,11 +28,12 @@ package struct ConfigurationError: Sendable, Equatable {
 }
 
 extension ConfigurationError: CustomStringConvertible {
-  /// One line: `file:line:column: key: found …, expected …`, the form editors jump to.
+  /// One line, whatever the file's keys hold: `file:line:column: key: found …, expected …`, the form editors jump to.
   package var description: String {
     let key = keyPath.isEmpty ? "" : "\(keyPath): "
     let hint = suggestion.map { " (did you mean \($0)?)" } ?? ""
-    return "\(file):\(line):\(column): \(key)found \(found), expected \(expected)\(hint)"
+    let text = "\(file):\(line):\(column): \(key)found \(found), expected \(expected)\(hint)"
+    return String(text.map { $0.isNewline ? " " : $0 })
   }
 }
 

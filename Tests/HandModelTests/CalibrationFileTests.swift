@@ -232,4 +232,13 @@ struct CalibrationFileTests {
         "poses_degrees.precision.little[2]",
       ])
   }
+
+  @Test("an error is one line, whatever line ends a key has in it")
+  func oneLine() throws {
+    let text = try ShippedFiles.text("Calibration/nominal-hand.yaml")
+      .replacing("gravity_N_m: 0.03 #", with: "\"gravity\\u2028N\\x0Cm\": 0.03 #")
+    let errors = calibrationErrors(text, board: try ShippedFiles.board())
+    #expect(errors.contains { $0.keyPath.contains(where: \.isNewline) })
+    #expect(errors.allSatisfy { !$0.description.contains(where: \.isNewline) })
+  }
 }
