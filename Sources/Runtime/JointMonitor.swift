@@ -16,7 +16,7 @@ struct MonitorLimits: BitwiseCopyable {
   /// 1/σ of a current reading; 0 where the joint has no sensor.
   let inverseCurrentDeviation: Double
   let currentDrift: Double
-  /// Share of the current that duty and speed make by which either may be off.
+  /// Share by which the current that duty and speed make may be off.
   let currentShare: Double
   /// Ticks from one reading to the next.
   let readingTicks: Int
@@ -161,7 +161,9 @@ struct JointMonitor: BitwiseCopyable {
     expectedFirst = expectedBefore
     expectedBefore = expected
     expected = limits.amperesPerDuty * effective - back
-    allowance = limits.currentShare * (limits.amperesPerDuty * duty.magnitude + back.magnitude)
+    // A resistance that is off changes what flows, a supply that is off what the duty makes of it.
+    let told = limits.amperesPerDuty * duty.magnitude
+    allowance = limits.currentShare * (told > expected.magnitude ? told : expected.magnitude)
   }
 
   /// Deadlines went by without a tick: whether the drive went on meanwhile or was switched off is not known.
