@@ -32,9 +32,13 @@ extension ConfigurationError: CustomStringConvertible {
   package var description: String {
     let key = keyPath.isEmpty ? "" : "\(keyPath): "
     let hint = suggestion.map { " (did you mean \($0)?)" } ?? ""
-    let text = "\(file):\(line):\(column): \(key)found \(found), expected \(expected)\(hint)"
-    return String(text.map { $0.isNewline ? " " : $0 })
+    return "\(file):\(line):\(column): \(key)found \(found), expected \(expected)\(hint)".onOneLine
   }
+}
+
+extension StringProtocol {
+  /// The text with a space for each end of a line.
+  var onOneLine: String { String(map { $0.isNewline ? " " : $0 }) }
 }
 
 /// Everything wrong with one configuration file, in the order of its lines. Never empty when thrown.

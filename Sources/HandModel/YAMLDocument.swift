@@ -44,7 +44,7 @@ struct YAMLNode {
   private static let quotedLength = 40
 
   static func shortened(_ text: String) -> String {
-    let line = String(text.prefix(quotedLength).map { $0.isNewline ? " " : $0 })
+    let line = text.prefix(quotedLength).onOneLine
     return text.count > quotedLength ? line + "…" : line
   }
 }

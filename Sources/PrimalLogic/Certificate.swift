@@ -60,6 +60,7 @@ public struct Certificate: BitwiseCopyable, Sendable {
   /// interpolation in dt may miss.
   var curvature = InlineArray<102, Double>(repeating: .nan)
   var inverseDtStep = 0.0
+
   init() {}
 
   /// Upper bound of L for a tick that took `dt` seconds with saturation slope `slope`

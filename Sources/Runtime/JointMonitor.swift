@@ -15,6 +15,7 @@ struct MonitorLimits: BitwiseCopyable {
   let deadBand: Double
   /// 1/σ of a current reading; 0 where the joint has no sensor.
   let inverseCurrentDeviation: Double
+  /// `GuardLimits.currentDrift`, here because debug builds take that for a variable that may lock.
   let currentDrift: Double
   /// Share by which the current that duty and speed make may be off.
   let currentShare: Double

@@ -86,6 +86,18 @@ struct MonitorTests {
     #expect(readingsToTrip(amperes: shift) == 19)
     #expect(readingsToTrip(amperes: -shift) == 19)
     #expect(readingsToTrip(amperes: shift / 15) == nil)
+
+    let bench = armed()
+    tick(bench, 50)
+    var ticks = 0
+    while bench.record.pointee.state != .fault && ticks < 1000 {
+      bench.inputs.pointee.currentsAmperes[0] = bench.record.pointee.joints[0].torqueNewtonMetres + shift
+      bench.tick()
+      ticks += 1
+    }
+    #expect(bench.record.pointee.fault == .currentMismatch)
+    // A reading that repeats itself counts once a round.
+    #expect((19...19 * Self.parameters.currentReadingTicks + 2).contains(ticks), "\(ticks) ticks")
   }
 
   @Test("what the motor's model leaves open is no deviation, what is beyond it is")

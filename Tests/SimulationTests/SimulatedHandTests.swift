@@ -100,9 +100,6 @@ private final class HandRunner {
     #expect(first.1 == third.1)
   }
 
-  /// Four standard deviations of what a calibration has for `noise.current_A` when it says nothing.
-  private static let noiseAmperes = 0.08
-
   @Test("each joint's chips, line and channel belong together")
   func wiring() throws {
     let board = TestHand.board()
@@ -115,7 +112,7 @@ private final class HandRunner {
       for other in 0..<15 {
         let radians = Double(Int(runner.counts[other]) - 2048) * 2 * .pi / 4096
         #expect((radians > 0.11) == (other == joint))
-        #expect((abs(runner.amperes[other]) > Self.noiseAmperes) == (other == joint))
+        #expect((abs(runner.amperes[other]) > 0.01) == (other == joint))
       }
       #expect(
         runner.hand.line(for: board.joints[joint].actuator.lines[0]) === runner.hand.directionLine(joint)
@@ -147,7 +144,7 @@ private final class HandRunner {
     runner.hand.killLine.setActive(false)
     let speeds = runner.hand.joints.map { $0.truth(at: runner.clock.now()).radiansPerSecond }
     for _ in 0..<20 { try runner.tick(duties: duties, reverse: false) }
-    #expect(runner.amperes.allSatisfy { abs($0) < Self.noiseAmperes })
+    #expect(runner.amperes.allSatisfy { $0 == 0 })
     for (joint, speed) in zip(runner.hand.joints, speeds) {
       #expect(joint.truth(at: runner.clock.now()).radiansPerSecond < speed)
     }

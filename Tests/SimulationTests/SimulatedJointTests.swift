@@ -262,6 +262,23 @@ import Testing
     #expect(samples(1) != samples(2))
   }
 
+  @Test("readings of the current scatter as the calibration says, the same for the same seed")
+  func currentNoise() {
+    let deviation = TestHand.joint().currentNoiseAmperes
+    func readings(_ seed: UInt64) -> [Double] {
+      let rig = Rig(seed: seed)
+      return (0..<10_000).map { _ in rig.joint.currentReading(at: 0) }
+    }
+    let values = readings(1)
+    let mean = values.reduce(0, +) / Double(values.count)
+    let variance = values.reduce(0) { $0 + $1 * $1 } / Double(values.count)
+    // Four standard errors of mean and deviation over 10,000 readings.
+    #expect(abs(mean) < 0.04 * deviation, "\(mean)")
+    #expect(abs(variance.squareRoot() - deviation) < 0.03 * deviation, "\(variance.squareRoot())")
+    #expect(values == readings(1))
+    #expect(values != readings(2))
+  }
+
   @Test("a stuck encoder repeats itself and reversed wiring turns the drive round")
   func jointFaults() {
     let rig = Rig()

@@ -58,9 +58,15 @@ enum TestHand {
       killLine: killLine, eStopLine: eStopLine)
   }
 
+  /// Its current sensors have no noise, so that a current can be compared with 0.
   static func calibration(joints: Int = 15) -> Calibration {
     Calibration(
-      hand: "test", joints: (0..<joints).map { joint("joint\($0)") },
+      hand: "test",
+      joints: (0..<joints).map {
+        var joint = joint("joint\($0)")
+        joint.currentNoiseAmperes = 0
+        return joint
+      },
       poses: [Pose(name: "open", radians: Array(repeating: 0.1, count: joints))])
   }
 
