@@ -56,8 +56,8 @@ enum YAMLDocument {
   static let maximumBytes = 128 * 1024
   /// Our files nest five deep. The limit bounds every recursion over nodes.
   static let maximumDepth = 16
-  /// Duplicated keys that are reported separately before the reader gives up on the file.
-  static let maximumDuplicates = 64
+  /// Duplicated keys up to which the rest of the file is read too. Each costs the time of composing it again.
+  static let maximumDuplicates = 8
 
   /// The document's root, or nil after reporting why there is none.
   static func compose(_ yaml: String, _ diagnostics: ConfigurationDiagnostics) -> YAMLNode? {
@@ -68,10 +68,12 @@ enum YAMLDocument {
     }
     guard isFreeOfAnchors(yaml, diagnostics) else { return nil }
     var text = yaml
-    for _ in 0...maximumDuplicates {
+    var duplicateCount = 0
+    while true {
       do {
         // All scalars are text here: the readers know what they expect. Resolving them took a third of the time.
-        guard let root = try Yams.compose(yaml: text, .basic) else {
+        // The encoding is given because Yams would look for it in the environment.
+        guard let root = try Yams.compose(yaml: text, .basic, .default, .utf8) else {
           diagnostics.report(at: .start, keyPath: "", found: "an empty file", expected: "a mapping")
           return nil
         }
@@ -79,7 +81,9 @@ enum YAMLDocument {
       } catch YamlError.duplicatedKeysInMapping(let duplicates, let context) {
         // The composer stops at a duplicated key. Renaming it in place lets the rest of the file be read
         // too; `node(from:)` recognises the renamed key and reports it with its twin.
-        guard let renamed = renaming(duplicates, in: text, at: context.mark) else {
+        duplicateCount += 1
+        guard duplicateCount <= maximumDuplicates, let renamed = renaming(duplicates, in: text, at: context.mark)
+        else {
           diagnostics.report(
             at: YAMLMark(line: max(1, context.mark.line), column: max(1, context.mark.column)), keyPath: "",
             found: "the key \(duplicates.map(YAMLNode.shortened).joined(separator: ", ")) more than once",
@@ -92,10 +96,6 @@ enum YAMLDocument {
         return nil
       }
     }
-    diagnostics.report(
-      at: .start, keyPath: "", found: "more than \(maximumDuplicates) duplicated keys",
-      expected: "each key once")
-    return nil
   }
 
   /// Refuses anchors by looking at the characters, before the composer sees them. An anchor is an `&` that

@@ -393,6 +393,20 @@ struct YAMLDocumentTests {
     #expect(errors.map(\.found) == [1, 1, 4].map { "the key again (first in line \($0))" })
   }
 
+  @Test("up to eight duplicated keys are reported together, beyond that the one at which reading ended")
+  func severalDuplicates() {
+    func errors(duplicates count: Int) -> [ConfigurationError] {
+      let keys = (0..<count).map { "key\($0): 1\n" }.joined()
+      return boardErrors(keys + keys)
+    }
+    let eight = errors(duplicates: 8).filter { $0.found.hasPrefix("the key again") }
+    #expect(eight.map(\.line) == Array(9...16))
+    let nine = errors(duplicates: 9)
+    #expect(nine.count == 1)
+    #expect(nine.first?.found == "the key key8 more than once")
+    #expect((1...18).contains(nine.first?.line ?? 0))
+  }
+
   @Test("a file of nothing but repeated keys ends in an error, not in endless patience")
   func manyDuplicates() {
     let yaml = String(repeating: "name: a\n", count: 1000)
