@@ -81,9 +81,8 @@ enum YAMLDocument {
       } catch YamlError.duplicatedKeysInMapping(let duplicates, let context) {
         // The composer stops at a duplicated key. Renaming it in place lets the rest of the file be read
         // too; `node(from:)` recognises the renamed key and reports it with its twin.
-        duplicateCount += 1
-        guard duplicateCount <= maximumDuplicates, let renamed = renaming(duplicates, in: text, at: context.mark)
-        else {
+        let isPatient = duplicateCount < maximumDuplicates
+        guard isPatient, let renamed = renaming(duplicates, in: text, at: context.mark) else {
           diagnostics.report(
             at: YAMLMark(line: max(1, context.mark.line), column: max(1, context.mark.column)), keyPath: "",
             found: "the key \(duplicates.map(YAMLNode.shortened).joined(separator: ", ")) more than once",
@@ -91,6 +90,7 @@ enum YAMLDocument {
           return nil
         }
         text = renamed
+        duplicateCount += 1
       } catch {
         report(error, in: yaml, diagnostics)
         return nil
