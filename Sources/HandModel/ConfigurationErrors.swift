@@ -38,7 +38,11 @@ extension ConfigurationError: CustomStringConvertible {
 
 extension StringProtocol {
   /// The text with a space for each end of a line.
-  var onOneLine: String { String(map { $0.isNewline ? " " : $0 }) }
+  var onOneLine: String {
+    // Nearly every error is printable ASCII, which has none; a file may have an error in each of its lines.
+    guard utf8.contains(where: { !(0x20...0x7E).contains($0) }) else { return String(self) }
+    return split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).joined(separator: " ")
+  }
 }
 
 /// Everything wrong with one configuration file, in the order of its lines. Never empty when thrown.
