@@ -4,7 +4,7 @@
 /// little from tick to tick. Without it every grasp would look like a broken sensor; with it the innovation stays
 /// white while a load changes no faster than it was designed for (docs/control.md, "What the model cannot see").
 public struct Observer: BitwiseCopyable, Sendable {
-  /// The constant gains of a correction and what its innovation should look like.
+  /// The gains of a correction and what its innovation should look like.
   public struct Gains: BitwiseCopyable, Sendable {
     /// Angle correction a radian of innovation.
     public var position: Double
@@ -28,18 +28,20 @@ public struct Observer: BitwiseCopyable, Sendable {
   /// without any the gains fall towards 0 like 1/n and the limit ends it.
   static let maximumRiccatiSteps = 200_000
 
-  /// Gains of the steady-state filter, by iterating the Riccati recursion until it stands still.
+  /// Gains of the steady-state filter whose samples come every so many ticks, by iterating the Riccati recursion
+  /// until it stands still.
   /// - Parameters:
   ///   - inertia: J, kg m².
   ///   - damping: b, N m s/rad.
   ///   - stiffness: k, N m/rad.
-  ///   - dt: nominal period, s.
+  ///   - dt: nominal period of a tick, s.
+  ///   - ticks: ticks from sample to sample, positive.
   ///   - measurementDeviation: standard deviation of the angle sensor, rad, positive.
   ///   - torqueDeviation: standard deviation of the unknown torque, held over a tick, N m, not negative.
   ///   - loadDeviation: standard deviation of the load's change from tick to tick, N m, not negative; 0 = none.
   public static func design(
-    inertia: Double, damping: Double, stiffness: Double, dt: Double, measurementDeviation: Double,
-    torqueDeviation: Double, loadDeviation: Double
+    inertia: Double, damping: Double, stiffness: Double, dt: Double, ticks: Int = 1,
+    measurementDeviation: Double, torqueDeviation: Double, loadDeviation: Double
   ) -> Gains {
     let hold = ZeroOrderHold(inertia: inertia, damping: damping, stiffness: stiffness, dt: dt)
     let measurementVariance = measurementDeviation * measurementDeviation
@@ -53,10 +55,20 @@ public struct Observer: BitwiseCopyable, Sendable {
     plant[1, 2] = hold.b2
     plant[2, 2] = 1
     let torque: InlineArray<3, Double> = [hold.b1 * torqueDeviation, hold.b2 * torqueDeviation, 0]
+    var noise = SmallMatrix(3)
+    for i in 0..<3 { for j in 0..<3 { noise[i, j] = torque[i] * torque[j] } }
+    noise[2, 2] = loadDeviation * loadDeviation
+    // The same from sample to sample.
+    var (way, unknown) = (plant, noise)
+    for _ in 1..<ticks {
+      way = plant * way
+      unknown = plant * unknown * plant.transposed
+      for i in 0..<3 { for j in 0..<3 { unknown[i, j] += noise[i, j] } }
+    }
     // Predicted covariance, started where the sensor alone would leave it.
     var predicted = SmallMatrix(3)
     predicted[0, 0] = measurementVariance
-    predicted[1, 1] = measurementVariance / (dt * dt)
+    predicted[1, 1] = measurementVariance / (Double(ticks * ticks) * dt * dt)
     predicted[2, 2] = loadDeviation * loadDeviation
     var gain: InlineArray<3, Double> = [0, 0, 0]
     var corrected = predicted
@@ -69,9 +81,8 @@ public struct Observer: BitwiseCopyable, Sendable {
         gain[i] = next
       }
       for i in 0..<3 { for j in 0..<3 { corrected[i, j] = predicted[i, j] - gain[i] * predicted[0, j] } }
-      predicted = plant * corrected * plant.transposed
-      for i in 0..<3 { for j in 0..<3 { predicted[i, j] += torque[i] * torque[j] } }
-      predicted[2, 2] += loadDeviation * loadDeviation
+      predicted = way * corrected * way.transposed
+      for i in 0..<3 { for j in 0..<3 { predicted[i, j] += unknown[i, j] } }
       if settled { break }
     }
     return Gains(
@@ -81,8 +92,54 @@ public struct Observer: BitwiseCopyable, Sendable {
       youngAge: youngShare * inertia / (damping + (stiffness * inertia).squareRoot()))
   }
 
-  /// The constant gains.
-  public let gains: Gains
+  /// The gains by the time that has passed since the last sample.
+  ///
+  /// Those of every tick make an estimate diverge whose samples come every third: what a sample is believed to say
+  /// of velocity and load has to become less the longer they were predicted (docs/control.md, "What the model cannot
+  /// see").
+  public struct Schedule: BitwiseCopyable, Sendable {
+    /// Intervals of 1 to 8 ticks have gains of their own. From there on an old sample says little but where the joint
+    /// is, and the gains fall with the interval as those of a point that nothing holds.
+    static var intervals: Int { @_noLocks get { 8 } }
+
+    let inversePeriod: Double
+    var gains: InlineArray<8, Gains>
+
+    /// - Parameters: as those of `Observer.design`.
+    public init(
+      inertia: Double, damping: Double, stiffness: Double, dt: Double, measurementDeviation: Double,
+      torqueDeviation: Double, loadDeviation: Double
+    ) {
+      inversePeriod = 1 / dt
+      gains = InlineArray { index in
+        Observer.design(
+          inertia: inertia, damping: damping, stiffness: stiffness, dt: dt, ticks: index + 1,
+          measurementDeviation: measurementDeviation, torqueDeviation: torqueDeviation,
+          loadDeviation: loadDeviation)
+      }
+    }
+
+    /// The gains while every tick has a sample, which the certificates assume.
+    public var everyTick: Gains {
+      get { gains[0] }
+      set { gains[0] = newValue }
+    }
+
+    /// The gains for a sample after `seconds` without one.
+    @_noLocks
+    public func after(_ seconds: Double) -> Gains {
+      let ticks = seconds * inversePeriod
+      if ticks < 1.5 { return gains[0] }
+      if ticks < Double(Self.intervals) + 0.5 { return gains[Int(ticks + 0.5) &- 1] }
+      var last = gains[Self.intervals &- 1]
+      let share = Double(Self.intervals) / ticks
+      last.velocity *= share
+      last.load *= share * share
+      last.innovationDeviation /= share * share
+      return last
+    }
+  }
+
   let inertia: Double
   let inverseInertia: Double
   let damping: Double
@@ -100,8 +157,7 @@ public struct Observer: BitwiseCopyable, Sendable {
 
   /// Starts at rest at `position` (rad), for the plant J, b, k.
   @_noLocks
-  public init(gains: Gains, inertia: Double, damping: Double, stiffness: Double, position: Double) {
-    self.gains = gains
+  public init(inertia: Double, damping: Double, stiffness: Double, position: Double) {
     self.inertia = inertia
     inverseInertia = 1 / inertia
     self.damping = damping
@@ -130,8 +186,8 @@ public struct Observer: BitwiseCopyable, Sendable {
   /// Takes in a measured angle (rad) that is `age` seconds old: the estimate of then is corrected and brought
   /// forward again under the torque of the interval, so that the error decays as with fresh samples.
   @_noLocks
-  public mutating func correct(measured: Double, age: Double) {
-    if age > gains.youngAge { return correctOld(measured: measured, age: age) }
+  public mutating func correct(measured: Double, age: Double, gains: Gains) {
+    if age > gains.youngAge { return correctOld(measured: measured, age: age, gains: gains) }
     // q − a w + a²/2 w' back, and the corrections of velocity and load that much on again.
     let acceleration = (torque + load - damping * velocity - stiffness * position) * inverseInertia
     innovation = measured - (position - age * (velocity - 0.5 * age * acceleration))
@@ -142,9 +198,9 @@ public struct Observer: BitwiseCopyable, Sendable {
     load += gains.load * innovation
   }
 
-  /// As `correct(measured:age:)`, by the exact solution there and back.
+  /// As `correct(measured:age:gains:)`, by the exact solution there and back.
   @_noLocks
-  private mutating func correctOld(measured: Double, age: Double) {
+  private mutating func correctOld(measured: Double, age: Double, gains: Gains) {
     let hold = ZeroOrderHold(inertia: inertia, damping: damping, stiffness: stiffness, dt: age)
     let inverse = 1 / (hold.a11 * hold.a22 - hold.a12 * hold.a21)
     let angle = position - hold.b1 * (torque + load)

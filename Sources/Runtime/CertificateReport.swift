@@ -122,7 +122,7 @@ package struct CertificateReport: Codable, Sendable {
       }
       let model = HandDesign.loopModel(joint, board: board, timing: timing)
       let uncertainty = HandDesign.uncertainty(index, joint, timing, board: board, plan: plan)
-      let gains = HandDesign.observerGains(joint, model, timing)
+      let gains = HandDesign.observerGains(joint, model, timing).everyTick
       let observer = HandDesign.loopObserver(gains, timing)
       if var same = known.first(where: {
         $0.model == model && $0.observer == observer && $0.uncertainty == uncertainty

@@ -287,6 +287,7 @@ package struct HandController: ~Copyable {
         + constants.coulomb * JointState.smoothSign(joint.pointee.observer.velocity)
       if constants.isCoupled { load += fingers.share(j).pointee.pull }
       joint.pointee.actingLoad = joint.pointee.observer.load
+      joint.pointee.sampleInterval += dt
       if dt < GuardLimits.longestStallSeconds {
         joint.pointee.observer.predict(torque: applied - load, hold: hold)
       } else {
@@ -312,15 +313,16 @@ package struct HandController: ~Copyable {
             // Older than what is known already: it says nothing, and its age tells of staleness.
             measured = joint.pointee.lastSampleRadians
           } else if (measured - joint.pointee.lastSampleRadians).magnitude <= largest {
-            joint.pointee.observer.correct(measured: measured, age: Double(age) * 1e-9)
-            // An estimate half a turn off, as after many late ticks in a row, is none: with their dt its gains diverge.
-            // Written so that NaN is one too.
+            let gains = joint.pointee.constants.observerGains.after(joint.pointee.sampleInterval)
+            joint.pointee.observer.correct(measured: measured, age: Double(age) * 1e-9, gains: gains)
+            // An estimate half a turn off is none. Written so that NaN is one too.
             if !(joint.pointee.observer.innovation.magnitude < .pi) {
               joint.pointee.restObserver(at: measured)
             }
             // The model knows no stop, and says so: what a joint does there is no sensor's fault.
             let innovation = isAtEndStop(joint) ? 0 : joint.pointee.observer.innovation
-            joint.pointee.monitor.take(innovation: innovation, limits: joint.pointee.constants.monitor)
+            joint.pointee.monitor.take(
+              innovation: innovation, deviation: gains.innovationDeviation, limits: constants.monitor)
             accept(joint, measured, sampleTime)
             flags |= JointFlags.fresh
           } else {
@@ -358,6 +360,7 @@ package struct HandController: ~Copyable {
   private func accept(_ joint: UnsafeMutablePointer<JointState>, _ measured: Double, _ time: Int64) {
     joint.pointee.lastSampleRadians = measured
     joint.pointee.lastSampleTime = time
+    joint.pointee.sampleInterval = 0
     joint.pointee.rejectedSamples = 0
   }
 

@@ -110,7 +110,7 @@ package struct HandDesign: Sendable {
         JointParameters(
           calibration: joint, model: model, certificate: certificate,
           uncertainty: Self.uncertainty(index, joint, timing, board: board, plan: plan),
-          observerGains: gains, loopObserver: Self.loopObserver(gains, timing),
+          observerGains: gains, loopObserver: Self.loopObserver(gains.everyTick, timing),
           outputLatency: timing.meanTicks, holdTicks: timing.holdTicks,
           currentReadingTicks: plan.currentReadingTicks(joint: index), coupled: finger))
     }
@@ -152,7 +152,7 @@ package struct HandDesign: Sendable {
         let timing = try OutputTiming(of: index, joint, board: board, plan: plan)
         let model = loopModel(joint, board: board, timing: timing)
         models.append(model)
-        gains.append(observerGains(joint, model, timing))
+        gains.append(observerGains(joint, model, timing).everyTick)
       } catch {
         throw DesignRefusal(joint: joint.name, cause: error)
       }
@@ -171,13 +171,13 @@ package struct HandDesign: Sendable {
       agePeriods: SampleTiming.agePeriods(of: index, board: board, plan: plan))
   }
 
-  /// The gains of the joint's observer.
+  /// The gains of the joint's observer by the time between samples.
   static func observerGains(
     _ joint: JointCalibration, _ model: LoopModel, _ timing: OutputTiming
-  ) -> Observer.Gains {
+  ) -> Observer.Schedule {
     // What is not explained of a held input stands for as many ticks.
     let hold = Double(timing.holdTicks)
-    return Observer.design(
+    return Observer.Schedule(
       inertia: model.inertia, damping: model.damping, stiffness: model.stiffness, dt: model.period / hold,
       measurementDeviation: joint.encoderNoiseRadians,
       torqueDeviation: joint.drive.inputNoise * hold.squareRoot(), loadDeviation: joint.loadNoise)

@@ -10,7 +10,7 @@ package struct JointParameters: Sendable {
   package var uncertainty: Uncertainty
   /// U or why there is none; nil where it was not asked for.
   package var uncertain: Result<UncertainCertificate, UncertaintyRefusal>?
-  package var observerGains: Observer.Gains
+  package var observerGains: Observer.Schedule
   /// The observer as U models it.
   package var loopObserver: LoopObserver
   /// Ticks that pass before the plant sees what a tick decides, on average: 0 to `maximumDelayTicks` decisions.
@@ -69,6 +69,7 @@ struct JointConstants: BitwiseCopyable {
   var noiseFloorSquared: Double
   /// Ticks that a joint may lean on its end stop.
   var endStopTicks: Int
+  var observerGains: Observer.Schedule
   var monitor: MonitorLimits
   var nominalRate: Double
 
@@ -123,6 +124,7 @@ struct JointConstants: BitwiseCopyable {
     let floor = noiseFloor(p)
     noiseFloorSquared = floor * floor
     endStopTicks = Int((GuardLimits.endStopSeconds / p.tickSeconds).rounded(.up))
+    observerGains = p.observerGains
     monitor = MonitorLimits(p)
     nominalRate = p.certificate.ratePerSecond
   }
@@ -137,7 +139,7 @@ private let noiseFloorDeviations = 3.0
 func noiseFloor(_ p: JointParameters) -> Double {
   noiseFloorDeviations
     * (p.coupled?.noiseDistance
-      ?? p.model.noiseDistance(p.certificate, p.observerGains, corrections: p.holdTicks))
+      ?? p.model.noiseDistance(p.certificate, p.observerGains.everyTick, corrections: p.holdTicks))
 }
 
 /// What one joint remembers from tick to tick.
@@ -176,6 +178,8 @@ struct JointState: BitwiseCopyable {
   var lastSampleNumber: UInt32 = 0
   var lastSampleTime: Int64 = 0
   var lastSampleRadians = 0.0
+  /// Time since the tick that last took a sample in, s.
+  var sampleInterval = 0.0
   var lastCounts: UInt16 = 0
   var hasPosition = false
   var rejectedSamples = 0
@@ -194,8 +198,7 @@ struct JointState: BitwiseCopyable {
     constants.kernelOf = kernelOf
     law = JointLaw(p.model)
     observer = Observer(
-      gains: p.observerGains, inertia: p.model.inertia, damping: p.model.damping,
-      stiffness: p.model.stiffness, position: 0)
+      inertia: p.model.inertia, damping: p.model.damping, stiffness: p.model.stiffness, position: 0)
     nominal = NominalModel(p.model, position: 0)
     hold = ZeroOrderHold(
       inertia: p.model.inertia, damping: p.model.damping, stiffness: p.model.stiffness, dt: p.model.period)
@@ -237,8 +240,8 @@ struct JointState: BitwiseCopyable {
   @_noLocks
   mutating func restObserver(at position: Double) {
     observer = Observer(
-      gains: observer.gains, inertia: constants.inertia, damping: constants.damping,
-      stiffness: constants.stiffness, position: position)
+      inertia: constants.inertia, damping: constants.damping, stiffness: constants.stiffness,
+      position: position)
   }
 
   /// The plant's input over the tick that ends now, by the output's latency: a decision acts from then on, the one

@@ -3,8 +3,9 @@ import PrimalLogic
 
 /// Limits of the tests that see what the certificate's model cannot (docs/control.md), as plain numbers.
 struct MonitorLimits: BitwiseCopyable {
-  /// Innovations beyond this are no noise.
-  let innovation: Double
+  /// Innovations beyond this many deviations are no noise: `GuardLimits.innovationDeviations`, here because debug
+  /// builds take that for a variable that may lock.
+  let innovationDeviations: Double
   /// Largest load that the drive itself could hold against, with room for impacts.
   let load: Double
   /// Ticks beyond `load` that are no impact.
@@ -15,7 +16,7 @@ struct MonitorLimits: BitwiseCopyable {
   let deadBand: Double
   /// 1/σ of a current reading; 0 where the joint has no sensor.
   let inverseCurrentDeviation: Double
-  /// `GuardLimits.currentDrift`, here because debug builds take that for a variable that may lock.
+  /// `GuardLimits.currentDrift`.
   let currentDrift: Double
   /// Share by which the current that duty and speed make may be off.
   let currentShare: Double
@@ -33,9 +34,8 @@ struct MonitorLimits: BitwiseCopyable {
   let loadStep: Double
 
   init(_ p: JointParameters) {
-    let gains = p.observerGains
-    innovation = GuardLimits.innovationDeviations * gains.innovationDeviation
-    loadStep = GuardLimits.loadStepDeviations * gains.loadDeviation
+    innovationDeviations = GuardLimits.innovationDeviations
+    loadStep = GuardLimits.loadStepDeviations * p.observerGains.everyTick.loadDeviation
     loadTicks = max(2, Int((GuardLimits.loadSeconds / p.tickSeconds).rounded(.up)))
     let limits = p.calibration.limits
     let hasSensor = p.currentReadingTicks > 0
@@ -111,9 +111,11 @@ struct JointMonitor: BitwiseCopyable {
     decayTicks = 0
   }
 
+  /// - Parameter deviation: the innovation's designed standard deviation.
   @_noLocks
-  mutating func take(innovation: Double, limits: MonitorLimits) {
-    innovationTicks = innovation.magnitude > limits.innovation ? innovationTicks &+ 1 : 0
+  mutating func take(innovation: Double, deviation: Double, limits: MonitorLimits) {
+    let limit = limits.innovationDeviations * deviation
+    innovationTicks = innovation.magnitude > limit ? innovationTicks &+ 1 : 0
   }
 
   /// Warms and cools the winding, driven or not.

@@ -5,7 +5,8 @@ import Testing
 /// not compiling is the failure.
 @_noLocks
 private func tick(
-  law: JointLaw, nominal: inout NominalModel, observer: inout Observer, delay: inout DelayLine,
+  law: JointLaw, nominal: inout NominalModel, observer: inout Observer, gains: Observer.Schedule,
+  delay: inout DelayLine,
   certificate: CertificateTable, window: inout WindowProduct, model: LoopModel, measured: Double
 ) -> Double {
   let kernel = MemoryKernel(lambda: model.lambda, dt: model.period)
@@ -13,7 +14,7 @@ private func tick(
     inertia: model.inertia, damping: model.damping, stiffness: model.stiffness, dt: model.period)
   nominal.advance(law: law, kernel: kernel, hold: hold)
   observer.predict(torque: nominal.torque, hold: hold)
-  observer.correct(measured: measured, age: 0)
+  observer.correct(measured: measured, age: 0, gains: gains.after(model.period))
   nominal.decide(setpoint: 0.5, setpointVelocity: 0, feedForwardInertia: 0, law: law)
   let v = law.demand(
     error: 0.5 - observer.position, errorRate: -observer.velocity, memory: 0, feedForward: 0)

@@ -126,7 +126,7 @@ private enum Uncertain {
     let point = LoopPoint(inverseInertia: 1 / 0.003, damping: 0.012, dt: 1.04e-3, delay: 0.3, age: age)
     let x: ObservedState = [0.2, 0, 0.1, 0.4, 0.03, 0, 0, 0]
     var observer = Observer(
-      gains: gains, inertia: model.inertia, damping: model.damping, stiffness: 0, position: x[0] - x[4])
+      inertia: model.inertia, damping: model.damping, stiffness: 0, position: x[0] - x[4])
     let decided = -0.7 * (model.kp * (x[0] - x[4]) + model.km * x[2])
     var (position, velocity) = (x[0], x[1])
     var measured = position
@@ -136,7 +136,7 @@ private enum Uncertain {
         .step(position: &position, velocity: &velocity, torque: torque)
     }
     observer.predict(torque: 0.6 * x[3] + 0.4 * decided, dt: 1.04e-3)
-    observer.correct(measured: age == 0 ? position : measured, age: age * 1.04e-3)
+    observer.correct(measured: age == 0 ? position : measured, age: age * 1.04e-3, gains: gains)
     let a = loop.matrix(point, slope: 0.7)
     for (row, expected) in [
       (0, position), (1, velocity), (3, decided), (4, position - observer.position),

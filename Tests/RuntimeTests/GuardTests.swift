@@ -143,7 +143,7 @@ struct GuardTests {
     // Room for a run-up, and an observer that trusts the encoder.
     parameters.calibration.limits.upperRadians = 3
     parameters.calibration.limits.trackingErrorRadians = 10
-    parameters.observerGains = Observer.design(
+    parameters.observerGains = Observer.Schedule(
       inertia: parameters.model.inertia, damping: parameters.model.damping, stiffness: 0,
       dt: parameters.model.period, measurementDeviation: 0.0005, torqueDeviation: 1,
       loadDeviation: 0)

@@ -45,8 +45,7 @@ struct MonitorTests {
       for number in 0..<20 {
         let isLarge = number >= 10 && number < 10 + count
         let sigmas = isLarge ? (number % 2 == 0 ? 6.1 : -6.1) : 5.9
-        monitor.take(
-          innovation: sigmas * Self.parameters.observerGains.innovationDeviation, limits: Self.limits)
+        monitor.take(innovation: sigmas * 0.001, deviation: 0.001, limits: Self.limits)
         let trips = monitor.innovationTicks >= GuardLimits.innovationTicks
         #expect(trips == (count == 5 && number == 14), "\(count) in a row, sample \(number)")
       }

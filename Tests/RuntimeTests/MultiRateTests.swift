@@ -198,7 +198,7 @@ struct MultiRateTests {
     let design = FiftyHertz.design
     var parameters = design.joints[1]
     // Encoders that jump are given here on purpose.
-    parameters.observerGains.innovationDeviation = 1
+    parameters.observerGains.everyTick.innovationDeviation = 1
     let bench = ControllerBench(joints: 1, settings: design.board.control, parameters: [parameters])
     bench.inputs.pointee.encoders[0].counts = UInt16(ServoHand.calibration.joints[1].encoder.zeroCounts)
     bench.becomeIdle()
@@ -316,7 +316,8 @@ struct MultiRateTests {
     let live = hand.run(ticks: 3300).filter(\.outputsEnabled)
     for (joint, parameters) in design.joints.enumerated() {
       let squares = live.map { pow($0.joints[joint].innovationRadians, 2) }.reduce(0, +)
-      let rms = (squares / Double(live.count)).squareRoot() / parameters.observerGains.innovationDeviation
+      let rms =
+        (squares / Double(live.count)).squareRoot() / parameters.observerGains.everyTick.innovationDeviation
       // Without the hold in the noise it would be 1.5.
       #expect((0.8...1.25).contains(rms), "joint \(joint): \(rms) of the designed deviation")
     }

@@ -42,6 +42,34 @@ struct ServoHandTests {
     } catch { fatalError("\(error)") }
   }()
 
+  /// A hand that goes on although most samples are missing: for its limits of the shipped hand it would stop.
+  @Test("a hand whose encoders answer in every fourth tick only is followed through a grasp, and is no fault")
+  func sparseSamples() throws {
+    let text = TestFiles.text("Boards/sim-servo.yaml")
+      .replacing("uncertified_budget_ticks: 20 #", with: "uncertified_budget_ticks: 200 #")
+      .replacing("stale_sample_ms: 50 #", with: "stale_sample_ms: 500 #")
+    let board = try Board(yaml: text, file: "sparse.yaml")
+    let hand = try VirtualHand(seed: 5, design: HandDesign(board: board, calibration: ServoHand.calibration))
+    hand.command(Self.armTick, .arm)
+    let end = Self.poseTick + 750
+    for (index, pose) in ["power", "pointing", "open"].enumerated() {
+      hand.command(Self.poseTick + 250 * index, .pose(radians: ServoHand.pose(pose), seconds: 1))
+    }
+    for tick in Self.poseTick..<end {
+      hand.before(tick) { for encoder in hand.hand.encoders { encoder.setConnected(tick % 4 == 0) } }
+    }
+    let records = hand.run(ticks: end)
+    #expect(records.allSatisfy { $0.fault == .none })
+    #expect(records.suffix(100).allSatisfy { $0.outputsEnabled })
+    // Three ticks of a fast finger.
+    for record in records[Self.poseTick...] {
+      for joint in 0..<5 {
+        let sample = record.joints[joint]
+        #expect((sample.positionRadians - sample.setpointRadians).magnitude < 0.25)
+      }
+    }
+  }
+
   @Test("each tick of a grasp is certified, with L below 1 and no fault")
   func certified() {
     let live = Self.grasp[(Self.armTick + 1)...]

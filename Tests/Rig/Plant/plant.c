@@ -13,6 +13,7 @@
 #include <linux/i2c-dev.h>
 #include <linux/i2c.h>
 #include <math.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -61,6 +62,7 @@ static const double limpDampingPerSecond = 30.0;
 static const double oscillatorHertz = 25e6;
 static const double lowerStop = -0.1, upperStop = 2.2;
 static const long periodNanoseconds = 2000000;
+static const double longestStepSeconds = 0.004;
 
 static int bus;
 static const char *killPath;
@@ -112,9 +114,12 @@ static void readChannels(uint8_t registers[4 * JOINTS]) {
 static int countsPerTurn(int joint) { return joints[joint].encoder == AS5048B ? 16384 : 4096; }
 
 static void writeAngle(int joint, double radians) {
+  static int written[JOINTS] = {-1, -1, -1, -1, -1};
   int turn = countsPerTurn(joint);
   int counts = joints[joint].zeroCounts + joints[joint].sign * (int)lround(radians * turn / (2 * M_PI));
   counts = (counts % turn + turn) % turn;
+  if (counts == written[joint]) return;
+  written[joint] = counts;
   if (joints[joint].encoder == AS5048B) {
     writeBig(joints[joint].address, 0xFE, (uint8_t)(counts >> 6), counts & 0x3F);
   } else {
@@ -187,23 +192,29 @@ static double commandedRadians(int joint, double pulse) {
 
 static double position[JOINTS], velocity[JOINTS];
 
-static void step(double seconds) {
+static void turn(int joint, double pulse, double seconds) {
+  double before = position[joint];
+  double acceleration =
+      isnan(pulse) ? -limpDampingPerSecond * velocity[joint]
+                   : bandwidth * bandwidth * (commandedRadians(joint, pulse) - before) -
+                         2 * damping * bandwidth * velocity[joint];
+  velocity[joint] += acceleration * seconds;
+  velocity[joint] = fmin(fmax(velocity[joint], -fastestRadiansPerSecond), fastestRadiansPerSecond);
+  position[joint] = fmin(fmax(before + velocity[joint] * seconds, lowerStop), upperStop);
+  if (position[joint] == lowerStop || position[joint] == upperStop) velocity[joint] = 0;
+}
+
+// Lets the time since the last call pass, in small steps, with the pulses that stand in the registers.
+static void pass(double seconds) {
   spreadAllChannels();
   uint8_t registers[4 * JOINTS];
   readChannels(registers);
   uint8_t prescale = readByte(PWM_ADDRESS, PRE_SCALE);
   int powered = killLineLive() && !(readByte(PWM_ADDRESS, MODE1) & SLEEP);
+  int steps = (int)ceil(seconds / longestStepSeconds);
   for (int joint = 0; joint < JOINTS; joint++) {
     double pulse = powered ? pulseSeconds(registers + 4 * joint, prescale) : NAN;
-    double before = position[joint];
-    double acceleration =
-        isnan(pulse) ? -limpDampingPerSecond * velocity[joint]
-                     : bandwidth * bandwidth * (commandedRadians(joint, pulse) - before) -
-                           2 * damping * bandwidth * velocity[joint];
-    velocity[joint] += acceleration * seconds;
-    velocity[joint] = fmin(fmax(velocity[joint], -fastestRadiansPerSecond), fastestRadiansPerSecond);
-    position[joint] = fmin(fmax(before + velocity[joint] * seconds, lowerStop), upperStop);
-    if (position[joint] == lowerStop || position[joint] == upperStop) velocity[joint] = 0;
+    for (int index = 0; index < steps; index++) turn(joint, pulse, seconds / steps);
     writeAngle(joint, position[joint]);
   }
 }
@@ -222,8 +233,7 @@ static void run(double seconds) {
     nanosleep(&(struct timespec){.tv_nsec = periodNanoseconds}, NULL);
     double present = now(), passed = fmin(present - last, 0.1);
     last = present;
-    int steps = (int)ceil(passed / 0.004);
-    for (int index = 0; index < steps; index++) step(passed / steps);
+    pass(passed);
   }
 }
 
@@ -275,6 +285,9 @@ int main(int count, char **arguments) {
   killPath = arguments[2];
   bus = open(arguments[1], O_RDWR | O_CLOEXEC);
   if (bus < 0) die("%s: %s", arguments[1], strerror(errno));
+  // A hand waits for no program: neither the runtime's threads nor the checks may hold it up.
+  if (sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 90}) < 0)
+    die("SCHED_FIFO 90: %s", strerror(errno));
   signal(SIGTERM, end);
   signal(SIGINT, end);
   preload();
