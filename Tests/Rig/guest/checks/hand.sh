@@ -28,6 +28,11 @@ stands-at() {
     all(range($goal | length); ($found[.] - $goal[.]) | fabs < 0.05)' >/dev/null
 }
 
+# Or the hand has stopped and will not get there.
+stands-or-stopped() {
+  stands-at "$@" || ! { state-is armed || state-is tracking; }
+}
+
 check-grasp() {
   need-service
   arm
@@ -36,7 +41,7 @@ check-grasp() {
     motorhand pose "$name" --seconds 3 >/dev/null || fail "pose $name was refused"
     # Words are wanted.
     # shellcheck disable=SC2086
-    await 25 stands-at $degrees || fail "pose $name, $degrees degrees: encoders at $(plant-angles) rad, status $(
+    { await 25 stands-or-stopped $degrees && stands-at $degrees; } || fail "pose $name, $degrees degrees: encoders at $(plant-angles) rad, status $(
       status | jq -c '[.state, .fault, [.joints[].positionRadians]]')"
     figures+=("$name")
   done <<'POSES'
@@ -88,6 +93,7 @@ check-recording() {
 
 check-e-stop() {
   need-service
+  echo pull-up >"$(sim-line E-STOP)/pull"
   arm
   local pulled seen tripped off late
   echo pull-down >"$(sim-line E-STOP)/pull"
