@@ -35,7 +35,27 @@ package struct CommandEnvelope: Sendable, Equatable {
 /// What became of a command.
 package enum CommandReply: Sendable, Equatable {
   case executed
+  /// It has not acted and never will.
   case refused(reason: String)
+  /// Nobody knows whether it acts: a loop that took it stands still, or a stop whose effect was not seen.
+  case unconfirmed(reason: String)
+
+  /// The word used in every interface.
+  package var word: String {
+    switch self {
+    case .executed: "executed"
+    case .refused: "refused"
+    case .unconfirmed: "unconfirmed"
+    }
+  }
+
+  /// Why it was not executed; nil when it was.
+  package var reason: String? {
+    switch self {
+    case .executed: nil
+    case .refused(let reason), .unconfirmed(let reason): reason
+    }
+  }
 }
 
 /// Identity of a running hand, constant from start to exit: what consumers of its records must know.

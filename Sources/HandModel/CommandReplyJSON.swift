@@ -1,10 +1,8 @@
 extension CommandReply {
-  /// The reply as every interface sends it: `{"id":…,"result":"executed"}`, or `refused` with its reason.
+  /// The reply as every interface sends it: `{"id":…,"result":"executed"}`, or `refused` or `unconfirmed` with its
+  /// reason.
   package func replyJSON(id: String) -> String {
-    switch self {
-    case .executed: "{\"id\":\(JSON.quoted(id)),\"result\":\"executed\"}"
-    case .refused(let reason):
-      "{\"id\":\(JSON.quoted(id)),\"result\":\"refused\",\"reason\":\(JSON.quoted(reason))}"
-    }
+    let reason = reason.map { ",\"reason\":\(JSON.quoted($0))" } ?? ""
+    return "{\"id\":\(JSON.quoted(id)),\"result\":\(JSON.quoted(word))\(reason)}"
   }
 }

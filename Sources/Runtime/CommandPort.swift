@@ -5,68 +5,157 @@ import Synchronization
 
 /// The way of commands into the loop: any thread submits, the tick takes.
 ///
-/// Senders are serialised by a lock that the loop never touches; what crosses to the loop is the newest
-/// command in a wait-free mailbox, and an atomic for the stop, which nothing can overwrite.
+/// A command crosses in a wait-free mailbox and is taken by the tick or withdrawn by its sender, never both: what
+/// was answered as refused cannot act later. A stop is an atomic bit that nothing can overwrite or delay.
 package final class CommandPort: Sendable {
   /// A tick at the slowest rate (10 Hz) answers within this time; past it the loop is not running.
   package static let answerTimeoutNanoseconds: Int64 = 500_000_000
+  /// A set-point that waited longer than this for a tick is not what its sender wants any more.
+  static let streamLifetimeNanoseconds: Int64 = 500_000_000
   /// How often a waiting sender looks for the answer.
   private static let pollNanoseconds: Int64 = 200_000
+  /// Besides two ticks, what a stop waits before the kill line is released without the loop: the longest that
+  /// machines in the field were seen to stand still in ordinary operation.
+  static let stopPatienceNanoseconds: Int64 = 30_000_000
+
+  private struct SetPoint: BitwiseCopyable, Sendable {
+    var command = TickCommand()
+    var offeredNanoseconds = Int64.max
+  }
+
+  /// What a stop falls back on when the loop does not take it.
+  private struct LastResort {
+    var patienceNanoseconds = CommandPort.answerTimeoutNanoseconds
+    var releaseOutputs: @Sendable () -> Bool = { false }
+  }
 
   private let commands = LatestValue<TickCommand>(TickCommand())
-  private let streams = LatestValue<TickCommand>(TickCommand())
-  private let senders = SharedState<UInt32>(0)
+  /// Number of the command that waits to be taken; 0 = none. Whoever exchanges it for 0, tick or sender, decides.
+  private let waiting = Atomic<UInt32>(0)
+  private let streams = LatestValue<SetPoint>(SetPoint())
+  private let numbers = Atomic<UInt32>(0)
+  private let senders = SharedState<Void>(())
+  private let streamers = SharedState<Void>(())
+  private let lastResort = SharedState(LastResort())
   /// Bit s set: a stop from source s; a remote one must not hide a local one of the same tick.
   private let stop = Atomic<UInt8>(0)
-  /// Number of the last executed command << 8 | its result.
+  /// Number of the last handled command << 8 | its result.
   private let answer = Atomic<UInt64>(0)
-  private let latestState = Atomic<UInt8>(HandState.starting.rawValue)
+  /// The newest tick's state << 1 | whether its outputs are on.
+  private let latest = Atomic<UInt8>(HandState.starting.rawValue << 1)
 
   package init() {}
 
+  /// Names what a stop does when the loop does not take it in time. Before any stop comes.
+  /// - Parameter releaseOutputs: switches the outputs off without the loop, from any thread; whether they were seen
+  ///   off.
+  func fallBack(periodNanoseconds: Int64, releaseOutputs: @escaping @Sendable () -> Bool) {
+    lastResort.withLock {
+      $0 = LastResort(
+        patienceNanoseconds: 2 * periodNanoseconds + Self.stopPatienceNanoseconds,
+        releaseOutputs: releaseOutputs)
+    }
+  }
+
+  // MARK: - Senders
+
   /// Hands a command to the loop and waits, bounded, for what became of it. Not for the loop thread.
   package func submit(_ command: Command, source: CommandSource) -> CommandReply {
-    if command == .stop { return submitStop(source) }
-    return senders.withLock { number in
-      number &+= 1
-      let tickCommand = TickCommand(command, source: source, number: number)
-      if case .stream = command {
-        let state = HandState(rawValue: latestState.load(ordering: .acquiring)) ?? .starting
-        guard state.outputsLive else { return .refused(reason: CommandResult.notArmed.refusal ?? "") }
-        streams.write(tickCommand)
-        return .executed
-      }
-      commands.write(tickCommand)
-      let expected = number
-      guard wait(until: { UInt32(truncatingIfNeeded: answer.load(ordering: .acquiring) >> 8) == expected })
-      else { return .refused(reason: "the control loop did not answer: it is not running") }
-      let result = CommandResult(rawValue: UInt8(truncatingIfNeeded: answer.load(ordering: .acquiring)))
-      guard let refusal = result?.refusal else { return .executed }
-      return .refused(reason: refusal)
+    switch command {
+    case .stop:
+      requestStop(source)
+      return awaitStop()
+    case .stream: return stream(command, source)
+    default: return senders.withLock { _ in ask(command, source) }
     }
   }
 
-  /// Hands a command to the loop without waiting: for a caller that runs the loop itself.
+  private func ask(_ command: Command, _ source: CommandSource) -> CommandReply {
+    let number = nextNumber()
+    post(TickCommand(command, source: source, number: number))
+    let isAnswered = { [self] in
+      UInt32(truncatingIfNeeded: answer.load(ordering: .acquiring) >> 8) == number
+    }
+    if !wait(Self.answerTimeoutNanoseconds, until: isAnswered) {
+      guard !withdraw(number) else {
+        return .refused(reason: "the control loop did not answer: it is not running")
+      }
+      // The tick has it: what it comes to is known when that tick ends.
+      guard wait(Self.answerTimeoutNanoseconds, until: isAnswered) else {
+        return .unconfirmed(
+          reason: "the control loop took the command and stands still; whether it acted is not known")
+      }
+    }
+    let result = CommandResult(rawValue: UInt8(truncatingIfNeeded: answer.load(ordering: .acquiring)))
+    guard let refusal = result?.refusal else { return .executed }
+    return .refused(reason: refusal)
+  }
+
+  private func stream(_ command: Command, _ source: CommandSource) -> CommandReply {
+    let state = HandState(rawValue: latest.load(ordering: .acquiring) >> 1) ?? .starting
+    guard state.outputsLive else { return .refused(reason: CommandResult.notArmed.refusal ?? "") }
+    streamers.withLock { _ in
+      streams.write(
+        SetPoint(
+          command: TickCommand(command, source: source, number: nextNumber()),
+          offeredNanoseconds: MonotonicClock().now()))
+    }
+    return .executed
+  }
+
+  /// Counts from 1 on: 0 is no command.
+  private func nextNumber() -> UInt32 {
+    while true {
+      let number = numbers.wrappingAdd(1, ordering: .relaxed).newValue
+      if number != 0 { return number }
+    }
+  }
+
+  /// Hands a command to the loop without waiting: for a caller that runs the loop itself and is its only sender.
   package func post(_ command: TickCommand) {
     switch command.kind {
-    case .stop: stop.bitwiseOr(1 << command.source.rawValue, ordering: .releasing)
-    case .stream: streams.write(command)
-    default: commands.write(command)
+    case .stop: requestStop(command.source)
+    case .stream: streams.write(SetPoint(command: command))
+    default:
+      waiting.store(command.number, ordering: .releasing)
+      commands.write(command)
     }
   }
 
-  private func submitStop(_ source: CommandSource) -> CommandReply {
-    stop.bitwiseOr(1 << source.rawValue, ordering: .releasing)
-    let stopped = wait {
-      HandState(rawValue: latestState.load(ordering: .acquiring)) == .eStop
-    }
-    return stopped
-      ? .executed : .refused(reason: "the control loop did not answer: it is not running, outputs are off")
+  /// Whether the command was taken back before a tick had it.
+  private func withdraw(_ number: UInt32) -> Bool {
+    waiting.compareExchange(expected: number, desired: 0, ordering: .acquiringAndReleasing).exchanged
   }
 
-  private func wait(until condition: () -> Bool) -> Bool {
+  // MARK: - Stop
+
+  /// Asks for the stop: wait-free, from any thread, in the callback that read it. The next tick latches it.
+  package func requestStop(_ source: CommandSource) {
+    stop.bitwiseOr(1 << source.rawValue, ordering: .acquiringAndReleasing)
+  }
+
+  /// Whether a stop waits for a tick.
+  var isStopPending: Bool { stop.load(ordering: .acquiring) != 0 }
+
+  /// Waits until a requested stop is seen to have done its work. When no tick takes it in time, the outputs are
+  /// switched off without the loop; the stop stays requested for it.
+  /// - Returns: executed only if outputs were seen off.
+  package func awaitStop() -> CommandReply {
+    let lastResort = lastResort.withLock { $0 }
+    let isStopped = { [self] in
+      !isStopPending && latest.load(ordering: .acquiring) == HandState.eStop.rawValue << 1
+    }
+    if wait(lastResort.patienceNanoseconds, until: isStopped) { return .executed }
+    if lastResort.releaseOutputs() || wait(Self.answerTimeoutNanoseconds, until: isStopped) {
+      return .executed
+    }
+    return .unconfirmed(
+      reason: "the control loop did not answer and the outputs were not seen off: cut the hand's supply")
+  }
+
+  private func wait(_ nanoseconds: Int64, until condition: () -> Bool) -> Bool {
     let clock = MonotonicClock()
-    let end = clock.now() + Self.answerTimeoutNanoseconds
+    let end = clock.now() + nanoseconds
     while !condition() {
       let now = clock.now()
       if now > end { return false }
@@ -75,10 +164,20 @@ package final class CommandPort: Sendable {
     return true
   }
 
+  // MARK: - Loop thread
+
   /// Loop thread: takes what has arrived since the last tick.
   func collect(into inputs: UnsafeMutablePointer<TickInputs>) {
-    _ = commands.take(into: &inputs.pointee.command)
-    _ = streams.take(into: &inputs.pointee.stream)
+    commands.withNewest { command, isNew in
+      if isNew && withdraw(command.number) { inputs.pointee.command = copy command }
+    }
+    streams.withNewest { offer, isNew in
+      guard isNew else { return }
+      let isOld =
+        offer.offeredNanoseconds < .max
+        && MonotonicClock().now() - offer.offeredNanoseconds > Self.streamLifetimeNanoseconds
+      if !isOld { inputs.pointee.stream = offer.command }
+    }
     let sources = stop.exchange(0, ordering: .acquiringAndReleasing)
     inputs.pointee.stopRequested = sources != 0
     if sources != 0 {
@@ -87,8 +186,11 @@ package final class CommandPort: Sendable {
   }
 
   /// Loop thread: tells senders what the tick did.
-  func report(commandNumber: UInt32, result: CommandResult, state: HandState) {
-    latestState.store(state.rawValue, ordering: .releasing)
+  /// - Parameters:
+  ///   - commandNumber: of the last command that the tick handled.
+  ///   - areOutputsOn: as the tick left them.
+  func report(commandNumber: UInt32, result: CommandResult, state: HandState, areOutputsOn: Bool) {
+    latest.store(state.rawValue << 1 | (areOutputsOn ? 1 : 0), ordering: .releasing)
     answer.store(UInt64(commandNumber) << 8 | UInt64(result.rawValue), ordering: .releasing)
   }
 }

@@ -135,10 +135,15 @@ package final class ControlLoop {
     let enabled = actuators.pointee.enabled
     if !enabled && outputsEnabled { killLine.setActive(false) }
     for index in actuatorWorkers.indices { actuatorWorkers[index].commands.write(actuators.pointee) }
-    if enabled && !outputsEnabled { killLine.setActive(true) }
-    outputsEnabled = enabled
+    // Not over the head of a stop that came during the tick: it may have found no loop and released the line itself.
+    if enabled && !outputsEnabled && !port.isStopPending {
+      killLine.setActive(true)
+      outputsEnabled = true
+    }
+    if !enabled { outputsEnabled = false }
     port.report(
-      commandNumber: record.pointee.commandNumber, result: controller.lastResult, state: record.pointee.state)
+      commandNumber: record.pointee.commandNumber, result: controller.lastResult, state: record.pointee.state,
+      areOutputsOn: outputsEnabled)
     blackBox?.append(record)
     recorderRing.push(record.pointee)
     publisherRing.push(record.pointee)

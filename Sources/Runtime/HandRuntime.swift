@@ -140,6 +140,12 @@ package final class HandRuntime: @unchecked Sendable {
       killLine: killLine, eStopLine: hardware.line(board.eStopLine), port: port, recorderRing: recorderRing,
       publisherRing: publisherRing, latest: latest, wakeUps: wakeUps, computes: computes,
       blackBox: blackBox, wallOffsetNanoseconds: MonotonicClock().wallNow() - clock.now())
+    // Safe to share: setting a line is one call into the kernel, or one atomic store of a simulated one.
+    nonisolated(unsafe) let line = killLine
+    port.fallBack(periodNanoseconds: design.plan.periodNanoseconds) {
+      line.setActive(false)
+      return !line.isActive
+    }
   }
 
   /// States of the controller on request, tagged with the tick that follows: where a replay may begin.

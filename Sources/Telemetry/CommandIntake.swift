@@ -125,7 +125,7 @@ struct CommandIntake {
     case .executed:
       accepted += 1
       return .init(verb: envelope.command.verb, refusal: nil)
-    case .refused(let reason):
+    case .refused(let reason), .unconfirmed(let reason):
       refused += 1
       return .init(verb: envelope.command.verb, refusal: reason)
     }

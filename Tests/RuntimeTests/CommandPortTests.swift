@@ -34,7 +34,8 @@ struct CommandPortTests {
         }
         port.report(
           commandNumber: handled, result: result,
-          state: isEStop.load(ordering: .acquiring) ? .eStop : .armed)
+          state: isEStop.load(ordering: .acquiring) ? .eStop : .armed,
+          areOutputsOn: !isEStop.load(ordering: .acquiring))
         clock.sleep(until: clock.now() + 50_000)
       }
     }
@@ -116,21 +117,131 @@ struct CommandPortTests {
     }
   }
 
-  @Test("without a loop a command and a stop are refused within the time-out, and a stream at once")
+  @Test("without a loop a command is refused within the time-out, and a stream at once")
   func noLoop() {
     let port = CommandPort()
     let clock = MonotonicClock()
     let start = clock.now()
-    for command in [Command.arm, .stop] {
-      guard case .refused(let reason) = port.submit(command, source: .socket) else {
-        Issue.record("\(command) was executed by nobody")
-        continue
-      }
-      #expect(reason.contains("not running"))
+    guard case .refused(let reason) = port.submit(.arm, source: .socket) else {
+      Issue.record("executed by nobody")
+      return
     }
-    #expect(clock.now() - start >= 2 * CommandPort.answerTimeoutNanoseconds)
+    #expect(reason.contains("not running"))
+    #expect(clock.now() - start >= CommandPort.answerTimeoutNanoseconds)
     #expect(
       port.submit(.stream(radians: [1]), source: .socket)
         == .refused(reason: CommandResult.notArmed.refusal ?? ""))
+  }
+
+  private func withInputs(_ body: (UnsafeMutablePointer<TickInputs>) throws -> Void) rethrows {
+    let inputs = UnsafeMutablePointer<TickInputs>.allocate(capacity: 1)
+    inputs.initialize(to: TickInputs())
+    defer { inputs.deallocate() }
+    try body(inputs)
+  }
+
+  @Test("a command that was refused because the loop stood still does not act when the loop goes on")
+  func refusedNeverActs() {
+    let port = CommandPort()
+    guard case .refused = port.submit(.arm, source: .socket) else {
+      Issue.record("executed by nobody")
+      return
+    }
+    withInputs { inputs in
+      port.collect(into: inputs)
+      #expect(inputs.pointee.command.kind == .none)
+      port.post(TickCommand(.disarm, source: .socket, number: 2))
+      port.collect(into: inputs)
+      #expect(inputs.pointee.command.kind == .disarm)
+    }
+  }
+
+  @Test("a command that a loop took before it stood still is neither executed nor refused")
+  func takenAndUnanswered() throws {
+    let port = CommandPort()
+    let reply = SharedState<CommandReply?>(nil)
+    let sender = try RealtimeThread(name: "sender", policy: .normal) {
+      let answer = port.submit(.arm, source: .socket)
+      reply.withLock { $0 = answer }
+    }
+    try withInputs { inputs in
+      let taken = Self.becomesTrue {
+        port.collect(into: inputs)
+        return inputs.pointee.command.kind == .arm
+      }
+      try #require(taken)
+    }
+    sender.join()
+    guard case .unconfirmed = reply.withLock({ $0 }) else {
+      Issue.record("answered \(String(describing: reply.withLock { $0 }))")
+      return
+    }
+  }
+
+  @Test("a set-point that waited while the loop stood still does not act when the loop goes on")
+  func oldSetPoint() {
+    let port = CommandPort()
+    port.report(commandNumber: 0, result: .executed, state: .armed, areOutputsOn: true)
+    #expect(port.submit(.stream(radians: [1]), source: .socket) == .executed)
+    let clock = MonotonicClock()
+    clock.sleep(until: clock.now() + CommandPort.streamLifetimeNanoseconds + 1_000_000)
+    withInputs { inputs in
+      port.collect(into: inputs)
+      #expect(inputs.pointee.stream.kind == .none)
+      #expect(port.submit(.stream(radians: [2]), source: .socket) == .executed)
+      port.collect(into: inputs)
+      #expect(inputs.pointee.stream.targets[0] == 2)
+    }
+  }
+
+  @Test(
+    "a stop that no tick takes switches the outputs off without the loop, and says executed only if they were seen off",
+    arguments: [true, false])
+  func stopWithoutLoop(areSeenOff: Bool) {
+    let port = CommandPort()
+    let released = Atomic(0)
+    port.report(commandNumber: 0, result: .executed, state: .armed, areOutputsOn: true)
+    port.fallBack(periodNanoseconds: 1_000_000) {
+      released.add(1, ordering: .relaxed)
+      return areSeenOff
+    }
+    let reply = port.submit(.stop, source: .socket)
+    #expect(released.load(ordering: .relaxed) == 1)
+    if areSeenOff {
+      #expect(reply == .executed)
+    } else {
+      guard case .unconfirmed(let reason) = reply else {
+        Issue.record("answered \(reply)")
+        return
+      }
+      #expect(reason.contains("not seen off"))
+    }
+    // The loop that goes on still finds it.
+    withInputs { inputs in
+      port.collect(into: inputs)
+      #expect(inputs.pointee.stopRequested)
+    }
+  }
+
+  @Test("a stop is not answered as done by an e-stop whose outputs are still on")
+  func stopWithOutputsOn() {
+    let port = CommandPort()
+    port.fallBack(periodNanoseconds: 1_000_000) { false }
+    port.requestStop(.mqtt)
+    withInputs { port.collect(into: $0) }
+    port.report(commandNumber: 0, result: .executed, state: .eStop, areOutputsOn: true)
+    #expect(port.awaitStop() != .executed)
+    port.report(commandNumber: 0, result: .executed, state: .eStop, areOutputsOn: false)
+    #expect(port.awaitStop() == .executed)
+  }
+
+  private static func becomesTrue(_ condition: () -> Bool) -> Bool {
+    let clock = MonotonicClock()
+    let end = clock.now() + 10_000_000_000
+    while clock.now() < end {
+      if condition() { return true }
+      clock.sleep(until: clock.now() + 100_000)
+    }
+    return false
   }
 }
