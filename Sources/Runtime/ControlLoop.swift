@@ -73,14 +73,19 @@ package final class ControlLoop {
 
   /// Runs the tick of `deadline`, which woke at `now`.
   /// - Parameters:
+  ///   - skipped: deadlines that passed before this one without a tick.
+  ///   - missed: deadlines that the machine missed while the hand's clock stood still: counted, and nothing else.
   ///   - isLast: the hand stops with this tick: its outputs are off from here on, whatever is commanded.
   ///   - finished: read after the tick, for its compute time; the same clock as `now`.
-  func tick(deadline: Int64, now: Int64, skipped: UInt64, isLast: Bool = false, finished: () -> Int64) {
+  func tick(
+    deadline: Int64, now: Int64, skipped: UInt64, missed: UInt64 = 0, isLast: Bool = false,
+    finished: () -> Int64
+  ) {
     inputs.pointee.isLast = isLast
     inputs.pointee.nowNanoseconds = now
     inputs.pointee.deadlineNanoseconds = deadline
     inputs.pointee.wallNanoseconds = now &+ wallOffset
-    inputs.pointee.overruns &+= skipped
+    inputs.pointee.overruns &+= skipped &+ missed
     inputs.pointee.skippedDeadlines = Int(truncatingIfNeeded: skipped)
     gatherSamples()
     inputs.pointee.eStopLineActive = eStopLine.isActive
@@ -93,7 +98,7 @@ package final class ControlLoop {
     computes.record(compute)
   }
 
-  /// The wall clock is set while the loop runs: it decides nothing. Virtual time only.
+  /// The wall clock moves against the loop's: it decides nothing. Where the loop's clock is a virtual one.
   func stepWallClock(byNanoseconds step: Int64) { wallOffset &+= step }
 
   private func gatherSamples() {
@@ -150,6 +155,10 @@ package final class ControlLoop {
     latest.write(record.pointee)
     continueCheckpoint()
   }
+
+  /// What the last tick decided.
+  var lastSequence: UInt64 { record.pointee.sequence }
+  var areOutputsEnabled: Bool { outputsEnabled }
 
   /// Last of all: what was decided is on its way.
   private func continueCheckpoint() {

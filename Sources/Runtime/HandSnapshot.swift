@@ -69,6 +69,29 @@ package struct HandSnapshot: Codable, Sendable {
     }
   }
 
+  /// How the machine keeps a simulated hand's time.
+  package struct Timekeeping: Codable, Sendable {
+    package var lateTicks: UInt64
+    package var missedDeadlines: UInt64
+    package var longestLatenessMicroseconds: Double
+    package var stoodStillSeconds: Double
+    /// How often a real hand would have stopped, and why it would have first.
+    package var realStops: UInt64
+    package var realCause: String?
+    /// All of it in words.
+    package var sentence: String
+
+    init(_ timekeeping: Runtime.Timekeeping) {
+      lateTicks = timekeeping.lateTicks
+      missedDeadlines = timekeeping.missedDeadlines
+      longestLatenessMicroseconds = Double(timekeeping.longestLatenessNanoseconds) / 1000
+      stoodStillSeconds = Double(timekeeping.stoodStillNanoseconds) * 1e-9
+      realStops = timekeeping.realStops
+      realCause = timekeeping.realStops > 0 ? timekeeping.firstRealCause.name : nil
+      sentence = timekeeping.sentence
+    }
+  }
+
   package var handID: String
   package var bootID: String
   package var version: String
@@ -91,6 +114,8 @@ package struct HandSnapshot: Codable, Sendable {
   package var joints: [Joint]
   package var recorder: Recorder?
   package var publisher: Publisher?
+  /// Nil for a hand whose clock is the machine's own.
+  package var timekeeping: Timekeeping?
   /// What real-time operation lacks; empty = full real time.
   package var degraded: [String]
 
@@ -135,6 +160,7 @@ package struct HandSnapshot: Codable, Sendable {
     }
     self.recorder = recorder
     self.publisher = publisher
+    timekeeping = runtime.latestTimekeeping().map { Timekeeping($0) }
     self.degraded = degraded
   }
 }

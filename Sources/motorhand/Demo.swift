@@ -27,10 +27,12 @@ struct Demo: ParsableCommand {
     try command(client, CommandLine(verb: "arm"))
     if !json { terminal.begin() }
     var turn = 0
-    var nextMotion = start
+    // By the hand's time, which stands still while the machine does.
+    var nextMotion = 0.0
     var failure: String?
     while !Interrupt.isPending {
-      if Date() >= nextMotion {
+      let elapsed = Double(snapshot.ticks - firstTick) / Double(snapshot.rateHertz)
+      if elapsed >= nextMotion {
         nextMotion += 2 * motionSeconds
         try command(
           client, CommandLine(verb: "pose", pose: poses[turn % poses.count], seconds: motionSeconds))
@@ -62,7 +64,7 @@ struct Demo: ParsableCommand {
   /// What a machine that does not keep time makes of a healthy hand.
   private static func advice(_ snapshot: HandSnapshot) -> String {
     let late = [FaultCode.uncertifiedBudget, .deadlineMisses].map(\.name)
-    guard let fault = snapshot.fault, late.contains(fault) else { return "" }
+    guard let fault = snapshot.fault, late.contains(fault), snapshot.timekeeping == nil else { return "" }
     return "; this machine did not keep time, as a busy or virtual one: motorhand bench loop measures it"
   }
 
@@ -100,6 +102,7 @@ struct Demo: ParsableCommand {
       summary
         ticks        \(ticks) in \(String(format: "%.2f", elapsed)) s at \(snapshot.rateHertz) Hz, \
       \(snapshot.overruns) overruns since start
+        timekeeping  \(snapshot.timekeeping?.sentence ?? "by the machine's own clock, as a real hand")
         motions      \(motions), final state \(snapshot.state)
         wake-up      p50 \(snapshot.wakeUpMicroseconds.p50) µs, p99 \(snapshot.wakeUpMicroseconds.p99) µs, \
       max \(snapshot.wakeUpMicroseconds.max) µs
