@@ -54,6 +54,8 @@ struct TimekeepingJudge: ~Copyable {
   private let longestCertifiedSeconds: Double
   private var lateWindow: WindowProduct
   private var missedWindow: WindowProduct
+  /// The stall that stopped the hand shows once more, as the deadlines that passed in it.
+  private var hasJustStopped = false
 
   /// - Parameter joints: of the hand; their certificates say which intervals between decisions a real hand bears.
   init(settings: ControlSettings, joints: [JointParameters]) {
@@ -82,7 +84,8 @@ struct TimekeepingJudge: ~Copyable {
     let seconds = Double(interval) * 1e-9
     let isLate = seconds > longestCertifiedSeconds
     if isLate { result.lateTicks += 1 }
-    missedWindow.push(Int64(clamping: missed))
+    missedWindow.push(hasJustStopped ? 0 : Int64(clamping: missed))
+    hasJustStopped = false
     guard isDriven else { return lateWindow.reset() }
     lateWindow.push(isLate ? 1 : 0)
     let cause: FaultCode
@@ -102,6 +105,7 @@ struct TimekeepingJudge: ~Copyable {
       result.firstRealCause = cause
     }
     result.realStops += 1
+    hasJustStopped = true
     lateWindow.reset()
     missedWindow.reset()
   }
