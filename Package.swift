@@ -85,6 +85,7 @@ let package = Package(
     .testTarget(name: "CampaignTests", dependencies: ["Campaign"]),
     .testTarget(name: "ReplayTests", dependencies: ["Replay", "CSQLite"]),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "SeededRandom"]),
+    .testTarget(name: "MotorHandTests", dependencies: ["motorhand"]),
     .testTarget(name: "EndToEndTests", dependencies: ["motorhandd", "motorhand"]),
   ]
 )

@@ -20,13 +20,17 @@ package struct HandSnapshot: Codable, Sendable {
 
   package struct Joint: Codable, Sendable {
     package var name: String
+    /// What drives it: `motor` or `servo`.
+    package var actuator: String
     package var certificate: String
     package var setpointRadians: Double
     package var positionRadians: Double
     package var velocityRadiansPerSecond: Double
+    /// Of a servo: the law's correction of its angle, radians.
     package var torqueNewtonMetres: Double
-    package var currentAmperes: Double
-    package var forceNewtons: Double
+    /// Nil without a sensor, and without a reading.
+    package var currentAmperes: Double?
+    package var forceNewtons: Double?
     package var lipschitz: Double?
     package var slope: Double
     package var sampleAgeMicroseconds: Double
@@ -133,7 +137,9 @@ package struct HandSnapshot: Codable, Sendable {
     state = record.state.name
     mode = record.mode.name
     fault = record.fault == .none ? nil : record.fault.name
-    let names = identity.board.joints.map(\.name)
+    let wiring = identity.board.joints
+    let names = wiring.map(\.name)
+    let withForce = Set(identity.board.forceSensors.map(\.joint))
     faultJoint = Int(record.faultJoint) < names.count ? names[Int(record.faultJoint)] : nil
     outputsEnabled = record.outputsEnabled
     ticks = record.sequence + 1
@@ -148,12 +154,14 @@ package struct HandSnapshot: Codable, Sendable {
     joints = names.indices.map { j in
       let joint = record.joints[j]
       return Joint(
-        name: names[j], certificate: joint.certificate.name,
+        name: names[j], actuator: wiring[j].actuator.isServo ? "servo" : "motor",
+        certificate: joint.certificate.name,
         setpointRadians: joint.setpointRadians.finiteOrZero,
         positionRadians: joint.positionRadians.finiteOrZero,
         velocityRadiansPerSecond: joint.velocityRadiansPerSecond.finiteOrZero,
         torqueNewtonMetres: joint.torqueNewtonMetres.finiteOrZero,
-        currentAmperes: joint.currentAmperes.finiteOrZero, forceNewtons: joint.forceNewtons.finiteOrZero,
+        currentAmperes: wiring[j].currentSensor == nil ? nil : joint.currentAmperes.finiteOrNil,
+        forceNewtons: withForce.contains(j) ? joint.forceNewtons.finiteOrNil : nil,
         lipschitz: joint.lipschitz.finiteOrNil, slope: joint.slope.finiteOrZero,
         sampleAgeMicroseconds: Double(joint.sampleAgeNanoseconds) / 1000,
         isStale: joint.flags & JointFlags.stale != 0)

@@ -9,6 +9,7 @@ struct Demo: ParsableCommand {
     abstract: "Move a running hand through its grasps, with a live view, and sum up.",
     discussion: "The hand moves. It is disarmed at the end, on Ctrl-C too.")
   @OptionGroup var socket: SocketOptions
+  @OptionGroup var angles: AngleOption
   @Option(help: "End after this many seconds of the hand's ticks; without it, on Ctrl-C.")
   var seconds: Double?
   @Option(help: "Poses to move through, in turn.") var poses = ["open", "power", "precision", "pointing"]
@@ -20,12 +21,12 @@ struct Demo: ParsableCommand {
     let client = try socket.connect()
     let watcher = try socket.connect()
     try watcher.send(ControlServer.watchLine)
-    let terminal = Terminal()
+    let screen = LiveScreen(socket: socket, isDegrees: angles.degrees, isShown: !json)
+    defer { screen.end() }
     var snapshot = try waitFor(watcher, state: "idle")
     let firstTick = snapshot.ticks
     let start = Date()
     try command(client, CommandLine(verb: "arm"))
-    if !json { terminal.begin() }
     var turn = 0
     // By the hand's time, which stands still while the machine does.
     var nextMotion = 0.0
@@ -34,12 +35,12 @@ struct Demo: ParsableCommand {
       let elapsed = Double(snapshot.ticks - firstTick) / Double(snapshot.rateHertz)
       if elapsed >= nextMotion {
         nextMotion += 2 * motionSeconds
-        try command(
-          client, CommandLine(verb: "pose", pose: poses[turn % poses.count], seconds: motionSeconds))
+        let pose = CommandLine(verb: "pose", pose: poses[turn % poses.count], seconds: motionSeconds)
+        try command(client, pose, before: screen.end)
         turn += 1
       }
-      snapshot = try decodeSnapshot(try watcher.receive(seconds: LiveView.silenceSeconds))
-      if !json { terminal.show(LiveView(colour: terminal.isInteractive).render(snapshot)) }
+      guard let next = try screen.next(watcher) else { break }
+      snapshot = next
       if let fault = snapshot.fault {
         failure = fault + (snapshot.faultJoint.map { " (\($0))" } ?? "")
         break
@@ -51,7 +52,7 @@ struct Demo: ParsableCommand {
         break
       }
     }
-    if !json { terminal.end() }
+    screen.end()
     if failure == nil { try command(client, CommandLine(verb: "disarm")) }
     let last = try socket.snapshot(client)
     report(last, ticks: last.ticks - firstTick, elapsed: Date().timeIntervalSince(start), motions: turn)
@@ -81,9 +82,11 @@ struct Demo: ParsableCommand {
     }
   }
 
-  private func command(_ client: ControlClient, _ command: CommandLine) throws {
+  /// - Parameter before: done before a refusal is printed.
+  private func command(_ client: ControlClient, _ command: CommandLine, before: () -> Void = {}) throws {
     let reply = try JSONDecoder().decode(Reply.self, from: Data(try client.request(command.json).utf8))
     guard reply.result == "executed" else {
+      before()
       complain("\(command.verb) refused: \(reply.reason ?? "no reason given")")
       throw Exit.failure
     }
