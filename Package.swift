@@ -48,7 +48,7 @@ let package = Package(
     .executableTarget(
       name: "motorhand",
       dependencies: [
-        "Runtime", "Recording", "Replay", "LinuxIO", "Campaign",
+        "Runtime", "Recording", "Replay", "LinuxIO", "Campaign", "CMosquitto",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .testTarget(name: "PrimalLogicTests", dependencies: ["PrimalLogic", "SeededRandom"]),

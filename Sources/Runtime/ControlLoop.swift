@@ -2,6 +2,7 @@ import Devices
 import HandModel
 import PrimalLogic
 import Realtime
+import Synchronization
 
 /// The body of the loop: gathers inputs, runs one tick, hands its outputs on.
 ///
@@ -33,6 +34,8 @@ package final class ControlLoop {
   private var checkpointSequence: UInt64 = 0
   private var wallOffset: Int64
   private var outputsEnabled = false
+  /// CLOCK_MONOTONIC when the outputs last went on or off; 0 = never.
+  let outputsChanged = Atomic<Int64>(0)
 
   init(
     controller: consuming HandController, buses: [BusWorker], actuatorWorkers: [ActuatorWorker],
@@ -138,6 +141,7 @@ package final class ControlLoop {
     controller.tick(inputs, record: record, actuators: actuators)
     // The kill line goes first when outputs end, and last when they begin.
     let enabled = actuators.pointee.enabled
+    let wereEnabled = outputsEnabled
     if !enabled && outputsEnabled { killLine.setActive(false) }
     for index in actuatorWorkers.indices { actuatorWorkers[index].commands.write(actuators.pointee) }
     // Not over the head of a stop that came during the tick: it may have found no loop and released the line itself.
@@ -146,6 +150,7 @@ package final class ControlLoop {
       outputsEnabled = true
     }
     if !enabled { outputsEnabled = false }
+    if outputsEnabled != wereEnabled { outputsChanged.store(MonotonicClock().now(), ordering: .releasing) }
     port.report(
       commandNumber: record.pointee.commandNumber, result: controller.lastResult, state: record.pointee.state,
       areOutputsOn: outputsEnabled)

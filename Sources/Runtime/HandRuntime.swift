@@ -171,6 +171,9 @@ package final class HandRuntime: @unchecked Sendable {
     }
   }
 
+  /// CLOCK_MONOTONIC when the outputs last went on or off; 0 = never.
+  package var outputsChangedNanoseconds: Int64 { loop.outputsChanged.load(ordering: .acquiring) }
+
   // MARK: - Real time
 
   /// Starts the hand: bus threads and loop thread on the machine's clock; or, where its clock is a virtual one, one

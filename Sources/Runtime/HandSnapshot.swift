@@ -106,6 +106,8 @@ package struct HandSnapshot: Codable, Sendable {
   package var fault: String?
   package var faultJoint: String?
   package var outputsEnabled: Bool
+  /// When the outputs last went on or off, on the machine's CLOCK_MONOTONIC; 0 = never.
+  package var outputsChangedNanoseconds: Int64
   package var ticks: UInt64
   package var overruns: UInt64
   package var certificate: String
@@ -142,6 +144,7 @@ package struct HandSnapshot: Codable, Sendable {
     let withForce = Set(identity.board.forceSensors.map(\.joint))
     faultJoint = Int(record.faultJoint) < names.count ? names[Int(record.faultJoint)] : nil
     outputsEnabled = record.outputsEnabled
+    outputsChangedNanoseconds = runtime.outputsChangedNanoseconds
     ticks = record.sequence + 1
     overruns = record.overruns
     certificate = record.certificate.name

@@ -5,7 +5,8 @@ import Runtime
 
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure this machine.", subcommands: [LoopBenchCommand.self, TickBenchCommand.self])
+    abstract: "Measure this machine.",
+    subcommands: [LoopBenchCommand.self, TickBenchCommand.self, StopBenchCommand.self])
 }
 
 struct LoopBenchCommand: ParsableCommand {
