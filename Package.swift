@@ -40,7 +40,7 @@ let package = Package(
     .systemLibrary(name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
     .target(name: "Telemetry", dependencies: ["HandModel", "Realtime", "CMosquitto"]),
     // What runs at a desk: measurements beside the C programs in Benchmarks. The daemon does not link it.
-    .target(name: "Analysis", dependencies: ["Runtime", "Recording", "Telemetry"]),
+    .target(name: "Analysis", dependencies: ["Runtime", "Recording", "Telemetry", "CMosquitto"]),
     .executableTarget(
       name: "motorhandd",
       dependencies: [
@@ -50,7 +50,7 @@ let package = Package(
     .executableTarget(
       name: "motorhand",
       dependencies: [
-        "Runtime", "Recording", "Replay", "LinuxIO", "Campaign", "Analysis", "CMosquitto",
+        "Runtime", "Recording", "Replay", "LinuxIO", "Campaign", "Analysis",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .testTarget(name: "PrimalLogicTests", dependencies: ["PrimalLogic", "SeededRandom"]),

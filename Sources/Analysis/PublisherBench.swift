@@ -88,7 +88,7 @@ package enum PublisherBench {
 }
 
 /// A Mosquitto of its own on a free loopback port.
-private final class PrivateBroker {
+final class PrivateBroker {
   let port: UInt16
   private let program: ToolProgram
   private static let startSeconds = 10.0

@@ -26,7 +26,8 @@ enum ShippedFiles {
     return nil
   }
 
-  private static var program: String {
+  /// Path of this program.
+  static var program: String {
     URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().path
   }
 }

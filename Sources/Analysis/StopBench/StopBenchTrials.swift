@@ -21,10 +21,9 @@ final class StopBenchTrials {
   private(set) var lost = 0
 
   private let site: StopBenchSite
-  private let way: StopBenchWay
+  private let way: StopBench.Way
   private let topic: String
   private let period: Int64
-  private let progress: String?
   private let clock = MonotonicClock()
   /// When the witness last received a stop.
   private let witnessed = SharedState<Int64>(0)
@@ -34,14 +33,12 @@ final class StopBenchTrials {
   private var pair: [Int32] = [-1, -1]
   private var witnessThread: RealtimeThread?
 
-  /// - Parameter progress: shown while it goes on, on standard error where that is a terminal; nil = nothing.
-  init(site: StopBenchSite, way: StopBenchWay, topic: String, periodNanoseconds: Int64, progress: String?)
+  init(site: StopBenchSite, way: StopBench.Way, topic: String, periodNanoseconds: Int64)
     throws
   {
     self.site = site
     self.way = way
     self.topic = topic
-    self.progress = progress
     period = periodNanoseconds
     let witnessed = witnessed
     switch way {
@@ -52,7 +49,7 @@ final class StopBenchTrials {
       }
     case .socket:
       guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0 else {
-        throw StopBenchSite.Failure(description: "socketpair: \(String(cString: strerror(errno)))")
+        throw BenchError.incomplete("socketpair: \(String(cString: strerror(errno)))")
       }
       let end = pair[1]
       witnessThread = try RealtimeThread(name: "witness", policy: .normal) {
@@ -70,18 +67,15 @@ final class StopBenchTrials {
     }
   }
 
-  func run(stops: Int) throws {
-    let showsProgress = progress != nil && isatty(STDERR_FILENO) == 1
-    for number in 1...stops where !Interrupt.isPending {
+  /// - Parameter onStop: called after each stop with its number.
+  func run(stops: Int, onStop: (Int) -> Void) throws {
+    for number in 1...stops {
+      guard !site.isCancelled() else { throw BenchError.cancelled }
       try arm()
       // Anywhere in the period of a tick.
       clock.sleep(until: clock.now() + Int64.random(in: 0..<2 * period, using: &random))
-      if let result = try stop() { results.append(result) } else { lost += 1 }
-      if showsProgress && (number % 50 == 0 || number == stops) {
-        let text = "\r\(progress ?? ""): \(number) of \(stops)" + (number == stops ? "\n" : "")
-        // Progress that cannot be shown is no reason to end.
-        _ = text.utf8.withContiguousStorageIfAvailable { write(STDERR_FILENO, $0.baseAddress, $0.count) }
-      }
+      if let result = stop() { results.append(result) } else { lost += 1 }
+      onStop(number)
     }
   }
 
@@ -97,12 +91,12 @@ final class StopBenchTrials {
       } catch { answer = "\(error)" }
       clock.sleep(until: clock.now() + Self.pollNanoseconds)
     }
-    throw StopBenchSite.Failure(
-      description: "the hand could not be armed in \(Self.armNanoseconds / 1_000_000_000) s: \(answer)")
+    throw BenchError.incomplete(
+      "the hand could not be armed in \(Self.armNanoseconds / 1_000_000_000) s: \(answer)")
   }
 
   /// One stop; nil when the outputs were not seen off in time.
-  private func stop() throws -> Result? {
+  private func stop() -> Result? {
     let line = Array("{\"verb\":\"stop\",\"id\":\"\(results.count + lost)\"}\n".utf8)
     witnessed.withLock { $0 = 0 }
     // Whoever sent it needs its answer or not: the connection stays open meanwhile.
@@ -122,8 +116,7 @@ final class StopBenchTrials {
     while off == 0 || witnessed.withLock({ $0 }) == 0 {
       if clock.now() - sent > Self.lostNanoseconds { break }
       clock.sleep(until: clock.now() + Self.pollNanoseconds)
-      if off == 0, let line = try? ControlClient(path: site.socketPath).request(ControlServer.statusLine),
-        let snapshot = try? decodeSnapshot(line), !snapshot.outputsEnabled,
+      if off == 0, let snapshot = site.snapshot(), !snapshot.outputsEnabled,
         snapshot.outputsChangedNanoseconds >= sent
       {
         off = snapshot.outputsChangedNanoseconds

@@ -6,10 +6,6 @@ import Realtime
 final class MQTTClient: @unchecked Sendable {
   // Safety of @unchecked: the library locks its client; the rest is behind a lock or set before the thread starts.
 
-  struct Failure: Error, CustomStringConvertible {
-    var description: String
-  }
-
   private static let libraryCode = mosquitto_lib_init()
   private static let connectSeconds = 10.0
 
@@ -27,7 +23,7 @@ final class MQTTClient: @unchecked Sendable {
   ) throws {
     guard Self.libraryCode == Int32(MOSQ_ERR_SUCCESS.rawValue), let client = mosquitto_new(nil, true, nil)
     else {
-      throw Failure(description: "libmosquitto could not be started")
+      throw BenchError.incomplete("libmosquitto could not be started")
     }
     self.client = client
     self.onMessage = onMessage
@@ -57,11 +53,11 @@ final class MQTTClient: @unchecked Sendable {
     }
     try Self.check("connect", mosquitto_connect(client, "127.0.0.1", Int32(port), 60))
     try Self.check("start the network thread", mosquitto_loop_start(client))
-    try waitFor("CONNACK") { $0.connected }
+    try wait("CONNACK") { $0.connected }
     for topic in topics {
       acknowledged.withLock { $0.subscribed = false }
       try Self.check("subscribe", mosquitto_subscribe(client, nil, topic, 1))
-      try waitFor("SUBACK") { $0.subscribed }
+      try wait("SUBACK") { $0.subscribed }
     }
   }
 
@@ -77,20 +73,15 @@ final class MQTTClient: @unchecked Sendable {
       == Int32(MOSQ_ERR_SUCCESS.rawValue)
   }
 
-  private func waitFor(_ what: String, _ condition: ((connected: Bool, subscribed: Bool)) -> Bool) throws {
-    let clock = MonotonicClock()
-    let end = clock.now() + Int64(Self.connectSeconds * 1e9)
-    while !acknowledged.withLock({ condition($0) }) {
-      guard clock.now() < end else {
-        throw Failure(description: "the broker sent no \(what) in \(Self.connectSeconds) s")
-      }
-      clock.sleep(until: clock.now() + 1_000_000)
+  private func wait(_ what: String, _ condition: ((connected: Bool, subscribed: Bool)) -> Bool) throws {
+    try waitFor(what, seconds: Self.connectSeconds, isCancelled: { false }) {
+      acknowledged.withLock { condition($0) }
     }
   }
 
   private static func check(_ call: String, _ code: Int32) throws {
     guard code == Int32(MOSQ_ERR_SUCCESS.rawValue) else {
-      throw Failure(description: "MQTT \(call): \(String(cString: mosquitto_strerror(code)))")
+      throw BenchError.incomplete("MQTT \(call): \(String(cString: mosquitto_strerror(code)))")
     }
   }
 }

@@ -1,0 +1,106 @@
+import Foundation
+import HandModel
+import Realtime
+import Runtime
+
+/// How long a stop takes with everything against it: from sending it to outputs off, beside a witness that receives the
+/// same bytes by the same transport.
+package enum StopBench {
+  /// Clients that command without pause.
+  private static let commanders = 3
+
+  package enum Way: String, Codable, Sendable, CaseIterable {
+    case socket, mqtt
+  }
+
+  package struct Milliseconds: Codable, Sendable {
+    package var p50: Double
+    package var p99: Double
+    package var p999: Double
+    package var max: Double
+
+    init(nanoseconds: [Int64]) {
+      let sorted = nanoseconds.sorted()
+      func at(_ share: Double) -> Double {
+        guard !sorted.isEmpty else { return .nan }
+        let index = Int((share * Double(sorted.count)).rounded(.up)) - 1
+        return Double(sorted[min(Swift.max(index, 0), sorted.count - 1)]) * 1e-6
+      }
+      p50 = at(0.5)
+      p99 = at(0.99)
+      p999 = at(0.999)
+      max = at(1)
+    }
+  }
+
+  /// What came of one way at one rate.
+  package struct Row: Codable, Sendable {
+    package var rateHertz: Int
+    package var way: Way
+    package var stops: Int
+    package var lost: Int
+    /// From sending to outputs off.
+    package var toOutputsOff: Milliseconds
+    /// From sending to the witness's receipt.
+    package var transport: Milliseconds
+    /// Stop by stop, how much later than the witness's receipt the outputs were off.
+    package var beyondTransport: Milliseconds
+    /// p99.9 of the latter in ticks.
+    package var ticksAtP999: Double
+    package var isDiskFull: Bool
+    package var idleClients: Int
+    package var floodPerSecond: Double
+
+    init(
+      rateHertz: Int, way: Way, trials: StopBenchTrials, isDiskFull: Bool, idleClients: Int,
+      floodPerSecond: Double
+    ) {
+      self.rateHertz = rateHertz
+      self.way = way
+      stops = trials.results.count + trials.lost
+      lost = trials.lost
+      toOutputsOff = Milliseconds(nanoseconds: trials.results.map(\.toOutputsOff))
+      transport = Milliseconds(nanoseconds: trials.results.map(\.transport))
+      beyondTransport = Milliseconds(nanoseconds: trials.results.map { $0.toOutputsOff - $0.transport })
+      ticksAtP999 = beyondTransport.p999 * Double(rateHertz) * 1e-3
+      self.isDiskFull = isDiskFull
+      self.idleClients = idleClients
+      self.floodPerSecond = floodPerSecond
+    }
+  }
+
+  /// Starts a daemon on a hand and everything against it, and stops the hand again and again, both ways.
+  /// - Parameters:
+  ///   - hand: the board and calibration of the two paths; simulated.
+  ///   - daemon: path of `motorhandd`.
+  ///   - stops: shared evenly by both ways.
+  ///   - floodPerSecond: commands over the broker, half of them at QoS 0 and half at QoS 1.
+  ///   - onStop: called after each stop: what is measured, number, count.
+  package static func run(
+    hand: HandFiles, boardPath: String, calibrationPath: String, daemon: String, stops: Int, idleClients: Int,
+    floodPerSecond: Int, isCancelled: @escaping () -> Bool, onStop: (String, Int, Int) -> Void
+  ) throws -> [Row] {
+    let site = try StopBenchSite(
+      board: boardPath, calibration: calibrationPath, daemon: daemon, isCancelled: isCancelled)
+    let topic = "motorhand/hand/\(StopBenchSite.hand)/cmd/"
+    try site.idle(clients: idleClients)
+    try site.commanding(clients: commanders, command: #"{"verb":"pose","pose":"open"}"#)
+    for qos: Int32 in [0, 1] {
+      try site.flood(
+        perSecond: floodPerSecond / 2, qos: qos, topic: topic + "pose", payload: #"{"pose":"open"}"#)
+    }
+    let control = hand.board.control
+    let count = max(stops / Way.allCases.count, 1)
+    return try Way.allCases.map { way in
+      let floodedBefore = site.flooded.value
+      let start = MonotonicClock().now()
+      let trials = try StopBenchTrials(
+        site: site, way: way, topic: topic + "stop", periodNanoseconds: control.periodNanoseconds)
+      try trials.run(stops: count) { onStop("\(control.rateHertz) Hz, \(way.rawValue)", $0, count) }
+      let seconds = Double(MonotonicClock().now() - start) * 1e-9
+      return Row(
+        rateHertz: control.rateHertz, way: way, trials: trials, isDiskFull: site.isDiskFull,
+        idleClients: idleClients, floodPerSecond: Double(site.flooded.value - floodedBefore) / seconds)
+    }
+  }
+}
