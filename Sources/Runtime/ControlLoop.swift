@@ -33,6 +33,8 @@ package final class ControlLoop {
   private var checkpointSequence: UInt64 = 0
   private var wallOffset: Int64
   private var outputsEnabled = false
+  /// The kill line did not follow when it was last driven.
+  private var killLineFailed = false
 
   init(
     controller: consuming HandController, buses: [BusWorker], actuatorWorkers: [ActuatorWorker],
@@ -101,12 +103,16 @@ package final class ControlLoop {
     inputs.pointee.unhealthyJoints = 0
     inputs.pointee.actuatorFailed = false
     inputs.pointee.failedActuatorJoints = 0
+    inputs.pointee.killLineFailed = killLineFailed
+    var applied = controller.sequence
     for index in actuatorWorkers.indices {
       actuatorWorkers[index].status.withNewest { status, _ in
         if status.chipFailed { inputs.pointee.actuatorFailed = true }
         inputs.pointee.failedActuatorJoints |= status.failedJoints
+        applied = min(applied, status.appliedSequence)
       }
     }
+    inputs.pointee.actuatorLagTicks = UInt32(clamping: controller.sequence &- applied)
     for index in buses.indices {
       let joints = jointsOfBus[index]
       buses[index].samples.withNewest { samples, _ in
@@ -133,12 +139,13 @@ package final class ControlLoop {
     controller.tick(inputs, record: record, actuators: actuators)
     // The kill line goes first when outputs end, and last when they begin.
     let enabled = actuators.pointee.enabled
-    if !enabled && outputsEnabled { killLine.setActive(false) }
+    // A line that did not follow is driven inactive again until it does.
+    if !enabled && (outputsEnabled || killLineFailed) { killLineFailed = !killLine.setActive(false) }
     for index in actuatorWorkers.indices { actuatorWorkers[index].commands.write(actuators.pointee) }
-    if enabled && !outputsEnabled { killLine.setActive(true) }
+    if enabled && !outputsEnabled { killLineFailed = !killLine.setActive(true) }
     outputsEnabled = enabled
     port.report(
-      commandNumber: record.pointee.commandNumber, result: controller.lastResult, state: record.pointee.state)
+      commandNumber: controller.handledCommand, result: controller.lastResult, state: record.pointee.state)
     blackBox?.append(record)
     recorderRing.push(record.pointee)
     publisherRing.push(record.pointee)
@@ -163,7 +170,7 @@ package final class ControlLoop {
 
   /// Outputs off, whatever the state: the last act of a loop.
   func makeSafe() {
-    killLine.setActive(false)
+    _ = killLine.setActive(false)
     outputsEnabled = false
     actuators.pointee = ActuatorCommand()
     for worker in actuatorWorkers { worker.commands.write(actuators.pointee) }
