@@ -67,8 +67,8 @@ struct GuardTests {
   }
 
   /// Two joints whose drives may hardly change their torque, so that what moves is at that limit in every tick.
-  @Test("a budget that joints spend names the joint that spent most of it, not the last one")
-  func uncertifiedJoint() {
+  @Test("a budget that joints spend names the joint that spent most of it, whichever it is", arguments: [0, 1])
+  func uncertifiedJoint(most: Int) {
     var parameters = Array(TestHand.design.joints.prefix(2))
     for index in parameters.indices {
       guard case .motor(var drive) = parameters[index].calibration.drive else { return }
@@ -79,13 +79,13 @@ struct GuardTests {
     let bench = ControllerBench(joints: 2, parameters: parameters)
     bench.becomeIdle()
     bench.tick(.arm)
-    bench.tick(.move(joint: 0, radians: 0.5, seconds: nil))
+    bench.tick(.move(joint: most, radians: 0.5, seconds: nil))
     let budget = TestHand.board.control.uncertifiedBudgetTicks
     for _ in 0..<budget / 2 { bench.tick() }
     #expect(bench.record.pointee.uncertifiedTicks > 0 && bench.record.pointee.state == .tracking)
-    bench.tick(.move(joint: 1, radians: 0.5, seconds: nil))
+    bench.tick(.move(joint: 1 - most, radians: 0.5, seconds: nil))
     for _ in 0...budget where bench.record.pointee.fault == .none { bench.tick() }
-    #expect(bench.record.pointee.fault == .uncertifiedBudget && bench.record.pointee.faultJoint == 0)
+    #expect(bench.record.pointee.fault == .uncertifiedBudget && Int(bench.record.pointee.faultJoint) == most)
     #expect(bench.record.pointee.lateTicks == 0)
   }
 
@@ -130,12 +130,9 @@ struct GuardTests {
   @Test("a loop that was frozen does not hold it against actuators that had its last command")
   func frozenLoop() {
     let bench = armed()
-    bench.inputs.pointee.actuatorLagTicks = 1
     bench.tick()
+    bench.inputs.pointee.actuatorLagTicks = 3
     bench.tick(periods: 45)
-    #expect(bench.record.pointee.fault == .none)
-    bench.inputs.pointee.actuatorLagTicks = 2
-    bench.tick()
     #expect(bench.record.pointee.fault == .none)
   }
 
