@@ -67,7 +67,8 @@ struct GuardTests {
   }
 
   /// Two joints whose drives may hardly change their torque, so that what moves is at that limit in every tick.
-  @Test("a budget that joints spend names the joint that spent most of it, whichever it is", arguments: [0, 1])
+  @Test(
+    "a budget that joints spend names the joint that spent most of it, whichever it is", arguments: [0, 1])
   func uncertifiedJoint(most: Int) {
     var parameters = Array(TestHand.design.joints.prefix(2))
     for index in parameters.indices {
