@@ -1,5 +1,6 @@
 import Foundation
 import HandModel
+import Runtime
 import SeededRandom
 
 /// What a hand does while a fault comes.
@@ -16,9 +17,12 @@ package enum Activity: String, CaseIterable, Sendable, Codable {
 
 /// The commands of an activity, tick by tick, drawn from a seed. The hand starts open and idle.
 struct ActivityScript {
-  /// Past the self-test of ten ticks.
-  static let armSeconds = 0.03
-  static let startSeconds = 0.04
+  /// Past the self-test, which takes so many ticks.
+  static func armSeconds(periodSeconds: Double) -> Double {
+    max(0.03, Double(GuardLimits.selfTestTicks + 5) * periodSeconds)
+  }
+  /// From arming to the first motion.
+  private static let pauseSeconds = 0.01
   /// A stream of 50 Hz.
   static let streamSeconds = 0.02
   /// From here on a joint that is to rest or to hold does.
@@ -31,13 +35,15 @@ struct ActivityScript {
   private let ranges: [ClosedRange<Double>]
   private let speeds: [Double]
   private let periodSeconds: Double
+  private let armSeconds: Double
+  private let startSeconds: Double
   private var generator: SeededGenerator
   /// Of a stream, by joint.
   private let amplitudes: [Double]
   private let hertz: [Double]
   private var targets: [Double]
-  private var nextMotionSeconds = Self.startSeconds
-  private var nextPointSeconds = Self.startSeconds
+  private var nextMotionSeconds: Double
+  private var nextPointSeconds: Double
 
   init(_ activity: Activity, board: Board, calibration: Calibration, generator: SeededGenerator) {
     var generator = generator
@@ -45,6 +51,10 @@ struct ActivityScript {
     ranges = calibration.joints.map { $0.limits.lowerRadians...$0.limits.upperRadians }
     speeds = calibration.joints.map(\.limits.radiansPerSecond)
     periodSeconds = Double(board.control.periodNanoseconds) * 1e-9
+    armSeconds = Self.armSeconds(periodSeconds: periodSeconds)
+    startSeconds = armSeconds + max(Self.pauseSeconds, periodSeconds)
+    nextMotionSeconds = startSeconds
+    nextPointSeconds = startSeconds
     // A stream swings up from the open pose by at most three quarters of the range and stays below half its speed.
     hertz = ranges.map { _ in Double.random(in: 0.3...0.7, using: &generator) }
     let reach = 0.375
@@ -71,14 +81,14 @@ struct ActivityScript {
   /// What `tick` is to be told, if anything.
   mutating func command(tick: Int) -> Command? {
     let seconds = Double(tick) * periodSeconds
-    if isDue(Self.armSeconds, at: seconds) { return .arm }
+    if isDue(armSeconds, at: seconds) { return .arm }
     switch activity {
     case .rest:
-      guard isDue(Self.startSeconds, at: seconds) else { return nil }
+      guard isDue(startSeconds, at: seconds) else { return nil }
       targets = ranges.map { within($0, 0.1...0.9) }
       return .pose(radians: targets, seconds: 0.6)
     case .holding:
-      guard isDue(Self.startSeconds, at: seconds), let objectRadians else { return nil }
+      guard isDue(startSeconds, at: seconds), let objectRadians else { return nil }
       // So far beyond the surface that the joint presses with a fraction of what it can.
       targets = objectRadians.map { $0 + Double.random(in: 0.03...0.15, using: &generator) }
       return .pose(radians: targets, seconds: 0.6)
@@ -95,7 +105,7 @@ struct ActivityScript {
     case .streaming:
       guard seconds >= nextPointSeconds - 0.5 * periodSeconds else { return nil }
       nextPointSeconds += Self.streamSeconds
-      return .stream(radians: streamed(at: seconds - Self.startSeconds))
+      return .stream(radians: streamed(at: seconds - startSeconds))
     }
   }
 

@@ -102,7 +102,7 @@ package struct Episode {
           now += period
         }
         return trouble
-      })
+      }, whileLate: { observer.lookBetween(record, tick: tick, now: $0, isPaused: true) })
     return observer.result(runtime, ticks: tick)
   }
 }
@@ -177,7 +177,9 @@ private struct EpisodeObserver {
   ) {
     truths.removeAll(keepingCapacity: true)
     for joint in simulation.joints { truths.append(joint.truth(at: now)) }
-    judge.look(truths, record, tick: tick, now: now, isArmed: isArmed, isPaused: isPaused)
+    judge.look(
+      truths, record, tick: tick, now: now, isArmed: isArmed, isPaused: isPaused,
+      isStuckLive: injection.holdsKillLineLive)
   }
 
   private mutating func follow(_ record: borrowing TickRecord) {
@@ -223,7 +225,9 @@ private struct EpisodeObserver {
     }
     if injection.acceptedBadCommand { judge.note(.badCommandTaken, tick: plan.tick, joint: plan.joint) }
     if result.detectionTick != nil {
-      result.isOff = truths.allSatisfy { !$0.isLive }
+      result.isOff = truths.indices.allSatisfy {
+        !judge.isDriven(truths[$0], joint: $0, isStuckLive: injection.holdsKillLineLive)
+      }
     }
     result.unsafe = judge.outcomes
     return result

@@ -23,6 +23,9 @@ package enum FaultClass: String, CaseIterable, Sendable, Codable {
   case pwmNACK = "pwm-nack"
   case pwmBrownOut = "pwm-brown-out"
   case bridgeFault = "bridge-fault"
+  case actuatorHang = "actuator-hang"
+  case actuatorDead = "actuator-dead"
+  case killLine = "kill-line"
 
   case commandNaN = "command-nan"
   case setpointNaN = "setpoint-nan"
@@ -34,6 +37,7 @@ package enum FaultClass: String, CaseIterable, Sendable, Codable {
   case overrun
   case overrunBurst = "overrun-burst"
   case overrunsMany = "overruns-many"
+  case loopFrozen = "loop-frozen"
   case clockJump = "clock-jump"
   case wallJump = "wall-jump"
 
@@ -76,14 +80,35 @@ extension FaultClass {
     static let currentAmperes = 0.3
     /// Beyond the loop's margin of 38 ms (docs/control.md).
     static let delayMilliseconds = 45.0
+    /// Beyond five ticks and the age that a board allows a sample, of every shipped board.
+    static let hangMilliseconds = 100.0
+    /// More skipped deadlines than any shipped board's budget.
+    static let frozenMilliseconds = 250.0
+  }
+
+  /// Ways in which a kill line does not follow.
+  enum KillLineVariant: Int, CaseIterable {
+    case staysLiveWhenDisarmed, staysLiveWhenStopped, staysLiveUnseen, staysOffWhenArmed
+
+    var text: String {
+      switch self {
+      case .staysLiveWhenDisarmed: "stays live when disarmed"
+      case .staysLiveWhenStopped: "stays live when stopped"
+      case .staysLiveUnseen: "stays live when stopped, and reads back as told"
+      case .staysOffWhenArmed: "stays off when armed"
+      }
+    }
   }
 
   var parameters: FaultParameters {
     let moving: [Activity] = [.moving, .streaming]
     switch self {
     case .encoderStuck, .encoderNACK, .encoderWrap, .magnetLost, .signFlip, .jam, .pwmNACK, .pwmBrownOut,
-      .bridgeFault, .commandReplayed, .recorderFull, .publisherFull:
+      .bridgeFault, .actuatorDead, .commandReplayed, .recorderFull, .publisherFull:
       return FaultParameters()
+    case .actuatorHang: return FaultParameters(strength: 10...1000, unit: "ms", activities: moving)
+    case .killLine: return FaultParameters(variants: KillLineVariant.allCases.map(\.text))
+    case .loopFrozen: return FaultParameters(strength: 10...2000, unit: "ms")
     // From above what a joint at its fastest and a sample's noise can do between two ticks.
     case .encoderJump: return FaultParameters(strength: 0.04...1.5, unit: "rad", isSigned: true)
     case .encoderDrift: return FaultParameters(strength: 0.05...2, unit: "rad/s", isSigned: true)
@@ -129,8 +154,10 @@ extension FaultClass {
     let works = activity != .rest
     switch self {
     case .encoderJump, .encoderWrap, .encoderNACK, .busDead, .magnetLost, .signFlip, .pwmNACK, .pwmBrownOut,
-      .streamEnds, .overrunsMany:
+      .actuatorDead, .killLine, .streamEnds, .overrunsMany:
       return .detect
+    case .actuatorHang: return strength >= Threshold.hangMilliseconds ? .detect : .either
+    case .loopFrozen: return strength >= Threshold.frozenMilliseconds ? .detect : .either
     // What rests shows nothing of these.
     case .encoderStuck, .supplySag: return isMoving ? .detect : .either
     // Until the set-point is far away a blocked joint is what a firm grasp is.
@@ -157,8 +184,10 @@ extension FaultClass {
   package var expectationText: String {
     switch self {
     case .encoderJump, .encoderWrap, .encoderNACK, .busDead, .magnetLost, .signFlip, .pwmNACK, .pwmBrownOut,
-      .streamEnds, .overrunsMany:
+      .actuatorDead, .killLine, .streamEnds, .overrunsMany:
       "always"
+    case .actuatorHang: "from \(Int(Threshold.hangMilliseconds)) ms"
+    case .loopFrozen: "from \(Int(Threshold.frozenMilliseconds)) ms"
     case .encoderStuck, .supplySag: "moving"
     case .jam: "by outcome"
     case .torqueLoss: "not at rest"
@@ -191,7 +220,7 @@ extension FaultClass {
       switch self {
       case .currentDead, .currentOffset: return wiring.currentSensor != nil
       case .magnetLost: return board.encoders[wiring.encoder].chip.reportsHealth
-      case .pwmNACK, .pwmBrownOut: return board.pwmChips[wiring.actuator.pwmChip].bus != nil
+      case .pwmNACK, .pwmBrownOut, .actuatorHang: return board.pwmChips[wiring.actuator.pwmChip].bus != nil
       case .bridgeFault:
         // A TB6612 has no protection of its own in the simulation.
         if case .motor(.tb6612, _) = wiring.actuator { return false }

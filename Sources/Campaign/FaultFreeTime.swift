@@ -101,7 +101,9 @@ private struct HealthyUse {
     self.simulation = simulation
     sender = CommandSender(port)
     generator = SeededGenerator(seed: seed)
-    actEnd = hand.ticks(seconds: ActivityScript.armSeconds)
+    actEnd = hand.ticks(
+      seconds: ActivityScript.armSeconds(
+        periodSeconds: Double(hand.design.board.control.periodNanoseconds) * 1e-9))
     centres = hand.design.calibration.joints.map { _ in 0 }
   }
 

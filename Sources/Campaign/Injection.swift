@@ -15,12 +15,19 @@ struct Injection {
   /// An adapter that gives up on a hung bus does so after a time-out.
   private static let hangNanoseconds: Int64 = 300_000
   private static let longHangNanoseconds: Int64 = 5_000_000
+  /// A joint at its fastest has its full speed after some 50 ms.
+  private static let accelerationSeconds = 0.001...0.05
+  /// From a disarm until the line sticks, and until the hand is armed again.
+  private static let ticksToStick = 3
+  private static let ticksToArm = 5
 
   private let plan: EpisodePlan
   private let hand: CampaignHand
   private let simulation: SimulatedHand
   private let board: Board
   private let floodEnd: Int
+  /// The tick in which the actuators' bus hangs: some way into the motion that the fault begins with.
+  private let hangTick: Int
   private let burstEnd: Int
   private var generator: SeededGenerator
   private(set) var hasBegun = false
@@ -35,14 +42,25 @@ struct Injection {
     var generator = plan.generator
     floodEnd = plan.tick + hand.ticks(seconds: Self.floodSeconds)
     burstEnd = plan.tick + Int.random(in: Self.burstTicks, using: &generator)
+    hangTick =
+      plan.tick + hand.ticks(seconds: Double.random(in: Self.accelerationSeconds, using: &generator))
     self.generator = generator
   }
 
   /// Whether the activity's own commands still come.
-  var silencesActivity: Bool { hasBegun && plan.fault == .streamEnds }
+  var silencesActivity: Bool { hasBegun && (plan.fault == .streamEnds || plan.fault == .killLine) }
+  /// The kill line is live and stays so, whatever the hand does.
+  var holdsKillLineLive: Bool {
+    hasBegun && plan.fault == .killLine && killLineVariant != .staysOffWhenArmed
+  }
   var blocksRecorder: Bool { hasBegun && plan.fault == .recorderFull }
   var blocksPublisher: Bool { hasBegun && plan.fault == .publisherFull }
 
+  private var killLineVariant: FaultClass.KillLineVariant? { .init(rawValue: plan.variant) }
+  /// Nil where the kernel's chips drive the joint.
+  private var actuatorBus: SimulatedBus? {
+    board.pwmChips[board.joints[plan.joint].actuator.pwmChip].bus.map { simulation.buses[$0] }
+  }
   private var joint: SimulatedJoint { simulation.joints[plan.joint] }
   private var encoderSpec: EncoderSpec { board.encoders[board.joints[plan.joint].encoder] }
   private var encoder: SimulatedChip { simulation.encoders[board.joints[plan.joint].encoder] }
@@ -67,7 +85,27 @@ struct Injection {
       encoder.setConnected(Double.random(in: 0..<1, using: &generator) >= plan.strength)
     case .commandFlood where tick < floodEnd: flood(&sender)
     case .commandReplayed: sender.replay()
+    case .actuatorHang where tick == hangTick:
+      actuatorBus?.inject(.hang(nanoseconds: Int64(plan.strength * 1e6)), transfers: 1)
+    case .killLine where killLineVariant == .staysOffWhenArmed:
+      if tick == plan.tick + Self.ticksToStick { simulation.killLine.setStuck(.seen) }
+      if tick == plan.tick + Self.ticksToArm { sender.send(.arm) }
     default: break
+    }
+  }
+
+  private func stickKillLine(_ sender: inout CommandSender) {
+    switch killLineVariant {
+    case .staysLiveWhenDisarmed, nil:
+      simulation.killLine.setStuck(.seen)
+      sender.send(.disarm)
+    case .staysLiveWhenStopped:
+      simulation.killLine.setStuck(.seen)
+      sender.send(.stop)
+    case .staysLiveUnseen:
+      simulation.killLine.setStuck(.unseen)
+      sender.send(.stop)
+    case .staysOffWhenArmed: sender.send(.disarm)
     }
   }
 
@@ -112,15 +150,16 @@ struct Injection {
     case .pwmNACK: pwmChip?.setConnected(false)
     case .pwmBrownOut: pwmChip?.powerCycle(at: now)
     case .bridgeFault: simulation.bridgeFault(plan.joint).setTripped(true)
+    case .actuatorHang: sendFarEnd(now: now, &sender)
+    case .killLine: stickKillLine(&sender)
     case .commandNaN: sendUnparsable(&sender)
     case .setpointNaN: sendNonFinite(now: now, &sender)
     case .setpointJump: sendFarEnd(now: now, &sender)
     case .contact: joint.setObject(atRadians: joint.truth(at: now).radians + plan.strength)
     case .drop: for joint in simulation.joints { joint.setObject(atRadians: nil) }
     case .pull: joint.setExternalTorque(newtonMetres: plan.strength)
-    case .encoderDropouts, .commandFlood, .streamEnds, .commandReplayed, .overrun, .overrunBurst,
-      .overrunsMany,
-      .clockJump, .wallJump, .recorderFull, .publisherFull:
+    case .encoderDropouts, .actuatorDead, .commandFlood, .streamEnds, .commandReplayed, .overrun,
+      .overrunBurst, .overrunsMany, .loopFrozen, .clockJump, .wallJump, .recorderFull, .publisherFull:
       break
     }
   }
@@ -135,8 +174,7 @@ struct Injection {
     case 4: bus.inject(.arbitrationLoss)
     default:
       // Where the kernel's chips drive the hand there is no such bus, and the encoders' one dies instead.
-      let actuators = board.pwmChips[board.joints[plan.joint].actuator.pwmChip].bus
-      (actuators.map { simulation.buses[$0] } ?? bus).inject(.hang(nanoseconds: 1_000_000))
+      (actuatorBus ?? bus).inject(.hang(nanoseconds: 1_000_000))
     }
   }
 
@@ -209,6 +247,9 @@ struct Injection {
       trouble.loopLateNanoseconds = Int64(plan.strength * period)
     case .overrunsMany where Double.random(in: 0..<1, using: &generator) < plan.strength:
       trouble.loopLateNanoseconds = Int64(Double.random(in: Self.latePeriods, using: &generator) * period)
+    case .loopFrozen where tick == plan.tick:
+      trouble.loopLateNanoseconds = Int64(plan.strength * 1e6)
+    case .actuatorDead: trouble.killsActuatorThreads = true
     case .clockJump where tick == plan.tick:
       trouble.pausedNanoseconds = Int64(plan.strength * 1e6)
     case .wallJump where tick == plan.tick:

@@ -99,10 +99,12 @@ struct Judge {
   /// Looks at the hand as it really is at `now`.
   /// - Parameters:
   ///   - record: the tick that ended then; for times between two ticks the one before.
-  ///   - isPaused: no thread of the machine runs. Nobody can notice then that a joint is astray; all else counts.
+  ///   - isPaused: no thread of the machine runs, or not the loop's. Nobody can notice then that a joint is astray; all
+  ///     else counts.
+  ///   - isStuckLive: the kill line is live whatever it is told: then the drives must be off by themselves.
   mutating func look(
     _ truths: [SimulatedJoint.Truth], _ record: borrowing TickRecord, tick: Int, now: Int64, isArmed: Bool,
-    isPaused: Bool = false
+    isPaused: Bool = false, isStuckLive: Bool = false
   ) {
     let passed = now - (lastNanoseconds ?? now)
     lastNanoseconds = now
@@ -113,9 +115,17 @@ struct Judge {
       let setpoint = joints[index].setpointRadians
       look(
         truth, joint: index, setpoint: setpoint, mayBeAstray: mayBeAstray, tick: tick, passed: passed)
-      if truth.isLive && !isArmed { note(.liveUnarmed, tick: tick, joint: index) }
-      if truth.isLive && offTicks >= Self.offTicks { note(.liveAfterOff, tick: tick, joint: index) }
+      guard isDriven(truth, joint: index, isStuckLive: isStuckLive) else { continue }
+      if !isArmed { note(.liveUnarmed, tick: tick, joint: index) }
+      if offTicks >= Self.offTicks { note(.liveAfterOff, tick: tick, joint: index) }
     }
+  }
+
+  /// Whether the drive of a joint is live. A motor whose enable is stuck is driven by its duty alone: 0 shorts it, which
+  /// is all that a hand can do then.
+  func isDriven(_ truth: SimulatedJoint.Truth, joint: Int, isStuckLive: Bool) -> Bool {
+    let isServo = limits[joint].torque == .infinity
+    return truth.isLive && (!isStuckLive || isServo || truth.duty != 0)
   }
 
   private mutating func look(

@@ -88,7 +88,9 @@ package protocol I2CBus: AnyObject {
 package protocol DigitalLine: AnyObject {
   var name: String { get }
   var isActive: Bool { get }
-  func setActive(_ active: Bool)
+  /// Drives the line; false when it could not be driven, or reads back otherwise where the hardware can tell. The
+  /// real-time loop calls it: nothing is allocated.
+  func setActive(_ active: Bool) -> Bool
 }
 
 /// A PWM channel could not be set.

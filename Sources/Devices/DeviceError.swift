@@ -14,13 +14,16 @@ package enum DeviceError: Error, Sendable, CustomStringConvertible {
   case unattainable(DeviceName, setting: String, value: Double, allowed: ClosedRange<Double>)
   /// A PWM channel that is not on a bus could not be set; its cause is the channel's own error.
   case output(DeviceName, PWMError)
+  /// A digital line could not be driven, or does not follow.
+  case line(DeviceName)
 
   /// The chip concerned.
   package var device: DeviceName {
     switch self {
     case .transfer(let device, _), .wrongIdentity(let device, _, _, _),
       .readBackMismatch(let device, _, _, _), .conversionPending(let device),
-      .unattainable(let device, _, _, _), .output(let device, _):
+      .unattainable(let device, _, _, _), .output(let device, _),
+      .line(let device):
       device
     }
   }
@@ -46,6 +49,8 @@ package enum DeviceError: Error, Sendable, CustomStringConvertible {
       "\(device): \(setting) \(value) is outside \(allowed.lowerBound)...\(allowed.upperBound)"
     case .output(let device, let error):
       "\(device): \(error)"
+    case .line(let device):
+      "\(device): cannot be driven, or does not follow: look for a short or another driver of it"
     }
   }
 
@@ -65,6 +70,11 @@ package struct DeviceName: Hashable, Sendable, CustomStringConvertible {
   }
 
   package var description: String { "\(chip) \(name)" }
+}
+
+extension DigitalLine {
+  /// As a device, for messages.
+  package var device: DeviceName { DeviceName(chip: "line", name: name) }
 }
 
 /// A chip at an address of a bus: what every driver does with it. Names the chip in every error.

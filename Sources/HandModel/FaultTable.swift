@@ -5,7 +5,8 @@ package enum FaultReaction: UInt8, Sendable, BitwiseCopyable, CaseIterable {
   /// Set-points stop where they are and the law holds them, under every other guard, until somebody resets or
   /// disarms the hand; any further fault makes it limp.
   case hold
-  /// Motors are shorted (duty 0, kill line live) for a bounded time, then limp. Servos get no pulses.
+  /// Motors are shorted (duty 0, kill line live) for a bounded time, then limp; limp at once when anything on the
+  /// way of that duty fails. Servos get no pulses.
   case brake
 
   package var name: String {
@@ -28,8 +29,8 @@ extension FaultCode {
       case .velocityLimit: .brake
       case .none, .eStopLine, .eStopSocket, .eStopRemote, .staleSensor, .implausibleSensor, .busFault,
         .actuatorFault, .innovation, .currentMismatch, .stuckSensor, .positionLimit, .currentLimit,
-        .trackingError, .externalTorque, .overload, .deadlineMisses, .clockJump, .lipschitzViolation,
-        .windowViolation, .uncertifiedBudget, .nonFinite, .decay, .selfTestFailed:
+        .killLine, .trackingError, .externalTorque, .overload, .deadlineMisses, .clockJump, .lateTicks,
+        .lipschitzViolation, .windowViolation, .uncertifiedBudget, .nonFinite, .decay, .selfTestFailed:
         .limp
       }
     }
@@ -77,8 +78,14 @@ extension FaultCode {
         reset: "the chip says that it is well")
     case .actuatorFault:
       return row(
-        "3 writes in a row failed, a PWM chip lost its configuration, or a bridge's nFAULT is active",
-        "2; read-back 1 round of slow readings", reset: "the chip configured anew, nFAULT inactive")
+        "3 writes in a row failed, a PWM chip lost its configuration, a bridge's nFAULT is active, or what a tick "
+          + "decided is not written after 5 more ticks and `stale_sample_ms`: the thread that writes hangs or is "
+          + "dead", "2; read-back 1 round of slow readings; 0 after the limits",
+        reset: "the chip configured anew, nFAULT inactive, commands written again")
+    case .killLine:
+      return row(
+        "the kill line could not be driven, or reads back otherwise; driven again every tick", "1",
+        reset: "the line follows")
     case .innovation:
       return row(
         "the magnitude of measured − predicted angle > 6 σ of the observer in 5 samples running", "4",
@@ -95,7 +102,10 @@ extension FaultCode {
           + "three quarters where the motor's current is measured",
         "0 after that way")
     case .positionLimit: return row("the estimate is 0.087 rad (5°) outside the joint's range", "0")
-    case .velocityLimit: return row("the estimate is above 1.5 × `velocity_rad_per_s`", "0")
+    case .velocityLimit:
+      return row(
+        "the estimate is above 1.5 × `velocity_rad_per_s`; limp in place of brake from the tick on that sees an "
+          + "actuator, a bus or the kill line fail, or a command of 3 ticks ago not written", "0")
     case .currentLimit: return row("the measured current is above `current_A` for 20 ticks", "20")
     case .trackingError:
       return row("the distance of set-point and estimate is above `tracking_error_rad`", "0")
@@ -115,12 +125,17 @@ extension FaultCode {
       return row(
         "the clock of the ticks went back or stood still, or a tick came a second or more after the last one",
         "0")
+    case .lateTicks:
+      return row(
+        "as uncertified budget spent, and most of these ticks came too late for any certificate: the machine's "
+          + "doing, no joint's", "0")
     case .lipschitzViolation: return row("L of the tick > 1", "0")
     case .windowViolation: return row("Λ, the product of L over the window, ≥ 1", "0")
     case .uncertifiedBudget:
       return row(
-        "more ticks without a certificate in the window than `uncertified_budget_ticks`: dt outside the "
-          + "certified range, rate limit, stale sample; or a joint on its end stop for 250 ms", "0")
+        "more ticks without a certificate in the window than `uncertified_budget_ticks`: rate limit, stale sample, "
+          + "dt outside the certified range; names the joint that lacked it most; or a joint on its end stop for "
+          + "250 ms", "0")
     case .nonFinite: return row("an estimate or a current is NaN or infinite", "0")
     case .decay:
       return row(

@@ -60,6 +60,7 @@ package enum FaultCode: UInt8, Sendable, BitwiseCopyable, CaseIterable {
   case innovation = 14
   case currentMismatch = 15
   case stuckSensor = 16
+  case killLine = 17
   case positionLimit = 20
   case velocityLimit = 21
   case currentLimit = 22
@@ -69,6 +70,7 @@ package enum FaultCode: UInt8, Sendable, BitwiseCopyable, CaseIterable {
   case deadlineMisses = 30
   case commandTimeout = 31
   case clockJump = 32
+  case lateTicks = 33
   case lipschitzViolation = 40
   case windowViolation = 41
   case uncertifiedBudget = 42
@@ -90,6 +92,7 @@ package enum FaultCode: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case .innovation: "innovation alarm"
     case .currentMismatch: "current mismatch"
     case .stuckSensor: "stuck sensor or joint"
+    case .killLine: "kill line"
     case .positionLimit: "position limit"
     case .velocityLimit: "velocity limit"
     case .currentLimit: "current limit"
@@ -99,6 +102,7 @@ package enum FaultCode: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case .deadlineMisses: "deadline misses"
     case .commandTimeout: "command time-out"
     case .clockJump: "clock jump"
+    case .lateTicks: "late ticks"
     case .lipschitzViolation: "Lipschitz violation (L > 1)"
     case .windowViolation: "window product Λ ≥ 1"
     case .uncertifiedBudget: "uncertified budget spent"

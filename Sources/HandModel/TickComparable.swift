@@ -36,6 +36,13 @@ extension CertificateState {
   }
 }
 
+extension CommandResult {
+  @_noLocks
+  package static func == (a: Self, b: Self) -> Bool {
+    unsafeBitCast(a, to: UInt8.self) == unsafeBitCast(b, to: UInt8.self)
+  }
+}
+
 extension CommandSource {
   @_noLocks
   package static func == (a: Self, b: Self) -> Bool {

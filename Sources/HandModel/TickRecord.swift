@@ -64,6 +64,8 @@ package enum InputFlags {
   package static var remoteStop: UInt16 { @_noLocks get { 1 << 2 } }
   /// The loop ended with this tick.
   package static var last: UInt16 { @_noLocks get { 1 << 3 } }
+  /// The kill line did not follow when it was last driven.
+  package static var killLineFailed: UInt16 { @_noLocks get { 1 << 4 } }
 }
 
 /// Everything one tick saw, decided and did. Fixed size: it goes through rings by copy.
@@ -120,6 +122,10 @@ package struct TickRecord: BitwiseCopyable, Sendable {
   package var inputFlags: UInt16 = 0
   /// Deadlines skipped by this very wake-up.
   package var skippedDeadlines: Int = 0
+  /// Ticks since the last one whose command every actuator is known to have: 1 while all is well.
+  package var actuatorLagTicks: UInt32 = 0
+  /// Those of `uncertifiedTicks` whose dt no certificate covers.
+  package var lateTicks: UInt32 = 0
   package var joints = PerJoint<JointRecord>(repeating: JointRecord())
   /// Hash of the exact bits of everything above and of what the actuators were told.
   package var outputHash: UInt64 = 0
@@ -130,6 +136,8 @@ package struct TickRecord: BitwiseCopyable, Sendable {
   package var inertial = InertialSample()
   /// The command or streamed set-point that the tick took; its kind is `none` where there was none.
   package var command = TickCommand()
+  /// What became of it.
+  package var commandResult: CommandResult = .executed
 
   package init() {}
 }

@@ -120,7 +120,7 @@ package struct BusRecovery {
   }
 
   private func drive(_ line: GPIOLine, _ level: Bool) {
-    line.setActive(level)
+    _ = line.setActive(level)
     clock.sleep(until: clock.now() + Self.halfPeriodNanoseconds)
   }
 

@@ -41,8 +41,8 @@ package final class EmergencyStopLine: DigitalLine {
 
   package var isActive: Bool { watch.isActive }
 
-  /// An input is not driven.
-  package func setActive(_ active: Bool) {}
+  /// An input cannot be driven.
+  package func setActive(_ active: Bool) -> Bool { false }
 }
 
 /// What the thread of an e-stop line knows.

@@ -18,6 +18,8 @@ package struct GPIOChip: Sendable {
   package let label: String
   /// Path in the device tree, nil where there is none. Some labels follow the order of probing (gpio-omap).
   package let deviceTreePath: String?
+  /// What its lines are driven through, such as `i2c`; nil where the processor drives them at once.
+  let slowBus: String?
   /// By offset.
   package let lines: [Line]
 
@@ -37,8 +39,10 @@ package struct GPIOChip: Sendable {
       var status = stat()
       guard lstat(node, &status) == 0, status.st_mode & S_IFMT != S_IFLNK else { continue }
       do throws(Errno) {
-        let firmware = tree.resolve("\(tree.sysfs)/bus/gpio/devices/\(entry.name)/of_node")
-        inventory.chips.append(try GPIOChip(node: node, firmware: firmware))
+        let device = "\(tree.sysfs)/bus/gpio/devices/\(entry.name)"
+        inventory.chips.append(
+          try GPIOChip(
+            node: node, firmware: tree.resolve("\(device)/of_node"), slowBus: slowBus(of: device, in: tree)))
       } catch {
         inventory.failures.append((node, error.value))
       }
@@ -46,18 +50,40 @@ package struct GPIOChip: Sendable {
     return inventory
   }
 
-  init(node: String, label: String, deviceTreePath: String? = nil, lines: [Line]) {
+  init(
+    node: String, label: String, deviceTreePath: String? = nil, slowBus: String? = nil, lines: [Line]
+  ) {
     self.node = node
     self.label = label
     self.deviceTreePath = deviceTreePath
+    self.slowBus = slowBus
     self.lines = lines
+  }
+
+  /// Buses whose transfers sleep, by the kernel's names.
+  private static let slowBuses: Set<String> = [
+    "i2c", "spi", "usb", "hid", "serial", "w1", "mdio_bus", "sdio",
+  ]
+  /// Drivers of chips that are on no such bus and sleep nevertheless: this one asks the firmware by mail.
+  private static let slowDrivers: Set<String> = ["raspberrypi-exp-gpio"]
+
+  /// What stands between the processor and the lines of a chip. Neither libgpiod nor /sys shows the kernel's
+  /// `can_sleep`; a chip sleeps because something above it does.
+  static func slowBus(of device: String, in tree: SystemTree) -> String? {
+    guard var path = tree.resolve(device), let top = tree.resolve(tree.sysfs) else { return nil }
+    while path.count > top.count, let end = path.lastIndex(of: "/") {
+      if let bus = tree.target("\(path)/subsystem"), slowBuses.contains(bus) { return bus }
+      if let driver = tree.target("\(path)/driver"), slowDrivers.contains(driver) { return driver }
+      path = String(path[..<end])
+    }
+    return nil
   }
 
   private struct Errno: Error {
     let value: Int32
   }
 
-  private init(node: String, firmware: String?) throws(Errno) {
+  private init(node: String, firmware: String?, slowBus: String?) throws(Errno) {
     guard let chip = cgpio_chip_open(node) else { throw Errno(value: errno) }
     defer { cgpio_chip_close(chip) }
     var text = [CChar](repeating: 0, count: Int(cgpio_text_size))
@@ -77,7 +103,7 @@ package struct GPIOChip: Sendable {
           consumer: info.is_used ? (consumer.isEmpty ? "the kernel" : consumer) : nil))
     }
     self.init(
-      node: node, label: label, deviceTreePath: firmware.map(DeviceTree.path), lines: lines)
+      node: node, label: label, deviceTreePath: firmware.map(DeviceTree.path), slowBus: slowBus, lines: lines)
   }
 
   private static func string(_ bytes: UnsafeRawBufferPointer) -> String {
@@ -91,6 +117,18 @@ package struct GPIOLocation: Sendable {
   package let offset: UInt32
   /// Who holds it now, nil if it is free.
   package let consumer: String?
+  /// As of its chip.
+  let slowBus: String?
+
+  /// Refuses a line that the hand is stopped by where it waits for a bus: the bus may hang in that very moment, and
+  /// the loop, which drives the kill line, would wait with it.
+  func requireImmediate(_ spec: LineSpec) throws(HardwareError) {
+    guard let slowBus else { return }
+    throw HardwareError(
+      .unsuitable, part: "line \(spec.line)",
+      found: "its GPIO chip \(spec.chip) is behind \(slowBus), which may hang when the hand must be stopped",
+      remedy: "wire the kill line and the e-stop line to GPIO pins of the processor itself")
+  }
 
   /// Finds the line: chip by label or end of its device tree path, line by name. A decimal number is an offset where no line has it as name,
   /// for chips whose lines are not named.
@@ -117,13 +155,17 @@ package struct GPIOLocation: Sendable {
     var found: [GPIOLocation] = []
     for chip in chips {
       for (offset, line) in chip.lines.enumerated() where line.name == spec.line {
-        found.append(GPIOLocation(node: chip.node, offset: UInt32(offset), consumer: line.consumer))
+        found.append(
+          GPIOLocation(
+            node: chip.node, offset: UInt32(offset), consumer: line.consumer, slowBus: chip.slowBus))
       }
     }
     if found.isEmpty, let offset = Int(spec.line), offset >= 0 {
       for chip in chips where offset < chip.lines.count {
         found.append(
-          GPIOLocation(node: chip.node, offset: UInt32(offset), consumer: chip.lines[offset].consumer))
+          GPIOLocation(
+            node: chip.node, offset: UInt32(offset), consumer: chip.lines[offset].consumer,
+            slowBus: chip.slowBus))
       }
     }
     guard let location = found.first else {

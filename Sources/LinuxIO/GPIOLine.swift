@@ -73,8 +73,8 @@ package final class GPIOLine: DigitalLine, @unchecked Sendable {
 
   deinit {
     switch direction {
-    case .output: setActive(false)
-    case .openDrainOutput: setActive(true)
+    case .output: _ = setActive(false)
+    case .openDrainOutput: _ = setActive(true)
     case .input, .inputWithEdges: break
     }
     cgpio_line_release(handle)
@@ -97,9 +97,16 @@ package final class GPIOLine: DigitalLine, @unchecked Sendable {
     return value == 1
   }
 
-  /// Drives an output; a failure is counted.
-  package func setActive(_ active: Bool) {
-    if cgpio_line_set(handle, active) != 0 { failureCount.wrappingAdd(1, ordering: .relaxed) }
+  /// Drives an output and reads it back: a pin that is shorted or held does not follow. A driver that cannot read
+  /// outputs says so, and is believed; an open drain's level is not ours alone. A failure is counted.
+  package func setActive(_ active: Bool) -> Bool {
+    var follows = cgpio_line_set(handle, active) == 0
+    if follows, direction == .output {
+      let value = cgpio_line_get(handle)
+      follows = value < 0 || (value == 1) == active
+    }
+    if !follows { failureCount.wrappingAdd(1, ordering: .relaxed) }
+    return follows
   }
 
   /// What waiting for a change ended with.

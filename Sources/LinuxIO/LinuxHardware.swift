@@ -16,9 +16,12 @@ package final class LinuxHardware: Hardware {
     var lines: [LineKey: any DigitalLine] = [:]
     for use in board.lineUses {
       do throws(HardwareError) {
+        if use.role.stopsHand {
+          try GPIOLocation.find(use.spec, among: inventory, in: tree).requireImmediate(use.spec)
+        }
         lines[LineKey(use.spec)] =
           switch use.role {
-          case .output: try GPIOLine(use.spec, direction: .output, among: inventory, in: tree)
+          case .killLine, .output: try GPIOLine(use.spec, direction: .output, among: inventory, in: tree)
           case .input: try GPIOLine(use.spec, direction: .input, among: inventory, in: tree)
           case .emergencyStop: try EmergencyStopLine(use.spec, among: inventory, in: tree)
           }
@@ -71,15 +74,24 @@ package final class LinuxHardware: Hardware {
 
 /// What a board uses a line for.
 enum LineRole {
+  case killLine
   case output
   case input
   case emergencyStop
+
+  /// Whether the hand is stopped through it, so that it must wait for nothing.
+  var stopsHand: Bool {
+    switch self {
+    case .killLine, .emergencyStop: true
+    case .output, .input: false
+    }
+  }
 }
 
 extension Board {
   /// Every line that the running hand uses, with its purpose in words and its role; the kill line first.
   var lineUses: [(spec: LineSpec, purpose: String, role: LineRole)] {
-    [(killLine, "kill line", .output), (eStopLine, "e-stop line", .emergencyStop)]
+    [(killLine, "kill line", .killLine), (eStopLine, "e-stop line", .emergencyStop)]
       + joints.flatMap { joint in
         joint.actuator.lines.map { line in
           line == joint.actuator.faultLine

@@ -33,7 +33,9 @@ package struct MachineReport: Codable, Sendable {
   package init(board: Board, in tree: SystemTree = .machine) {
     for (index, spec) in board.buses.enumerated() { addBus(index, spec, board, in: tree) }
     let inventory = GPIOChip.all(in: tree)
-    for use in board.lineUses { addLine(use.spec, use.purpose, among: inventory, in: tree) }
+    for use in board.lineUses {
+      addLine(use.spec, use.purpose, stopsHand: use.role.stopsHand, among: inventory, in: tree)
+    }
     for spec in board.pwmChips { addPWMChip(spec, board, in: tree) }
     for bus in board.buses {
       guard let lines = bus.recovery else { continue }
@@ -115,12 +117,13 @@ package struct MachineReport: Codable, Sendable {
   // MARK: Lines
 
   private mutating func addLine(
-    _ spec: LineSpec, _ purpose: String, isShared: Bool = false, among inventory: GPIOChip.Inventory,
-    in tree: SystemTree
+    _ spec: LineSpec, _ purpose: String, isShared: Bool = false, stopsHand: Bool = false,
+    among inventory: GPIOChip.Inventory, in tree: SystemTree
   ) {
     let place = "\(spec.chip) \(spec.line)"
     do throws(HardwareError) {
       let location = try GPIOLocation.find(spec, among: inventory, in: tree)
+      if stopsHand { try location.requireImmediate(spec) }
       var part = Part(
         part: purpose, place: place, state: .found, found: "\(location.node) offset \(location.offset)",
         remedy: "")

@@ -76,6 +76,10 @@ public struct CertificateTable: BitwiseCopyable, @unchecked Sendable {
     return Certificate.Lookup(upperBound: min(bound, 1))
   }
 
+  /// Whether a tick that took `dt` seconds is one that the tables are about.
+  @_noLocks
+  public func covers(dt: Double) -> Bool { minimumDt <= dt && dt <= maximumDt }
+
   /// V² = xᵀ P x.
   @_noLocks
   public func distanceSquared(_ x: StateVector) -> Double {

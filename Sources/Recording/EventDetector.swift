@@ -4,7 +4,8 @@ import HandModel
 ///
 /// A change of state or fault is an event of its own. Commands and overruns may change every tick (a streamed
 /// set-point, a machine that is too slow): changes within `mergeNanoseconds` of the last event of their kind
-/// become one event with the numbers before and after, so none is lost and the file stays small.
+/// become one event with the numbers before and after, so none is lost and the file stays small. Refused commands are
+/// counted so, and the event says why the last of them was.
 struct EventDetector {
   static let mergeNanoseconds: Int64 = 1_000_000_000
 
@@ -17,6 +18,7 @@ struct EventDetector {
   private var lastWall: Int64 = 0
   private var outputsEnabled = false
   private var commands = MergedCounter(kind: .command, noun: "executed command")
+  private var refusals = MergedCounter(kind: .refused, noun: "refused commands")
   private var overruns = MergedCounter(kind: .overrun, noun: "skipped deadlines")
 
   /// - Parameter continues: whether a recorder before this one recorded ticks of the same boot, so that the
@@ -67,12 +69,19 @@ struct EventDetector {
       fault = record.fault
     }
     commands.observe(UInt64(record.commandNumber), record, report)
+    var refused = refusals.last
+    if record.command.kind != .none, let reason = record.commandResult.refusal {
+      refused += 1
+      refusals.detail = "; the last, \(record.command.kind) \(record.command.number): \(reason)"
+    }
+    refusals.observe(refused, record, report)
     overruns.observe(record.overruns, record, report)
   }
 
   /// Reports what is still being merged, and the end itself.
   mutating func finish(_ report: (RecordedEvent) -> Void) {
     commands.close(report)
+    refusals.close(report)
     overruns.close(report)
     guard started else { return }
     report(
@@ -99,6 +108,8 @@ struct EventDetector {
 private struct MergedCounter {
   let kind: RecordedEvent.Kind
   let noun: String
+  /// Said behind the numbers.
+  var detail = ""
   var last: UInt64 = 0
   /// The change that waits to be reported, starting at the first tick not covered by an event.
   private var open: (from: UInt64, sequence: UInt64, wall: Int64)?
@@ -127,6 +138,6 @@ private struct MergedCounter {
     report(
       RecordedEvent(
         sequence: change.sequence, wallNanoseconds: change.wall, kind: kind, from: String(change.from),
-        to: String(last), text: "\(noun) \(change.from) → \(last)"))
+        to: String(last), text: "\(noun) \(change.from) → \(last)\(detail)"))
   }
 }

@@ -9,6 +9,8 @@ package struct RecordedEvent: Sendable, Equatable {
     case fault
     /// Commands were executed: numbers before and after.
     case command
+    /// Commands were refused: how many before and after since the first tick; the text says why the last was.
+    case refused
     /// Deadlines were skipped: totals before and after.
     case overrun
     /// Ticks are missing in the stream because the ring was full: last before, first after.

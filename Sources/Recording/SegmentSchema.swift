@@ -3,7 +3,7 @@ import HandModel
 /// The SQL of a segment file. docs/recording.md describes it for readers.
 enum SegmentSchema {
   /// Raised whenever a reader of the older schema would misread a file.
-  static let version: Int64 = 4
+  static let version: Int64 = 5
   /// `PRAGMA application_id`: "MHRC", so that `file` and readers tell a segment from any other database.
   static let applicationID: Int64 = 0x4D48_5243
 
@@ -27,6 +27,7 @@ enum SegmentSchema {
     CREATE TABLE mode_name (code INTEGER PRIMARY KEY, name TEXT NOT NULL);
     CREATE TABLE fault_name (code INTEGER PRIMARY KEY, name TEXT NOT NULL);
     CREATE TABLE certificate_name (code INTEGER PRIMARY KEY, name TEXT NOT NULL);
+    CREATE TABLE command_result_name (code INTEGER PRIMARY KEY, name TEXT NOT NULL);
     CREATE TABLE unit (
       relation TEXT NOT NULL, name TEXT NOT NULL, unit TEXT NOT NULL, quantum REAL,
       blob_offset INTEGER, blob_bytes INTEGER, PRIMARY KEY (relation, name)) WITHOUT ROWID;
@@ -67,6 +68,7 @@ enum SegmentSchema {
     try name(
       connection, "certificate_name",
       (UInt8.min...UInt8.max).compactMap(CertificateState.init).map { ($0.rawValue, $0.name) })
+    try name(connection, "command_result_name", CommandResult.allCases.map { ($0.rawValue, $0.name) })
     try describeUnits(connection)
     // The view finds a byte's value as its place in this string of all bytes.
     let bytes = [UInt8](0...255)
@@ -131,7 +133,7 @@ enum SegmentSchema {
   private static let tickNamed = {
     let columns = TickColumn.allCases.map { column in
       switch column {
-      case .state, .mode, .fault, .certificate:
+      case .state, .mode, .fault, .certificate, .commandResult:
         "(SELECT name FROM \(column.column)_name WHERE code = t.\(column.column)) AS \(column.column)"
       case .faultJoint: "(SELECT name FROM joint WHERE number = t.fault_joint) AS fault_joint"
       default: "t.\(column.column)"

@@ -7,6 +7,7 @@ package enum TickColumn: Int32, CaseIterable, Sendable {
   case lipschitz, rate, windowProduct, uncertifiedTicks, commandNumber, psi, gamma, energyIntegral
   case accelerationX, accelerationY, accelerationZ, rotationX, rotationY, rotationZ
   case failedBusJoints, unhealthyJoints, failedActuatorJoints, inputFlags, skippedDeadlines, outputHash
+  case actuatorLag, lateTicks, commandResult
 
   /// Position of the blob in a row: after the last column here.
   static let joints = Int32(TickColumn.allCases.count)
@@ -51,6 +52,9 @@ package enum TickColumn: Int32, CaseIterable, Sendable {
     case .inputFlags: "input_flags"
     case .skippedDeadlines: "skipped_deadlines"
     case .outputHash: "output_hash"
+    case .actuatorLag: "actuator_lag_ticks"
+    case .lateTicks: "late_ticks"
+    case .commandResult: "command_result"
     }
   }
 
@@ -58,7 +62,7 @@ package enum TickColumn: Int32, CaseIterable, Sendable {
     switch self {
     case .sequence, .overruns, .uncertifiedTicks: "ticks"
     case .deadline, .wall, .wakeUp, .previousCompute, .dt: "ns"
-    case .state, .mode, .fault, .certificate: "code"
+    case .state, .mode, .fault, .certificate, .commandResult: "code"
     case .faultJoint, .jointCount, .commandNumber: "number"
     case .outputsEnabled, .eStopLine: "0/1"
     case .lipschitz, .windowProduct: "1"
@@ -69,7 +73,7 @@ package enum TickColumn: Int32, CaseIterable, Sendable {
     case .accelerationX, .accelerationY, .accelerationZ: "m/s²"
     case .rotationX, .rotationY, .rotationZ: "rad/s"
     case .failedBusJoints, .unhealthyJoints, .failedActuatorJoints, .inputFlags, .outputHash: "bits"
-    case .skippedDeadlines: "ticks"
+    case .skippedDeadlines, .actuatorLag, .lateTicks: "ticks"
     }
   }
 
@@ -82,11 +86,11 @@ package enum TickColumn: Int32, CaseIterable, Sendable {
     }
   }
 
-  /// Declaration in CREATE TABLE. Real values and the fault's joint are NULL where there is none.
+  /// Declaration in CREATE TABLE. Real values, the fault's joint and a command's result are NULL where there is none.
   var declaration: String {
     switch self {
     case .sequence: "sequence INTEGER PRIMARY KEY"
-    case .faultJoint: "\(column) INTEGER"
+    case .faultJoint, .commandResult: "\(column) INTEGER"
     default: isReal ? "\(column) REAL" : "\(column) INTEGER NOT NULL"
     }
   }
@@ -130,6 +134,9 @@ package enum TickColumn: Int32, CaseIterable, Sendable {
     case .inputFlags: String(record.inputFlags)
     case .skippedDeadlines: String(record.skippedDeadlines)
     case .outputHash: String(Int64(bitPattern: record.outputHash))
+    case .actuatorLag: String(record.actuatorLagTicks)
+    case .lateTicks: String(record.lateTicks)
+    case .commandResult: record.command.kind == .none ? "" : record.commandResult.name
     }
   }
 
@@ -176,6 +183,9 @@ package enum TickColumn: Int32, CaseIterable, Sendable {
     case .inputFlags: a.inputFlags == b.inputFlags
     case .skippedDeadlines: a.skippedDeadlines == b.skippedDeadlines
     case .outputHash: a.outputHash == b.outputHash
+    case .actuatorLag: a.actuatorLagTicks == b.actuatorLagTicks
+    case .lateTicks: a.lateTicks == b.lateTicks
+    case .commandResult: a.commandResult == b.commandResult
     }
   }
 

@@ -61,15 +61,22 @@ enum TickRow {
     statement.bind(33, Int64(record.inputFlags))
     statement.bind(34, Int64(record.skippedDeadlines))
     statement.bind(35, Int64(bitPattern: record.outputHash))
+    statement.bind(36, Int64(record.actuatorLagTicks))
+    statement.bind(37, Int64(record.lateTicks))
+    if record.command.kind == .none {
+      statement.bindNull(38)
+    } else {
+      statement.bind(38, Int64(record.commandResult.rawValue))
+    }
     for joint in 0..<count {
       JointFrame.encode(record.joints[joint], to: blob + joint * JointFrame.byteCount)
     }
-    statement.bind(36, borrowing: blob, count: count * JointFrame.byteCount)
+    statement.bind(39, borrowing: blob, count: count * JointFrame.byteCount)
     if record.command.kind == .none {
-      statement.bindNull(37)
+      statement.bindNull(40)
     } else {
       let bytes = CommandFrame.encode(record.command, to: blob + largestJoints)
-      statement.bind(37, borrowing: blob + largestJoints, count: bytes)
+      statement.bind(40, borrowing: blob + largestJoints, count: bytes)
     }
   }
 
@@ -118,6 +125,9 @@ enum TickRow {
     record.inputFlags = UInt16(truncatingIfNeeded: statement.integer(32))
     record.skippedDeadlines = Int(statement.integer(33))
     record.outputHash = UInt64(bitPattern: statement.integer(34))
+    record.actuatorLagTicks = UInt32(clamping: statement.integer(35))
+    record.lateTicks = UInt32(clamping: statement.integer(36))
+    record.commandResult = statement.isNull(37) ? .executed : try code(.commandResult, CommandResult.self)
     record.command.kind = .none
     if !statement.isNull(TickColumn.command) {
       guard let command = CommandFrame.decode(statement.bytes(TickColumn.command)) else {

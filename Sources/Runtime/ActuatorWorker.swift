@@ -75,6 +75,8 @@ package final class ActuatorWorker: @unchecked Sendable {
   private var commandAge = 0
   private var isDriving = false
   private var writeFailures = 0
+  /// Of a bridge's line in this cycle.
+  private var lineFailure: DeviceError?
   private let recoveryCycles: Int
   private var cyclesToRecovery = 0
   private var current = ActuatorStatus()
@@ -171,7 +173,9 @@ package final class ActuatorWorker: @unchecked Sendable {
     for index in channels.indices {
       do throws(DeviceError) { try start(index) } catch { failures.append(error) }
     }
+    lineFailure = nil
     restLines()
+    if let lineFailure { failures.append(lineFailure) }
     return failures
   }
 
@@ -190,11 +194,19 @@ package final class ActuatorWorker: @unchecked Sendable {
 
   // MARK: - One cycle
 
-  /// Writes the newest command, or off when there is none. Throws what a bus should know of.
+  /// Writes the newest command, or off when there is none, and tells the loop. Throws what a bus should know of.
   package func actuate() throws(DeviceError) {
+    defer { publish() }
+    try write()
+  }
+
+  /// Tells the loop how the actuators are, and what they have.
+  func publish() { status.write(current) }
+
+  /// Writes the newest command, or off when there is none.
+  func write() throws(DeviceError) {
     commandAge = commands.take(into: &command) ? 0 : commandAge + 1
     watchFaultLines()
-    defer { status.write(current) }
     guard command.enabled && commandAge <= Self.largestCommandAgeCycles else {
       if isDriving {
         // Outputs that may still be on are no actuators to arm: `recover` switches them off.
@@ -205,15 +217,20 @@ package final class ActuatorWorker: @unchecked Sendable {
       } else if current.chipFailed {
         try recover()
       }
+      // Off by the loop's word, and not because it is silent.
+      if !command.enabled && !current.chipFailed { current.appliedSequence = command.sequence }
       return
     }
     isDriving = true
     do throws(DeviceError) {
+      lineFailure = nil
       for index in joints.indices { prepare(index) }
       for index in blocks.indices { try write(block: index) }
       for index in channels.indices { try write(channel: index) }
       for index in joints.indices { finish(index) }
+      if let lineFailure { throw lineFailure }
       writeFailures = 0
+      current.appliedSequence = command.sequence
     } catch {
       writeFailures += 1
       if writeFailures >= Self.largestWriteFailures { current.chipFailed = true }
@@ -249,21 +266,29 @@ package final class ActuatorWorker: @unchecked Sendable {
       pulses[output] = command.pulseNanoseconds[joint]
       return
     }
-    var duty = min(max(command.duty[joint], -1), 1)
+    let asked = command.duty[joint]
+    // Written so that NaN becomes no duty.
+    var duty = asked.magnitude > 0 ? min(max(asked, -1), 1) : 0
     let applied = joints[index].applied
     let coasts = (duty < 0) != (applied < 0) && duty != 0 && applied.magnitude > Self.largestReversalDuty
     if coasts { duty = 0 }
+    // Lines go first: what they do not allow is not driven.
+    var follows = true
+    switch joints[index].kind {
+    case .servo, .drv8833: break
+    case .phaseEnable(_, let direction):
+      if duty != 0 { follows = drive(direction, duty < 0) }
+    case .tb6612(_, let in1, let in2):
+      // Both low is coasting; the new direction is raised by `finish`, when the new duty stands.
+      if duty < 0 || coasts { follows = drive(in1, false) }
+      if duty > 0 || coasts { follows = drive(in2, false) && follows }
+    }
+    if !follows { duty = 0 }
     joints[index].applied = duty
     let pulse = Int64((duty.magnitude * Double(joints[index].periodNanoseconds)).rounded())
     switch joints[index].kind {
     case .servo: break
-    case .phaseEnable(let output, let direction):
-      if duty != 0 { direction.setActive(duty < 0) }
-      pulses[output] = pulse
-    case .tb6612(let output, let in1, let in2):
-      // Both low is coasting; the new direction is raised by `finish`, when the new duty stands.
-      if duty < 0 || coasts { in1.setActive(false) }
-      if duty > 0 || coasts { in2.setActive(false) }
+    case .phaseEnable(let output, _), .tb6612(let output, _, _):
       pulses[output] = pulse
     case .drv8833(let in1, let in2):
       // Slow decay: one input stays high and the other is low for the driven part of the period, so that the
@@ -276,8 +301,15 @@ package final class ActuatorWorker: @unchecked Sendable {
 
   private func finish(_ index: Int) {
     guard case .tb6612(_, let in1, let in2) = joints[index].kind else { return }
-    if joints[index].applied > 0 { in1.setActive(true) }
-    if joints[index].applied < 0 { in2.setActive(true) }
+    if joints[index].applied > 0 { _ = drive(in1, true) }
+    if joints[index].applied < 0 { _ = drive(in2, true) }
+  }
+
+  /// Drives a bridge's line; a failure counts as a failed write of this cycle.
+  private func drive(_ line: any DigitalLine, _ active: Bool) -> Bool {
+    if line.setActive(active) { return true }
+    lineFailure = .line(line.device)
+    return false
   }
 
   private func write(block index: Int) throws(DeviceError) {
@@ -336,7 +368,9 @@ package final class ActuatorWorker: @unchecked Sendable {
         failure = .output(channels[index].device, error)
       }
     }
+    lineFailure = nil
     restLines()
+    failure = failure ?? lineFailure
     if let failure { throw failure }
   }
 
@@ -344,8 +378,8 @@ package final class ActuatorWorker: @unchecked Sendable {
   private func restLines() {
     for joint in joints {
       guard case .tb6612(_, let in1, let in2) = joint.kind else { continue }
-      in1.setActive(false)
-      in2.setActive(false)
+      _ = drive(in1, false)
+      _ = drive(in2, false)
     }
   }
 }

@@ -308,10 +308,16 @@ package final class BusWorker: @unchecked Sendable {
 
   // MARK: - Actuating
 
-  /// The actuating part of one cycle.
+  /// The actuating part of one cycle; tells the loop when it is over.
   package func actuate() {
+    write()
+    actuators?.publish()
+  }
+
+  /// Writes what the actuators were told.
+  func write() {
     guard let actuators else { return }
-    do throws(DeviceError) { try actuators.actuate() } catch { note(error) }
+    do throws(DeviceError) { try actuators.write() } catch { note(error) }
     bus.settle()
   }
 

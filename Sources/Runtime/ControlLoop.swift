@@ -36,6 +36,8 @@ package final class ControlLoop {
   private var outputsEnabled = false
   /// CLOCK_MONOTONIC when the outputs last went on or off; 0 = never.
   let outputsChanged = Atomic<Int64>(0)
+  /// The kill line did not follow when it was last driven.
+  private var killLineFailed = false
 
   init(
     controller: consuming HandController, buses: [BusWorker], actuatorWorkers: [ActuatorWorker],
@@ -109,12 +111,16 @@ package final class ControlLoop {
     inputs.pointee.unhealthyJoints = 0
     inputs.pointee.actuatorFailed = false
     inputs.pointee.failedActuatorJoints = 0
+    inputs.pointee.killLineFailed = killLineFailed
+    var applied = controller.sequence
     for index in actuatorWorkers.indices {
       actuatorWorkers[index].status.withNewest { status, _ in
         if status.chipFailed { inputs.pointee.actuatorFailed = true }
         inputs.pointee.failedActuatorJoints |= status.failedJoints
+        applied = min(applied, status.appliedSequence)
       }
     }
+    inputs.pointee.actuatorLagTicks = UInt32(clamping: controller.sequence &- applied)
     for index in buses.indices {
       let joints = jointsOfBus[index]
       buses[index].samples.withNewest { samples, _ in
@@ -142,18 +148,20 @@ package final class ControlLoop {
     // The kill line goes first when outputs end, and last when they begin.
     let enabled = actuators.pointee.enabled
     let wereEnabled = outputsEnabled
-    if !enabled && outputsEnabled { killLine.setActive(false) }
+    // A line that did not follow is driven inactive again until it does.
+    if !enabled && (outputsEnabled || killLineFailed) { killLineFailed = !killLine.setActive(false) }
     for index in actuatorWorkers.indices { actuatorWorkers[index].commands.write(actuators.pointee) }
     // Not over the head of a stop that came during the tick: it may have found no loop and released the line itself.
     if enabled && !outputsEnabled && !port.isStopPending {
-      killLine.setActive(true)
+      killLineFailed = !killLine.setActive(true)
       outputsEnabled = true
     }
     if !enabled { outputsEnabled = false }
     if outputsEnabled != wereEnabled { outputsChanged.store(MonotonicClock().now(), ordering: .releasing) }
+    // Outputs whose line does not follow were not seen off.
     port.report(
-      commandNumber: record.pointee.commandNumber, result: controller.lastResult, state: record.pointee.state,
-      areOutputsOn: outputsEnabled)
+      commandNumber: controller.handledCommand, result: controller.lastResult, state: record.pointee.state,
+      areOutputsOn: outputsEnabled || killLineFailed)
     blackBox?.append(record)
     recorderRing.push(record.pointee)
     publisherRing.push(record.pointee)
@@ -182,7 +190,7 @@ package final class ControlLoop {
 
   /// Outputs off, whatever the state: the last act of a loop.
   func makeSafe() {
-    killLine.setActive(false)
+    _ = killLine.setActive(false)
     outputsEnabled = false
     actuators.pointee = ActuatorCommand()
     for worker in actuatorWorkers { worker.commands.write(actuators.pointee) }

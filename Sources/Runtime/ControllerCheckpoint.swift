@@ -21,11 +21,13 @@ private struct CheckpointHead: BitwiseCopyable {
   var reaction = FaultReaction.limp
   var brakeEnd: Int64 = 0
   var isStreaming = false
-  var handledCommand: UInt32 = 0
+  var isTested = false
+  var executedCommand: UInt32 = 0
   var freshTicks = 0
   var lastNow: Int64 = 0
   var startNanoseconds: Int64 = 0
   var lastStreamNanoseconds: Int64 = 0
+  var followedNanoseconds: Int64 = 0
   var energyIntegral = 0.0
 }
 
@@ -42,7 +44,7 @@ extension HandController {
     entriesOffset + windowCount * windowTicks * MemoryLayout<Int64>.stride
   }
 
-  private var windowCount: Int { @_noLocks get { jointCount &+ 2 } }
+  private var windowCount: Int { @_noLocks get { jointCount &+ 3 } }
   private var windowTicks: Int { @_noLocks get { uncertifiedWindow.ticks } }
   private var jointsOffset: Int { @_noLocks get { MemoryLayout<CheckpointHead>.stride } }
   private var headsOffset: Int {
@@ -66,11 +68,13 @@ extension HandController {
     head.reaction = reaction
     head.brakeEnd = brakeEnd
     head.isStreaming = isStreaming
-    head.handledCommand = handledCommand
+    head.isTested = isTested
+    head.executedCommand = executedCommand
     head.freshTicks = freshTicks
     head.lastNow = lastNow
     head.startNanoseconds = startNanoseconds
     head.lastStreamNanoseconds = lastStreamNanoseconds
+    head.followedNanoseconds = followedNanoseconds
     head.energyIntegral = energyIntegral
     memory.assumingMemoryBound(to: CheckpointHead.self).pointee = head
     let states = memory.advanced(by: jointsOffset).assumingMemoryBound(to: JointState.self)
@@ -80,7 +84,8 @@ extension HandController {
       heads[j] = (windows + j).pointee.head
     }
     heads[jointCount] = uncertifiedWindow.head
-    heads[jointCount &+ 1] = overrunWindow.head
+    heads[jointCount &+ 1] = lateWindow.head
+    heads[jointCount &+ 2] = overrunWindow.head
   }
 
   /// Copies the next entries of the windows; called after that tick and each one that follows, until it returns true.
@@ -97,6 +102,8 @@ extension HandController {
         (windows + w).pointee.copyEntries(to: entries, since: heads[w], from: first, count: count)
       } else if w == jointCount {
         uncertifiedWindow.copyEntries(to: entries, since: heads[w], from: first, count: count)
+      } else if w == jointCount &+ 1 {
+        lateWindow.copyEntries(to: entries, since: heads[w], from: first, count: count)
       } else {
         overrunWindow.copyEntries(to: entries, since: heads[w], from: first, count: count)
       }
@@ -105,8 +112,8 @@ extension HandController {
   }
 
   /// Becomes what the controller of a checkpoint was, but for its own parameters: with those of the checkpoint the
-  /// next ticks are the same to the bit. What it remembers of sample and stream numbers starts at 0, as in inputs
-  /// that were not used yet.
+  /// next ticks are the same to the bit. What it remembers of the numbers of samples, commands and set-points starts
+  /// at 0, as in inputs that were not used yet.
   package mutating func restore(_ bytes: UnsafeRawBufferPointer) throws(CheckpointError) {
     guard bytes.count == checkpointByteCount, bytes.loadUnaligned(as: UInt64.self) == layout,
       let start = bytes.baseAddress
@@ -124,11 +131,14 @@ extension HandController {
     reaction = head.reaction
     brakeEnd = head.brakeEnd
     isStreaming = head.isStreaming
-    handledCommand = head.handledCommand
+    isTested = head.isTested
+    handledCommand = 0
+    executedCommand = head.executedCommand
     freshTicks = head.freshTicks
     lastNow = head.lastNow
     startNanoseconds = head.startNanoseconds
     lastStreamNanoseconds = head.lastStreamNanoseconds
+    followedNanoseconds = head.followedNanoseconds
     energyIntegral = head.energyIntegral
     handledStream = 0
     let states = memory.advanced(by: jointsOffset).assumingMemoryBound(to: JointState.self)
@@ -144,7 +154,8 @@ extension HandController {
       window.pointee.restore(heads[j], entries: entries + j * windowTicks)
     }
     uncertifiedWindow.restore(heads[jointCount], entries: entries + jointCount * windowTicks)
-    overrunWindow.restore(heads[jointCount + 1], entries: entries + (jointCount + 1) * windowTicks)
+    lateWindow.restore(heads[jointCount + 1], entries: entries + (jointCount + 1) * windowTicks)
+    overrunWindow.restore(heads[jointCount + 2], entries: entries + (jointCount + 2) * windowTicks)
   }
 
   /// Fingerprint of what a checkpoint holds: names, types and sizes of everything in it, joints and length of the

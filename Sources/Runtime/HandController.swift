@@ -24,6 +24,11 @@ package struct TickInputs: BitwiseCopyable, Sendable {
   package var actuatorFailed = false
   /// Bit j set: the bridge of joint j reports a fault of its own.
   package var failedActuatorJoints: UInt16 = 0
+  /// Ticks since the last one whose command every actuator is known to have (`ActuatorStatus.appliedSequence`): 1
+  /// while all is well.
+  package var actuatorLagTicks: UInt32 = 0
+  /// The kill line did not follow when it was last driven.
+  package var killLineFailed = false
   package var eStopLineActive = false
   /// Set by an e-stop command; survives whatever the mailbox holds.
   package var stopRequested = false
@@ -89,6 +94,18 @@ package enum GuardLimits {
   static let loadStepDeviations = 6.0
   /// A shorted motor of a finger stops within tens of milliseconds.
   static let brakeNanoseconds: Int64 = 200_000_000
+
+  // Proof that what was decided is written (`TickInputs.actuatorLagTicks`).
+
+  /// So many ticks may lie between a command and the proof while the hand counts on the actuators to stop it, and so
+  /// many pass for following otherwise: one is the way to the chips and back, the second a bus thread or a loop that
+  /// is late by a period. Limp is always safe, so that braking may end on suspicion.
+  package static let brakingLagTicks: UInt32 = 2
+  /// Beyond so many ticks, and beyond the age that the board allows a sample, the thread that writes hangs or is
+  /// dead. As many as silence a loop for that thread (`ActuatorWorker.largestCommandAgeCycles`); and the time,
+  /// because a thread that writes may be as late as one that reads: on a machine without real time some stalls are
+  /// longer than five ticks of 1 ms.
+  package static let drivenLagTicks: UInt32 = 5
 }
 
 /// The controller of one hand: a pure step from inputs to outputs, run once a tick.
@@ -110,6 +127,8 @@ package struct HandController: ~Copyable {
   /// Fingerprint of a checkpoint's layout.
   let layout: UInt64
   var uncertifiedWindow: WindowProduct
+  /// Of the uncertified ticks those that came too late.
+  var lateWindow: WindowProduct
   var overrunWindow: WindowProduct
   private let periodNanoseconds: Int64
 
@@ -123,11 +142,18 @@ package struct HandController: ~Copyable {
   var brakeEnd: Int64 = 0
   var sequence: UInt64 = 0
   var lastNow: Int64 = 0
+  /// Start of the self-test.
   var startNanoseconds: Int64 = 0
   var freshTicks = 0
+  /// Whether a self-test has passed.
+  var isTested = false
+  /// The last tick by which every actuator had what it was told.
+  var followedNanoseconds: Int64 = 0
   var isStreaming = false
   var lastStreamNanoseconds: Int64 = 0
-  var handledCommand: UInt32 = 0
+  /// The last command that was looked at, refused or not, for its sender.
+  package var handledCommand: UInt32 = 0
+  var executedCommand: UInt32 = 0
   var handledStream: UInt32 = 0
   var energyIntegral = 0.0
   /// What the last command came to, for its sender.
@@ -165,6 +191,7 @@ package struct HandController: ~Copyable {
     }
     fingers = CoupledFingers(parameters)
     uncertifiedWindow = WindowProduct(ticks: settings.windowTicks)
+    lateWindow = WindowProduct(ticks: settings.windowTicks)
     overrunWindow = WindowProduct(ticks: settings.windowTicks)
     layout = Self.layout(
       of: joints[0], jointCount: jointCount, windowTicks: settings.windowTicks)
@@ -209,6 +236,7 @@ package struct HandController: ~Copyable {
     record.pointee.eStopLineActive = inputs.pointee.eStopLineActive
     record.pointee.inertial = inputs.pointee.inertial
     note(inputs, record)
+    if inputs.pointee.actuatorLagTicks <= GuardLimits.brakingLagTicks { followedNanoseconds = now }
     overrunWindow.push(Int64(inputs.pointee.skippedDeadlines))
 
     let unready = estimate(inputs, dt: dt, record)
@@ -216,6 +244,7 @@ package struct HandController: ~Copyable {
     let isJump = !clockAdvanced || dt >= GuardLimits.longestStallSeconds
     if isJump && drives { latch(.clockJump, 255) }
     watchInputs(inputs, unready: unready, now: now)
+    watchBraking(inputs, now: now)
     obey(inputs, unready: unready, now: now, record)
     if inputs.pointee.isLast { retire() }
     control(inputs, dt: dt, record, actuators)
@@ -230,6 +259,7 @@ package struct HandController: ~Copyable {
     record.pointee.unhealthyJoints = inputs.pointee.unhealthyJoints
     record.pointee.failedActuatorJoints = inputs.pointee.failedActuatorJoints
     record.pointee.skippedDeadlines = inputs.pointee.skippedDeadlines
+    record.pointee.actuatorLagTicks = inputs.pointee.actuatorLagTicks
     var flags: UInt16 = 0
     if inputs.pointee.actuatorFailed { flags |= InputFlags.actuatorFailed }
     if inputs.pointee.stopRequested {
@@ -237,8 +267,10 @@ package struct HandController: ~Copyable {
       if inputs.pointee.stopSource == .mqtt { flags |= InputFlags.remoteStop }
     }
     if inputs.pointee.isLast { flags |= InputFlags.last }
+    if inputs.pointee.killLineFailed { flags |= InputFlags.killLineFailed }
     record.pointee.inputFlags = flags
     record.pointee.command.kind = .none
+    record.pointee.commandResult = .executed
   }
 
   /// The records of the joints within `record`.
@@ -373,6 +405,7 @@ package struct HandController: ~Copyable {
     freshTicks = unready == 0 ? freshTicks + 1 : 0
     if freshTicks >= GuardLimits.selfTestTicks {
       state = .idle
+      isTested = true
     } else if now &- startNanoseconds > GuardLimits.selfTestNanoseconds {
       latch(.selfTestFailed, unready == 0 ? 255 : unready.trailingZeroBitCount)
     }
@@ -444,10 +477,7 @@ package struct HandController: ~Copyable {
     if inputs.pointee.stopRequested {
       latch(inputs.pointee.stopSource == .mqtt ? .eStopRemote : .eStopSocket, 255)
     }
-    // Also when the clock went back: braking has an end, whatever time it is.
-    if reaction == .brake && (now >= brakeEnd || brakeEnd &- now > GuardLimits.brakeNanoseconds) {
-      reaction = .limp
-    }
+    if inputs.pointee.killLineFailed { latch(.killLine, 255) }
     guard drives else { return }
     if unready != 0 {
       let failedBus = unready & inputs.pointee.failedBusJoints
@@ -462,11 +492,40 @@ package struct HandController: ~Copyable {
     let failedActuators = inputs.pointee.failedActuatorJoints
     if failedActuators != 0 { latch(.actuatorFault, failedActuators.trailingZeroBitCount) }
     if inputs.pointee.actuatorFailed { latch(.actuatorFault, 255) }
+    let isUnwritten = now &- followedNanoseconds > settings.staleSampleNanoseconds
+    if isUnwritten && isSilent(inputs) { latch(.actuatorFault, 255) }
     if overrunWindow.sum > Int64(settings.overrunBudgetTicks) { latch(.deadlineMisses, 255) }
     if isStreaming && now &- lastStreamNanoseconds > settings.commandTimeoutNanoseconds {
       latch(.commandTimeout, 255)
     }
     for j in 0..<jointCount { watch(joint: j, amperes: inputs.pointee.currentsAmperes[j]) }
+  }
+
+  /// Braking works through the actuators, which may be what fails: it ends with its time, and at once when anything on
+  /// their way does, or when they do not prove that they write.
+  @_noLocks
+  private mutating func watchBraking(_ inputs: UnsafePointer<TickInputs>, now: Int64) {
+    guard reaction == .brake else { return }
+    // Also when the clock went back: braking has an end, whatever time it is.
+    let isOver = now >= brakeEnd || brakeEnd &- now > GuardLimits.brakeNanoseconds
+    let failed = inputs.pointee.failedActuatorJoints | inputs.pointee.failedBusJoints
+    let isDoubtful =
+      failed != 0 || inputs.pointee.actuatorFailed || inputs.pointee.killLineFailed
+      || inputs.pointee.actuatorLagTicks > GuardLimits.brakingLagTicks
+    if isOver || isDoubtful { reaction = .limp }
+  }
+
+  /// Whether those that write have proved nothing for longer than any late thread explains.
+  @_noLocks
+  private func isSilent(_ inputs: UnsafePointer<TickInputs>) -> Bool {
+    inputs.pointee.actuatorLagTicks > GuardLimits.drivenLagTicks
+  }
+
+  /// Whether everything that moves the hand does what it is told.
+  @_noLocks
+  private func areActuatorsWell(_ inputs: UnsafePointer<TickInputs>) -> Bool {
+    inputs.pointee.failedActuatorJoints == 0 && !inputs.pointee.actuatorFailed
+      && !inputs.pointee.killLineFailed && !isSilent(inputs)
   }
 
   @_noLocks
@@ -475,7 +534,7 @@ package struct HandController: ~Copyable {
     let constants = joint.pointee.constants
     let position = joint.pointee.observer.position
     let velocity = joint.pointee.observer.velocity
-    if !(position.isFinite && velocity.isFinite && amperes.isFinite) { return latch(.nonFinite, j) }
+    if !(isEstimated(joint) && amperes.isFinite) { return latch(.nonFinite, j) }
     if isOutOfRange(joint) { latch(.positionLimit, j) }
     if velocity.magnitude > constants.velocityLimit * GuardLimits.velocityFactor { latch(.velocityLimit, j) }
     if (joint.pointee.trajectory.position - position).magnitude > constants.trackingErrorLimit {
@@ -506,6 +565,11 @@ package struct HandController: ~Copyable {
     if stuck { latch(.stuckSensor, j) }
   }
 
+  @_noLocks
+  private func isEstimated(_ joint: UnsafePointer<JointState>) -> Bool {
+    joint.pointee.observer.position.isFinite && joint.pointee.observer.velocity.isFinite
+  }
+
   /// Whether the joint is where its end stop may be.
   @_noLocks
   private func isAtEndStop(_ joint: UnsafePointer<JointState>) -> Bool {
@@ -533,6 +597,8 @@ package struct HandController: ~Copyable {
       handledCommand = inputs.pointee.command.number
       record.pointee.command = inputs.pointee.command
       lastResult = execute(inputs, unready: unready)
+      record.pointee.commandResult = lastResult
+      if lastResult == .executed { executedCommand = handledCommand }
     } else if inputs.pointee.stream.number != handledStream {
       handledStream = inputs.pointee.stream.number
       record.pointee.command = inputs.pointee.stream
@@ -540,6 +606,8 @@ package struct HandController: ~Copyable {
         lastStreamNanoseconds = now
         isStreaming = true
         follow(UnsafePointer(inputs), stream: true)
+      } else {
+        record.pointee.commandResult = .notArmed
       }
     }
     guard state == .tracking && !isStreaming else { return }
@@ -585,11 +653,14 @@ package struct HandController: ~Copyable {
       if (wanted == .nullG) == (mode == .nullG) { return .executed }
     } else {
       if inputs.pointee.eStopLineActive { return .eStopLineActive }
+      if state == .starting || state == .selfTest { return .selfTestRunning }
       guard state == .idle else { return .notIdle }
       guard (unready | inputs.pointee.unhealthyJoints) == 0 else { return .sensorsNotReady }
-      if inputs.pointee.actuatorFailed { return .actuatorsNotReady }
+      guard areActuatorsWell(inputs) else { return .actuatorsNotReady }
+      for j in 0..<jointCount where !isEstimated(joints + j) { return .sensorsNotReady }
       for j in 0..<jointCount where isOutOfRange(joints + j) { return .outOfRange }
       uncertifiedWindow.reset()
+      lateWindow.reset()
       overrunWindow.reset()
     }
     state = .armed
@@ -620,12 +691,15 @@ package struct HandController: ~Copyable {
       return .localEStop
     }
     guard
-      (unready | inputs.pointee.unhealthyJoints) == 0 && !inputs.pointee.actuatorFailed
-        && inputs.pointee.failedActuatorJoints == 0 && !inputs.pointee.stopRequested
+      (unready | inputs.pointee.unhealthyJoints) == 0 && areActuatorsWell(inputs)
+        && !inputs.pointee.stopRequested
     else {
       return .causePresent
     }
-    state = .idle
+    // What was stopped or failed before it ever passed its self-test begins it again.
+    state = isTested ? .idle : .selfTest
+    freshTicks = 0
+    startNanoseconds = inputs.pointee.nowNanoseconds
     fault = .none
     faultJoint = 255
     letGo()
@@ -696,6 +770,9 @@ package struct HandController: ~Copyable {
       worst.take(
         joint: j, jointRecords(record) + j, logarithm: joint.pointee.logarithm,
         interval: joint.pointee.endedInterval, windowSum: (windows + j).pointee.sum)
+      if worst.takeUncertified(jointRecords(record) + j, isLate: joint.pointee.isLate) {
+        joint.pointee.uncertifiedTicks &+= 1
+      }
       if checks && hasNotDecayed(j, jointRecords(record) + j) && undecayed == 255 { undecayed = j }
       psi += joint.pointee.constants.km * joint.pointee.memory
       gamma += joint.pointee.error
@@ -713,19 +790,30 @@ package struct HandController: ~Copyable {
     if !worst.lipschitz.isNaN {
       record.pointee.windowProduct = (windows + worst.windowJoint).pointee.product
     }
-    uncertifiedWindow.push(worst.uncertifiedJoint < 255 ? 1 : 0)
+    uncertifiedWindow.push(worst.isUncertified ? 1 : 0)
+    lateWindow.push(worst.isLate ? 1 : 0)
     if worst.lipschitz > 1 + GuardLimits.lipschitzTolerance { latch(.lipschitzViolation, worst.joint) }
     if (windows + worst.windowJoint).pointee.isFull && worst.windowSum >= 0 {
       latch(.windowViolation, worst.windowJoint)
     }
-    if uncertifiedWindow.sum > Int64(settings.uncertifiedBudgetTicks) {
-      latch(.uncertifiedBudget, worst.uncertifiedJoint)
-    }
+    if uncertifiedWindow.sum > Int64(settings.uncertifiedBudgetTicks) { latchUncertified() }
     for j in 0..<jointCount {
       let joint = joints + j
+      if uncertifiedWindow.sum == 0 { joint.pointee.uncertifiedTicks = 0 }
       if joint.pointee.endStopTicks > joint.pointee.constants.endStopTicks { latch(.uncertifiedBudget, j) }
     }
     if undecayed < 255 { latch(.decay, undecayed) }
+  }
+
+  /// The budget is spent: by the clock where most of its ticks came late, else by the joint that lacked a certificate
+  /// most since the window was last without such ticks.
+  @_noLocks
+  private mutating func latchUncertified() {
+    if 2 * lateWindow.sum > uncertifiedWindow.sum { return latch(.lateTicks, 255) }
+    var most = 0
+    for j in 1..<jointCount
+    where (joints + j).pointee.uncertifiedTicks > (joints + most).pointee.uncertifiedTicks { most = j }
+    latch(.uncertifiedBudget, most)
   }
 
   @_noLocks
@@ -874,6 +962,7 @@ package struct HandController: ~Copyable {
     let slope = isCoupled ? fingers.share(j).pointee.slope : joint.pointee.slope
     let flags = out.pointee.flags
     let lookup = (certificates + j).pointee.lookup(dt: dt, slope: slope)
+    joint.pointee.isLate = !(certificates + j).pointee.covers(dt: dt)
     let outside =
       flags & (JointFlags.endStop | JointFlags.rateLimited | JointFlags.stale) != 0
       || (isCoupled && fingers.share(j).pointee.isOutside)
@@ -914,8 +1003,9 @@ package struct HandController: ~Copyable {
     record.pointee.fault = fault
     record.pointee.faultJoint = faultJoint
     record.pointee.outputsEnabled = live
-    record.pointee.commandNumber = handledCommand
+    record.pointee.commandNumber = executedCommand
     record.pointee.uncertifiedTicks = UInt32(clamping: uncertifiedWindow.sum)
+    record.pointee.lateTicks = UInt32(clamping: lateWindow.sum)
     record.pointee.outputHash = hasher.hash(record, actuators)
   }
 }
@@ -923,8 +1013,9 @@ package struct HandController: ~Copyable {
 /// The worst of all joints in a tick, each quantity for itself.
 private struct WorstJoint {
   var certificate = CertificateState.inactive
-  /// Without a certificate although it is away from its end stops.
-  var uncertifiedJoint = 255
+  /// A joint is without a certificate although it is away from its end stops; of one the tick was too late for it.
+  var isUncertified = false
+  var isLate = false
   var lipschitz = Double.nan
   var logarithm: Int64 = 0
   /// Length of the interval of that L, s.
@@ -938,9 +1029,6 @@ private struct WorstJoint {
     joint j: Int, _ record: UnsafePointer<JointRecord>, logarithm: Int64, interval: Double, windowSum: Int64
   ) {
     if record.pointee.certificate.severity > certificate.severity { certificate = record.pointee.certificate }
-    if record.pointee.certificate == .uncertified && record.pointee.flags & JointFlags.endStop == 0 {
-      uncertifiedJoint = j
-    }
     // Written so that the first finite value replaces NaN.
     if record.pointee.lipschitz.isFinite && !(record.pointee.lipschitz <= lipschitz) {
       lipschitz = record.pointee.lipschitz
@@ -952,5 +1040,16 @@ private struct WorstJoint {
       self.windowSum = windowSum
       windowJoint = j
     }
+  }
+
+  /// Returns whether the joint itself is why it has no certificate.
+  @_noLocks
+  mutating func takeUncertified(_ record: UnsafePointer<JointRecord>, isLate: Bool) -> Bool {
+    guard record.pointee.certificate == .uncertified && record.pointee.flags & JointFlags.endStop == 0 else {
+      return false
+    }
+    isUncertified = true
+    if isLate { self.isLate = true }
+    return !isLate
   }
 }

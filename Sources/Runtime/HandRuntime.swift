@@ -146,8 +146,7 @@ package final class HandRuntime: @unchecked Sendable {
     // Safe to share: setting a line is one call into the kernel, or one atomic store of a simulated one.
     nonisolated(unsafe) let line = killLine
     port.fallBack(periodNanoseconds: design.plan.periodNanoseconds) {
-      line.setActive(false)
-      return !line.isActive
+      line.setActive(false) && !line.isActive
     }
   }
 
@@ -279,7 +278,7 @@ package final class HandRuntime: @unchecked Sendable {
     loop.makeSafe()
     for worker in workers { worker.switchOff() }
     if let localActuators { do throws(DeviceError) { try localActuators.switchOff() } catch {} }
-    killLine.setActive(false)
+    _ = killLine.setActive(false)
   }
 
   /// A bus thread: actuate after the tick's deadline, sample before the next one.
@@ -319,7 +318,7 @@ package final class HandRuntime: @unchecked Sendable {
     // The loop is the last thread started and the first to end: its outputs must not outlive it.
     for thread in threads.reversed() { thread.join() }
     threads = []
-    killLine.setActive(false)
+    _ = killLine.setActive(false)
   }
 
   // MARK: - Virtual time
@@ -334,9 +333,11 @@ package final class HandRuntime: @unchecked Sendable {
   ///   - publishes: whether something drains the publisher's ring.
   ///   - onTick: called after each tick; false ends the run.
   ///   - trouble: asked before each tick what befalls the machine in it.
+  ///   - whileLate: called once a period in which the loop should have run and did not, while the buses go on.
   package func runVirtual(
     _ clock: VirtualClock, ticks: Int, script: [CommandScript.Entry] = [], records: Bool, publishes: Bool,
-    onTick: () -> Bool = { true }, trouble: (_ tick: Int) -> MachineTrouble = { _ in MachineTrouble() }
+    onTick: () -> Bool = { true }, trouble: (_ tick: Int) -> MachineTrouble = { _ in MachineTrouble() },
+    whileLate: (_ now: Int64) -> Void = { _ in }
   ) {
     let period = design.plan.periodNanoseconds
     let epoch = clock.now() + 2 * period
@@ -349,9 +350,15 @@ package final class HandRuntime: @unchecked Sendable {
       let deadline = cadence.deadlineNanoseconds
       buses.serve(by: deadline, clock: clock)
       let trouble = trouble(tick)
+      if trouble.killsActuatorThreads { buses.killActuatorThreads() }
       let now = deadline + trouble.pausedNanoseconds + trouble.loopLateNanoseconds
       if now > deadline {
-        buses.pause(until: deadline + trouble.pausedNanoseconds)
+        let resumed = deadline + trouble.pausedNanoseconds
+        buses.pause(until: resumed)
+        for time in stride(from: resumed + period, to: now, by: Int(period)) {
+          buses.serve(by: time, clock: clock)
+          whileLate(time)
+        }
         buses.serve(by: now, clock: clock)
       }
       loop.stepWallClock(byNanoseconds: trouble.wallStepNanoseconds)

@@ -185,6 +185,10 @@ struct JointState: BitwiseCopyable {
   var rejectedSamples = 0
   var overCurrentTicks = 0
   var endStopTicks = 0
+  /// Ticks without a certificate that were not late, since the window was last without any.
+  var uncertifiedTicks = 0
+  /// The tick of the last decision was one that no certificate covers.
+  var isLate = false
   /// The load that the observer assumed over the interval that this tick ends.
   var actingLoad = 0.0
   var monitor = JointMonitor()
@@ -321,8 +325,10 @@ struct JointState: BitwiseCopyable {
   @_noLocks
   func pulseNanoseconds() -> Int64 {
     let pulse = constants.pulseAtZero + constants.pulsePerRadian * input
-    // Written so that NaN becomes the shortest pulse.
-    guard pulse > constants.shortestPulse else { return Int64(constants.shortestPulse) }
+    // Written so that NaN becomes no pulse.
+    guard pulse >= constants.shortestPulse else {
+      return pulse < constants.shortestPulse ? Int64(constants.shortestPulse) : 0
+    }
     return Int64((pulse < constants.longestPulse ? pulse : constants.longestPulse) + 0.5)
   }
 
@@ -331,7 +337,8 @@ struct JointState: BitwiseCopyable {
   @_noLocks
   func duty(torque: Double, velocity: Double) -> Double {
     let linear = torque * constants.dutyPerNewtonMetre + velocity * constants.dutyPerRadianPerSecond
-    guard linear != 0 else { return 0 }
+    // Written so that NaN becomes no duty.
+    guard linear.magnitude > 0 else { return 0 }
     let compensated = min(linear.magnitude + constants.deadBand, 1)
     return linear < 0 ? -compensated : compensated
   }

@@ -1,7 +1,7 @@
 import HandModel
 
 /// Makes 64 bits of everything a tick saw and decided: its record up to the end of the last joint, the command it
-/// took, and the duties and pulses of its actuators. Two ticks with one hash are equal to the last bit of every value, but for a chance of 2⁻⁶⁴.
+/// took with its result, and the duties and pulses of its actuators. Two ticks with one hash are equal to the last bit of every value, but for a chance of 2⁻⁶⁴.
 struct OutputHasher: BitwiseCopyable {
   /// 64-bit words at the start of the record that are covered.
   private let wordCount: Int
@@ -58,7 +58,8 @@ struct OutputHasher: BitwiseCopyable {
       let targets = command.advanced(by: targetsOffset).assumingMemoryBound(to: UInt64.self)
       a = mix(
         a,
-        UInt64(unsafeBitCast(record.pointee.command.kind, to: UInt8.self)) &<< 8
+        UInt64(unsafeBitCast(record.pointee.commandResult, to: UInt8.self)) &<< 16
+          | UInt64(unsafeBitCast(record.pointee.command.kind, to: UInt8.self)) &<< 8
           | UInt64(unsafeBitCast(record.pointee.command.source, to: UInt8.self)))
       b = mix(b, UInt64(record.pointee.command.number) &<< 16 | UInt64(record.pointee.command.jointMask))
       c = mix(c, record.pointee.command.seconds.bitPattern)

@@ -26,13 +26,15 @@ extension TickInputs {
     failedBusJoints = record.failedBusJoints
     unhealthyJoints = record.unhealthyJoints
     failedActuatorJoints = record.failedActuatorJoints
+    actuatorLagTicks = record.actuatorLagTicks
+    killLineFailed = record.inputFlags & InputFlags.killLineFailed != 0
     actuatorFailed = record.inputFlags & InputFlags.actuatorFailed != 0
     eStopLineActive = record.eStopLineActive
     stopRequested = record.inputFlags & InputFlags.stop != 0
     stopSource = record.inputFlags & InputFlags.remoteStop != 0 ? .mqtt : .socket
     isLast = record.inputFlags & InputFlags.last != 0
     switch record.command.kind {
-    case .none: command.number = record.commandNumber
+    case .none: break
     case .stream: stream = record.command
     default: command = record.command
     }

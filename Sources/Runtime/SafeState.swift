@@ -10,8 +10,8 @@ import LinuxIO
 /// could not be opened are passed over: who opened them knows.
 /// - Returns: every part that could not be made safe although it was opened.
 package func makeSafe(_ board: Board, _ parts: OutputParts) -> [DeviceError] {
-  parts.killLine?.setActive(false)
   var failures: [DeviceError] = []
+  if let killLine = parts.killLine, !killLine.setActive(false) { failures.append(.line(killLine.device)) }
   for chip in board.pwmChips {
     guard case .pca9685(let index, let address, let oscillatorHertz) = chip.chip,
       let bus = parts.buses[index]

@@ -57,6 +57,9 @@ package struct ActuatorStatus: BitwiseCopyable, Sendable {
   package var chipFailed = false
   /// Bit j set: the bridge of joint j reports a fault of its own (nFAULT).
   package var failedJoints: UInt16 = 0
+  /// The newest tick whose command is known to be in the chips, off as well as on: the proof that the thread lives,
+  /// its bus does not hang and the chips take writes.
+  package var appliedSequence: UInt64 = 0
 
   package init() {}
 }

@@ -96,7 +96,7 @@ struct TimekeepingJudge: ~Copyable {
     } else if missedWindow.sum > Int64(settings.overrunBudgetTicks) {
       cause = .deadlineMisses
     } else if lateWindow.sum > Int64(settings.uncertifiedBudgetTicks) {
-      cause = .uncertifiedBudget
+      cause = .lateTicks
     } else {
       return
     }

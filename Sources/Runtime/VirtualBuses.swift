@@ -4,6 +4,8 @@ import Simulation
 
 /// What befalls the machine in one tick of virtual time; by default nothing.
 package struct MachineTrouble: Sendable {
+  /// The threads that drive actuators are dead from now on, and whatever else they did is not done either.
+  package var killsActuatorThreads = false
   /// The loop thread wakes this much after its deadline, while the bus threads go on.
   package var loopLateNanoseconds: Int64 = 0
   /// No thread runs for this long before the tick, as when a virtual machine is paused; the hand itself moves on.
@@ -25,33 +27,53 @@ struct VirtualBuses {
       case bus(BusWorker)
       case local(ActuatorWorker)
     }
+    enum Step {
+      case actuate
+      /// What was written is known to others when the writing is over.
+      case publishStatus
+      case sample
+      case publishSamples
+    }
     let work: Work
     /// From the start of a cycle.
     let actuating: Int64
     /// Nil where nothing is sampled.
     let sampling: Int64?
     var cadence: LoopCadence
-    var hasActuated: Bool
+    var step: Step
     /// The thread does nothing else before.
     var busyUntil: Int64
     /// How long sampling took last time: when it begins its end is not known.
     var samplingTime: Int64
-    /// Samples that no other thread sees before this time.
-    var publishing: Int64?
+    var isDead = false
 
     /// When the next piece of work shows its effect: the latest time to do it.
     var due: Int64 {
-      if let publishing { return publishing }
-      return hasActuated ? start + samplingTime : start
+      if isDead { return .max }
+      return step == .sample ? start + samplingTime : start
     }
 
     /// When it begins.
     var start: Int64 {
-      max(cadence.deadlineNanoseconds + (hasActuated ? sampling ?? 0 : actuating), busyUntil)
+      switch step {
+      case .actuate: max(cadence.deadlineNanoseconds + actuating, busyUntil)
+      case .sample: max(cadence.deadlineNanoseconds + (sampling ?? 0), busyUntil)
+      case .publishStatus, .publishSamples: busyUntil
+      }
     }
   }
 
   private var lanes: [Lane] = []
+
+  /// The threads that drive actuators do nothing any more.
+  mutating func killActuatorThreads() {
+    for index in lanes.indices {
+      switch lanes[index].work {
+      case .local: lanes[index].isDead = true
+      case .bus(let worker): if worker.drivesActuators { lanes[index].isDead = true }
+      }
+    }
+  }
 
   /// - Parameter epoch: deadline of the first tick; the buses have sampled once by then.
   init(_ workers: [BusWorker], _ local: ActuatorWorker?, periodNanoseconds period: Int64, epoch: Int64) {
@@ -61,14 +83,14 @@ struct VirtualBuses {
       lanes.append(
         Lane(
           work: .bus(worker), actuating: phases.actuating, sampling: phases.sampling, cadence: cadence,
-          hasActuated: !worker.drivesActuators, busyUntil: .min,
+          step: worker.drivesActuators ? .actuate : .sample, busyUntil: .min,
           samplingTime: worker.schedule.samplingNanoseconds))
     }
     if let local {
       lanes.append(
         Lane(
           work: .local(local), actuating: BusPhases.actuating(periodNanoseconds: period), sampling: nil,
-          cadence: cadence, hasActuated: false, busyUntil: .min, samplingTime: 0))
+          cadence: cadence, step: .actuate, busyUntil: .min, samplingTime: 0))
     }
   }
 
@@ -92,31 +114,36 @@ struct VirtualBuses {
   }
 
   private mutating func work(_ index: Int, clock: VirtualClock) {
-    switch lanes[index].work {
-    case .local(let actuators):
-      clock.set(lanes[index].start)
+    let start = lanes[index].start
+    switch (lanes[index].work, lanes[index].step) {
+    case (.local(let actuators), .publishStatus):
+      actuators.publish()
+      lanes[index].step = .actuate
+      lanes[index].cadence.advance(now: start)
+    case (.local(let actuators), _):
+      clock.set(start)
       // A failed write is counted by the worker, which reports it to the loop.
-      do throws(DeviceError) { try actuators.actuate() } catch {}
-      lanes[index].cadence.advance(now: clock.now())
-    case .bus(let worker):
-      if lanes[index].publishing != nil {
-        worker.publish()
-        lanes[index].publishing = nil
-        lanes[index].hasActuated = !worker.drivesActuators
-        lanes[index].cadence.advance(now: lanes[index].busyUntil)
-      } else if lanes[index].hasActuated {
-        let start = lanes[index].start
-        clock.set(start)
-        worker.read()
-        lanes[index].busyUntil = clock.now()
-        lanes[index].samplingTime = clock.now() - start
-        lanes[index].publishing = clock.now()
-      } else {
-        clock.set(lanes[index].start)
-        worker.actuate()
-        lanes[index].busyUntil = clock.now()
-        lanes[index].hasActuated = true
-      }
+      do throws(DeviceError) { try actuators.write() } catch {}
+      lanes[index].busyUntil = clock.now()
+      lanes[index].step = .publishStatus
+    case (.bus(let worker), .actuate):
+      clock.set(start)
+      worker.write()
+      lanes[index].busyUntil = clock.now()
+      lanes[index].step = .publishStatus
+    case (.bus(let worker), .publishStatus):
+      worker.actuators?.publish()
+      lanes[index].step = .sample
+    case (.bus(let worker), .sample):
+      clock.set(start)
+      worker.read()
+      lanes[index].busyUntil = clock.now()
+      lanes[index].samplingTime = clock.now() - start
+      lanes[index].step = .publishSamples
+    case (.bus(let worker), .publishSamples):
+      worker.publish()
+      lanes[index].step = worker.drivesActuators ? .actuate : .sample
+      lanes[index].cadence.advance(now: start)
     }
   }
 }

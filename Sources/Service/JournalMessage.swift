@@ -40,6 +40,7 @@ package enum JournalMessage: String, Sendable, CaseIterable {
   case innovation = "b9b651c796cd460a98d883d1c6a3736a"
   case currentMismatch = "d4aa73197d5f4562952862c10c634b10"
   case stuckSensor = "ff8a77d5ca724dd88c6aa138637b780f"
+  case killLine = "569f548484034f9ba9fb1645bb2f7c74"
   case positionLimit = "80b3a91d049e49e1b7aa225ef61a8c25"
   case velocityLimit = "ed55219164954bff8a8881df8e0bfce2"
   case currentLimit = "16b1e61856d94c15be4c1191f2278b42"
@@ -49,6 +50,7 @@ package enum JournalMessage: String, Sendable, CaseIterable {
   case deadlineMisses = "8248228dfe5a4ff78fea9501da889f99"
   case commandTimeout = "7b46b2809f6f4030a71dee4a1b137a71"
   case clockJump = "2b5f050523694b7e98049f58d550c825"
+  case lateTicks = "19ac01b437d342f589638332443099cf"
   case lipschitzViolation = "f03c6a4e7ae647d6883b2f57fc3f69c9"
   case windowViolation = "69c5f7f5fc2f4a2fa224ffb424e886b0"
   case uncertifiedBudget = "b71b77fb328348b7b70ac0fc390e7fce"
@@ -70,6 +72,7 @@ package enum JournalMessage: String, Sendable, CaseIterable {
     case .innovation: self = .innovation
     case .currentMismatch: self = .currentMismatch
     case .stuckSensor: self = .stuckSensor
+    case .killLine: self = .killLine
     case .positionLimit: self = .positionLimit
     case .velocityLimit: self = .velocityLimit
     case .currentLimit: self = .currentLimit
@@ -79,6 +82,7 @@ package enum JournalMessage: String, Sendable, CaseIterable {
     case .deadlineMisses: self = .deadlineMisses
     case .commandTimeout: self = .commandTimeout
     case .clockJump: self = .clockJump
+    case .lateTicks: self = .lateTicks
     case .lipschitzViolation: self = .lipschitzViolation
     case .windowViolation: self = .windowViolation
     case .uncertifiedBudget: self = .uncertifiedBudget

@@ -10,6 +10,8 @@ package final class SimulatedLine: DigitalLine, Sendable {
   /// Nanoseconds of the last change, shifted left by one, with the logical level in bit 0: 62 bits are
   /// 146 years.
   private let word: Atomic<Int64>
+  /// `Stuck`, 0 while the line follows.
+  private let stuck = Atomic<UInt8>(0)
   /// Told of changes that are set through the line. Set before the line is used; lines that the real-time
   /// loop sets have none.
   nonisolated(unsafe) var onChange: ((_ isActive: Bool, _ nanoseconds: Int64) -> Void)?
@@ -30,12 +32,30 @@ package final class SimulatedLine: DigitalLine, Sendable {
 
   package var isActive: Bool { lastChange.isActive }
 
-  package func setActive(_ active: Bool) {
-    guard isActive != active else { return }
+  @discardableResult
+  package func setActive(_ active: Bool) -> Bool {
+    guard isActive != active else { return true }
+    switch Stuck(rawValue: stuck.load(ordering: .acquiring)) {
+    case .seen: return false
+    case .unseen: return true
+    case nil: break
+    }
     let now = clock.now()
     word.store(Self.pack(active, at: now), ordering: .releasing)
     onChange?(active, now)
+    return true
   }
+
+  /// How a line fails to follow.
+  package enum Stuck: UInt8, Sendable {
+    /// Its pin reads back as it is.
+    case seen = 1
+    /// The pin follows, and what hangs on it does not: a broken wire.
+    case unseen = 2
+  }
+
+  /// Fault: the line stays as it is, whatever drives it; nil ends it.
+  package func setStuck(_ how: Stuck?) { stuck.store(how?.rawValue ?? 0, ordering: .releasing) }
 
   /// Presses an e-stop button that is wired to this line.
   package func press() { setActive(true) }

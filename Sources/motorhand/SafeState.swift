@@ -39,8 +39,10 @@ struct SafeState: ParsableCommand {
       throw Exit.device
     }
     guard missing.isEmpty && failures.isEmpty else {
+      let isReleased =
+        parts.killLine != nil && !failures.contains { if case .line = $0 { true } else { false } }
       complain(
-        "board \(board.name): \(parts.killLine == nil ? "kill line NOT released" : "kill line released"); every "
+        "board \(board.name): kill line \(isReleased ? "released" : "NOT released"); every "
           + "actuator is off but those on the parts above: switch their supply off by hand, mend the parts, then "
           + "run motorhand safe-state again")
       throw Exit.device

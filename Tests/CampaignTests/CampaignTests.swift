@@ -2,7 +2,7 @@ import Foundation
 import HandModel
 import PrimalLogic
 import Runtime
-import Simulation
+@testable import Simulation
 import Testing
 
 @testable import Campaign
@@ -134,6 +134,47 @@ struct CampaignTests {
         }
       }
     }
+  }
+
+  /// What stands between a hand and its motors.
+  @Test(
+    "hung and dead actuator threads, kill lines that do not follow and frozen loops end safe",
+    arguments: [FaultClass.actuatorHang, .actuatorDead, .killLine, .loopFrozen])
+  func waysOut(fault: FaultClass) throws {
+    let campaign = Campaign(hand: Finger.healthy, seed: 21, jobs: 2)
+    let report = campaign.report(try campaign.run(campaign.plans(count: 16, classes: [fault])))
+    #expect(report.isClean, "\(report.text)")
+    #expect(report.classes.first?.detected ?? 0 > 0)
+  }
+
+  @Test("drives that stay on behind a kill line that stays live are unsafe: the judge can fail")
+  func stuckLiveJudged() {
+    let joint = SimulatedJoint.Truth(
+      radians: 0.5, radiansPerSecond: 0, duty: 0.2, commandRadians: 0, isLive: true, motorAmperes: 0,
+      driveNewtonMetres: 0.01, kineticJoules: 0)
+    var shorted = joint
+    shorted.duty = 0
+    for (truth, isUnsafe) in [(joint, true), (shorted, false)] {
+      var judge = Judge(Finger.calibration)
+      for tick in 0..<3 {
+        judge.look(
+          [truth], TickRecord(), tick: tick, now: Int64(tick) * 1_000_000, isArmed: true, isStuckLive: true)
+      }
+      #expect(judge.outcomes.contains { $0.kind == .liveAfterOff } == isUnsafe)
+    }
+  }
+
+  @Test("a hand whose ticks are longer is armed after its self-test too, and sees faults")
+  func slowHand() throws {
+    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    let files = try HandFiles(
+      board: root.appending(path: "Boards/sim-servo.yaml").path,
+      calibration: root.appending(path: "Calibration/servo-hand.yaml").path)
+    let hand = CampaignHand(try HandDesign(board: files.board, calibration: files.calibration))
+    let campaign = Campaign(hand: hand, seed: 1, jobs: 2)
+    let report = campaign.report(try campaign.run(campaign.plans(count: 6, classes: [.encoderNACK])))
+    #expect(report.isClean && report.classes.first?.detected == 6, "\(report.text)")
   }
 
   @Test(

@@ -126,6 +126,54 @@ struct DiscoveryTests {
     #expect(error?.part == "line GPIO17")
   }
 
+  @Test(
+    "a GPIO chip behind a bus that sleeps is known by the bus, one of the processor's own has none",
+    arguments: [
+      ("platform/soc/fe804000.i2c/i2c-1/1-0020", "i2c", "i2c" as String?),
+      ("platform/soc/fe804000.i2c/i2c-1/1-0033/pmic-gpio", "platform", "i2c"),
+      ("platform/soc/fe204000.spi/spi_master/spi0/spi0.0", "spi", "spi"),
+      ("platform/axi/1000120000.pcie/1f000d0000.gpio", "platform", nil),
+    ])
+  func slowChip(path: String, bus: String, expected: String?) throws {
+    let fake = try FakeTree()
+    for bus in ["i2c", "spi", "platform"] { try fake.write("sys/bus/\(bus)/uevent", "") }
+    try fake.write("sys/devices/\(path)/gpiochip2/uevent", "")
+    try fake.link("sys/devices/\(path)/subsystem", to: "sys/bus/\(bus)")
+    if path.hasSuffix("pmic-gpio") {
+      let client = path.split(separator: "/").dropLast().joined(separator: "/")
+      try fake.link("sys/devices/\(client)/subsystem", to: "sys/bus/i2c")
+    }
+    try fake.link("sys/bus/gpio/devices/gpiochip2", to: "sys/devices/\(path)/gpiochip2")
+    let device = "\(fake.tree.sysfs)/bus/gpio/devices/gpiochip2"
+    #expect(GPIOChip.slowBus(of: device, in: fake.tree) == expected)
+  }
+
+  @Test("a GPIO chip whose driver asks the firmware is slow although it is on no bus")
+  func slowDriver() throws {
+    let fake = try FakeTree()
+    let chip = "sys/devices/platform/soc/soc:firmware/soc:firmware:gpio"
+    try fake.write("sys/bus/platform/drivers/raspberrypi-exp-gpio/uevent", "")
+    try fake.write("\(chip)/gpiochip1/uevent", "")
+    try fake.link("\(chip)/driver", to: "sys/bus/platform/drivers/raspberrypi-exp-gpio")
+    try fake.link("sys/bus/gpio/devices/gpiochip1", to: "\(chip)/gpiochip1")
+    let device = "\(fake.tree.sysfs)/bus/gpio/devices/gpiochip1"
+    #expect(GPIOChip.slowBus(of: device, in: fake.tree) == "raspberrypi-exp-gpio")
+  }
+
+  @Test("a line that the hand is stopped by is refused on an expander, and the error says where to wire it")
+  func slowKillLine() throws {
+    let inventory = GPIOChip.Inventory(chips: [
+      GPIOChip(
+        node: "/dev/gpiochip2", label: "pcf8574", slowBus: "i2c", lines: [.init(name: "KILL", consumer: nil)])
+    ])
+    let spec = LineSpec(chip: "pcf8574", line: "KILL", activeLow: false, bias: .none)
+    let location = try GPIOLocation.find(spec, among: inventory, in: .machine)
+    let error = #expect(throws: HardwareError.self) { try location.requireImmediate(spec) }
+    #expect(error?.kind == .unsuitable && error?.part == "line KILL")
+    #expect(error?.found.contains("behind i2c") == true && error?.remedy.contains("processor") == true)
+    #expect(LineRole.killLine.stopsHand && LineRole.emergencyStop.stopsHand && !LineRole.output.stopsHand)
+  }
+
   private func inventory(_ lines: [String]) -> GPIOChip.Inventory {
     GPIOChip.Inventory(chips: [
       GPIOChip(node: "/dev/gpiochip0", label: "gpio-brcmstb", lines: []),

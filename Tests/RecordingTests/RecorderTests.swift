@@ -98,6 +98,32 @@ struct RecorderTests {
     #expect(try recording.events().count { $0.kind == .disorder } == 2)
   }
 
+  @Test("refused commands become events that count them and say why, merged as executed ones are")
+  func refusals() throws {
+    let directory = try TemporaryDirectory()
+    var records = (0..<3000).map { plainRecord(UInt64($0)) }
+    func refuse(_ index: Int, _ result: CommandResult) {
+      records[index].command = TickCommand(.arm, source: .socket, number: UInt32(index))
+      records[index].commandResult = result
+    }
+    refuse(50, .selfTestRunning)
+    for index in 2000..<2500 { refuse(index, .notIdle) }
+    let recording = try record(records, in: directory.path)
+    let events = try recording.events().filter { $0.kind == .refused }
+    #expect(events.map(\.sequence) == [50, 2000, 2001])
+    #expect(events[0].from == "0" && events[0].to == "1")
+    #expect(
+      events[0].text == "refused commands 0 → 1; the last, arm 50: the self-test is running: wait for idle")
+    #expect(events[2].from == "2" && events[2].to == "501" && events[2].text.contains("arm 2499"))
+    #expect(try !recording.events().contains { $0.kind == .command }, "nothing was executed")
+    let cursor = recording.ticks()
+    var read = TickRecord()
+    while try cursor.next(into: &read), read.sequence < 2000 {
+      #expect(read.commandResult == (read.sequence == 50 ? .selfTestRunning : .executed))
+    }
+    #expect(read.commandResult == .notIdle)
+  }
+
   @Test("transitions of state, fault, commands and overruns become events with gapless numbers")
   func transitions() throws {
     let directory = try TemporaryDirectory()

@@ -77,6 +77,8 @@ func randomRecord(sequence: UInt64, joints: Int, using random: inout SeededGener
   record.windowProduct = sometimesNone(real(2))
   record.uncertifiedTicks = UInt32.random(in: 0...(.max), using: &random)
   record.commandNumber = UInt32.random(in: 0...(.max), using: &random)
+  record.actuatorLagTicks = UInt32.random(in: 0...(.max), using: &random)
+  record.lateTicks = UInt32.random(in: 0...(.max), using: &random)
   record.psi = real(1e3)
   record.gamma = real(1e3)
   record.energyIntegral = real(1e6)

@@ -119,6 +119,7 @@ struct BridgeTests {
     /// One cycle at this duty; what the joint's bridge then does.
     func cycle(_ duty: Double) throws -> SimulatedJoint.Truth {
       var command = ActuatorCommand()
+      command.sequence = worker.commands.read().value.sequence + 1
       command.enabled = true
       command.duty[0] = duty
       worker.commands.write(command)
@@ -143,6 +144,33 @@ struct BridgeTests {
     for _ in 0..<5 { #expect(try abs(rig.silentCycle().duty - 0.5) < 1e-3) }
     for _ in 0..<3 { #expect(try rig.silentCycle().duty == 0) }
     #expect(try abs(rig.cycle(0.5).duty - 0.5) < 1e-3)
+  }
+
+  @Test("a duty that is no number is none", arguments: [Wiring.tb6612, .drv8833, .localPhaseEnable])
+  private func nonFiniteDuty(wiring: Wiring) throws {
+    let rig = try Rig(wiring)
+    #expect(try abs(rig.cycle(0.05).duty - 0.05) < 1e-3)
+    #expect(try rig.cycle(.nan).duty == 0)
+    #expect(try rig.cycle(.infinity).duty == 1)
+  }
+
+  @Test(
+    "a bridge whose direction line does not follow is not driven the wrong way; the third failed write is a fault",
+    arguments: [("DIR", Wiring.localPhaseEnable), ("IN1", .tb6612), ("IN2", .localTB6612)])
+  private func stuckLine(name: String, wiring: Wiring) throws {
+    let rig = try Rig(wiring)
+    let forward = name == "IN2" ? -0.05 : 0.05
+    #expect(try abs(rig.cycle(forward).duty - forward) < 1e-3)
+    let proved = rig.worker.status.read().value.appliedSequence
+    try #require(rig.simulation.line(for: BridgeHand.line(name))).setStuck(.seen)
+    for count in 1...3 {
+      #expect(throws: DeviceError.self) { try rig.cycle(forward > 0 ? -0.5 : 0.5) }
+      rig.clock.set(rig.clock.now() + 1_000_000)
+      #expect(rig.simulation.joints[0].truth(at: rig.clock.now()).duty == 0)
+      #expect(rig.worker.status.read().value.chipFailed == (count == 3))
+    }
+    #expect(
+      rig.worker.status.read().value.appliedSequence == proved, "what a line did not follow is not written")
   }
 
   @Test(

@@ -11,13 +11,16 @@ private final class WatchedLine: DigitalLine {
   let name = "KILL"
   let actuators: ActuatorWorker
   private(set) var isActive = false
+  /// Whether it does what it is told.
+  var follows = true
   private(set) var changes: [(isActive: Bool, actuatorsEnabled: Bool)] = []
 
   init(_ actuators: ActuatorWorker) { self.actuators = actuators }
 
-  func setActive(_ active: Bool) {
-    isActive = active
+  func setActive(_ active: Bool) -> Bool {
+    if follows { isActive = active }
     changes.append((active, actuators.commands.read().value.enabled))
+    return follows
   }
 }
 
@@ -29,6 +32,7 @@ struct ControlLoopTests {
   private let workers: [BusWorker]
   private let port = CommandPort()
   private let loop: ControlLoop
+  private let latest = LatestValue(TickRecord())
 
   init() throws {
     let hand = SimulatedHand(
@@ -44,19 +48,23 @@ struct ControlLoopTests {
       buses: workers, actuatorWorkers: actuators, killLine: killLine,
       eStopLine: hand.line(TestHand.board.eStopLine), port: port,
       recorderRing: Ring(capacity: 64, filling: TickRecord()),
-      publisherRing: Ring(capacity: 64, filling: TickRecord()), latest: LatestValue(TickRecord()),
+      publisherRing: Ring(capacity: 64, filling: TickRecord()), latest: latest,
       wakeUps: LatencyHistogram(), computes: LatencyHistogram(), blackBox: nil, wallOffsetNanoseconds: 0)
   }
 
-  private func tick(_ command: Command? = nil) {
-    if let command { port.post(TickCommand(command, source: .socket, number: 1)) }
+  /// - Parameter actuates: whether the threads that write do so after the last tick.
+  @discardableResult
+  private func tick(_ command: Command? = nil, number: UInt32 = 1, actuates: Bool = true) -> TickRecord {
+    if let command { port.post(TickCommand(command, source: .socket, number: number)) }
     let start = clock.now()
     for worker in workers {
       clock.set(start)
+      if actuates { worker.actuate() }
       worker.sample()
     }
     clock.set(start + TestHand.design.plan.periodNanoseconds)
     loop.tick(deadline: clock.now(), now: clock.now(), skipped: 0) { clock.now() }
+    return latest.read().value
   }
 
   @Test("the kill line is driven after the actuators know their command, and released before they lose it")
@@ -81,5 +89,71 @@ struct ControlLoopTests {
     #expect(killLine.isActive)
     loop.makeSafe()
     #expect(!killLine.isActive && !killLine.actuators.commands.read().value.enabled)
+  }
+
+  @Test("a kill line that is not released is a fault, is driven again every tick, and ends when it follows")
+  func stuckKillLine() {
+    for _ in 0..<GuardLimits.selfTestTicks { tick() }
+    tick(.arm)
+    killLine.follows = false
+    let disarmed = tick(.disarm, number: 2)
+    #expect(disarmed.state == .idle && killLine.isActive, "the tick does not know it yet")
+    let record = tick()
+    #expect(record.state == .fault && record.fault == .killLine && record.faultJoint == 255)
+    #expect(record.inputFlags & InputFlags.killLineFailed != 0)
+    let count = killLine.changes.count
+    for _ in 0..<3 { tick() }
+    #expect(killLine.changes.count == count + 3)
+    #expect(tick(.reset, number: 3).commandResult == .causePresent)
+    killLine.follows = true
+    tick()
+    #expect(!killLine.isActive)
+    #expect(tick(.reset, number: 4).state == .idle)
+    #expect(killLine.changes.count == count + 5, "a line that follows is left alone")
+  }
+
+  @Test("a kill line that cannot be driven live is a fault of the next tick, and leaves nothing driven")
+  func deadKillLine() {
+    for _ in 0..<GuardLimits.selfTestTicks { tick() }
+    killLine.follows = false
+    #expect(tick(.arm).state == .armed)
+    let record = tick()
+    #expect(record.fault == .killLine && !record.outputsEnabled)
+    #expect(!killLine.actuators.commands.read().value.enabled)
+  }
+
+  @Test("an e-stop whose kill line does not follow stays an e-stop, and every record says so")
+  func stopWithStuckKillLine() {
+    for _ in 0..<GuardLimits.selfTestTicks { tick() }
+    tick(.arm)
+    killLine.follows = false
+    #expect(tick(.stop).fault == .eStopSocket)
+    for _ in 0..<3 {
+      let record = tick()
+      #expect(record.state == .eStop && record.inputFlags & InputFlags.killLineFailed != 0)
+    }
+  }
+
+  @Test("each record says how many ticks ago the actuators had what they were told, on or off")
+  func actuatorLag() {
+    for _ in 0..<GuardLimits.selfTestTicks { tick() }
+    #expect(tick().actuatorLagTicks == 1)
+    tick(.arm)
+    // The watched line has looked at that command, so that the worker does not see it as a new one.
+    tick()
+    #expect(tick().actuatorLagTicks == 1)
+    for lag in 2...4 as ClosedRange<UInt32> { #expect(tick(actuates: false).actuatorLagTicks == lag) }
+    #expect(tick().actuatorLagTicks == 1)
+    tick(.disarm, number: 2)
+    tick()
+    #expect(tick().actuatorLagTicks == 1)
+  }
+
+  @Test("a hand whose actuator threads do not run is not armed")
+  func armWithoutThreads() {
+    for _ in 0..<GuardLimits.selfTestTicks { tick(actuates: false) }
+    #expect(tick(.arm, actuates: false).commandResult == .actuatorsNotReady)
+    tick()
+    #expect(tick(.arm, number: 2).state == .armed)
   }
 }

@@ -234,6 +234,54 @@ struct FaultTests {
     #expect(tick == Self.faultTick + 2)
   }
 
+  @Test("a dead actuator thread is an actuator fault once the board's limit of age has passed")
+  func deadActuatorThread() throws {
+    let hand = try armed()
+    var trouble = MachineTrouble()
+    trouble.killsActuatorThreads = true
+    hand.trouble[Self.faultTick] = trouble
+    let tick = try latch(hand, .actuatorFault, joint: nil, within: 200)
+    let limit = Int(TestHand.board.control.staleSampleNanoseconds / 1_000_000)
+    #expect((Self.faultTick + limit...Self.faultTick + limit + 3).contains(tick))
+  }
+
+  @Test(
+    "an actuators' bus that hangs for less than the limit of age is no fault, a longer one is",
+    arguments: [15, 300])
+  func hungActuatorBus(milliseconds: Int) throws {
+    let hand = try armed()
+    hand.before(Self.faultTick) {
+      hand.hand.buses[Self.actuatorBus].inject(
+        .hang(nanoseconds: Int64(milliseconds) * 1_000_000), transfers: 1)
+    }
+    guard milliseconds > 25 else {
+      let records = hand.run(ticks: 400)
+      #expect(records[399].state == .armed)
+      #expect((10...17).contains(records.map(\.actuatorLagTicks).dropFirst(20).max() ?? 0))
+      return
+    }
+    let tick = try latch(hand, .actuatorFault, joint: nil, within: 200)
+    #expect((Self.faultTick + 25...Self.faultTick + 29).contains(tick))
+  }
+
+  /// Braking through a bus that hangs would go on at the old duty.
+  @Test("a joint that races while the actuators' bus hangs is let go in the tick that sees it, not braked")
+  func raceWithHungBus() throws {
+    let hand = try armed()
+    hand.before(Self.faultTick) {
+      hand.hand.buses[Self.actuatorBus].inject(.hang(nanoseconds: 300_000_000), transfers: 1)
+    }
+    // Torn along by something stronger than the drive, as fast as a wrong duty would.
+    hand.before(Self.faultTick + 5) { hand.hand.joints[Self.joint].setExternalTorque(newtonMetres: 20) }
+    var wasLive: Bool?
+    hand.run(ticks: 200) { record in
+      guard record.state == .fault else { return false }
+      wasLive = hand.hand.killLine.isActive
+      return true
+    }
+    #expect(wasLive == false && hand.records.count < Self.faultTick + 25)
+  }
+
   @Test("a PWM chip after a brown-out is found by reading its mode back")
   func brownOut() throws {
     let hand = try armed()

@@ -47,7 +47,7 @@ struct GuardTests {
     }
   }
 
-  @Test("ticks longer than certified are uncertified, have no L and spend the budget to the tick")
+  @Test("ticks longer than certified have no L and spend the budget to the tick; the fault names no joint")
   func uncertifiedBudget() {
     let bench = armed()
     bench.tick()
@@ -61,8 +61,80 @@ struct GuardTests {
       #expect(bench.record.pointee.state == .armed)
     }
     bench.tick(periods: 1.5)
-    #expect(bench.record.pointee.fault == .uncertifiedBudget && bench.record.pointee.faultJoint == 0)
+    #expect(bench.record.pointee.lateTicks == UInt32(budget) + 1)
+    #expect(bench.record.pointee.fault == .lateTicks && bench.record.pointee.faultJoint == 255)
     #expect(!bench.record.pointee.outputsEnabled && bench.actuators.pointee.duty[0] == 0)
+  }
+
+  /// Two joints whose drives may hardly change their torque, so that what moves is at that limit in every tick.
+  @Test(
+    "a budget that joints spend names the joint that spent most of it, whichever it is", arguments: [0, 1])
+  func uncertifiedJoint(most: Int) {
+    var parameters = Array(TestHand.design.joints.prefix(2))
+    for index in parameters.indices {
+      guard case .motor(var drive) = parameters[index].calibration.drive else { return }
+      drive.torqueRateNewtonMetresPerSecond = 1e-6
+      parameters[index].calibration.drive = .motor(drive)
+      parameters[index].currentReadingTicks = 0
+    }
+    let bench = ControllerBench(joints: 2, parameters: parameters)
+    bench.becomeIdle()
+    bench.tick(.arm)
+    bench.tick(.move(joint: most, radians: 0.5, seconds: nil))
+    let budget = TestHand.board.control.uncertifiedBudgetTicks
+    for _ in 0..<budget / 2 { bench.tick() }
+    #expect(bench.record.pointee.uncertifiedTicks > 0 && bench.record.pointee.state == .tracking)
+    bench.tick(.move(joint: 1 - most, radians: 0.5, seconds: nil))
+    for _ in 0...budget where bench.record.pointee.fault == .none { bench.tick() }
+    #expect(bench.record.pointee.fault == .uncertifiedBudget && Int(bench.record.pointee.faultJoint) == most)
+    #expect(bench.record.pointee.lateTicks == 0)
+  }
+
+  private enum Lag: CaseIterable {
+    case short, long, steady
+
+    /// Ticks since a proof, in each tick.
+    func ticks(_ number: Int) -> UInt32 {
+      switch self {
+      // A thread that is late by many periods, and catches up within the age that the board allows a sample.
+      case .short: UInt32(1 + number % 20)
+      case .long: UInt32(1 + number)
+      case .steady: GuardLimits.drivenLagTicks
+      }
+    }
+  }
+
+  @Test(
+    "actuators that are late are no fault; those that prove nothing for longer than a sample may be old are",
+    arguments: Lag.allCases)
+  private func unwritten(lag: Lag) {
+    let bench = armed()
+    let control = TestHand.board.control
+    var latched: Int?
+    for number in 0..<200 where latched == nil {
+      bench.inputs.pointee.actuatorLagTicks = lag.ticks(number)
+      bench.tick()
+      if bench.record.pointee.fault != .none { latched = number }
+    }
+    guard lag == .long else { return #expect(latched == nil) }
+    #expect(bench.record.pointee.fault == .actuatorFault && !bench.record.pointee.outputsEnabled)
+    let allowed = Int(control.staleSampleNanoseconds / control.periodNanoseconds)
+    // Lag 1 and 2 follow: the time counts from the second tick on.
+    #expect(latched == allowed + 2)
+    bench.tick(.reset)
+    #expect(bench.result == .causePresent)
+    bench.inputs.pointee.actuatorLagTicks = 1
+    bench.tick(.reset)
+    #expect(bench.record.pointee.state == .idle)
+  }
+
+  @Test("a loop that was frozen does not hold it against actuators that had its last command")
+  func frozenLoop() {
+    let bench = armed()
+    bench.tick()
+    bench.inputs.pointee.actuatorLagTicks = 3
+    bench.tick(periods: 45)
+    #expect(bench.record.pointee.fault == .none)
   }
 
   @Test("the certified lengths of a tick are those of docs/control.md", arguments: [0.81, 1.0, 1.19])
@@ -104,6 +176,34 @@ struct GuardTests {
     bench.inputs.pointee.currentsAmperes[0] = .nan
     bench.tick()
     #expect(bench.record.pointee.fault == .nonFinite && bench.record.pointee.faultJoint == 0)
+  }
+
+  @Test("a torque or an angle that is no number becomes no duty and no pulse")
+  func nonFiniteOutputs() {
+    let joint = JointState(TestHand.design.joints[0], holdOf: 0, kernelOf: 0)
+    var servo = JointState(ServoHand.design.joints[0], holdOf: 0, kernelOf: 0)
+    servo.input = 0
+    #expect(servo.pulseNanoseconds() > 0)
+    for value in [Double.nan, -.nan] {
+      #expect(joint.duty(torque: value, velocity: 0) == 0)
+      #expect(joint.duty(torque: 0, velocity: value) == 0)
+      servo.input = value
+      #expect(servo.pulseNanoseconds() == 0)
+    }
+    #expect(joint.duty(torque: .infinity, velocity: 0) == 1)
+    #expect(joint.duty(torque: -.infinity, velocity: 0) == -1)
+  }
+
+  @Test("a hand whose estimate is no number is not armed")
+  func armWithoutEstimate() {
+    let bench = ControllerBench()
+    bench.becomeIdle()
+    // A sample that is older than the one before it corrects nothing, and is not stale.
+    bench.sampleAgeNanoseconds = 2 * TestHand.board.control.periodNanoseconds
+    bench.spoilEstimate(joint: 0)
+    bench.tick(.arm)
+    #expect(bench.result == .sensorsNotReady && bench.record.pointee.state == .idle)
+    #expect(!bench.record.pointee.outputsEnabled && bench.actuators.pointee.duty[0] == 0)
   }
 
   /// 1.6 rad and 0.087 of margin.

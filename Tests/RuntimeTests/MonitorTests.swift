@@ -263,6 +263,74 @@ struct MonitorTests {
     #expect(!bench.actuators.pointee.enabled && bench.record.pointee.state == .fault)
   }
 
+  /// Braking, one tick old.
+  private func braking() -> ControllerBench {
+    let bench = armed {
+      $0.calibration.limits.upperRadians = 3
+      $0.calibration.limits.radiansPerSecond = 0.01
+      $0.currentReadingTicks = 0
+    }
+    var angle = 0.0
+    while bench.record.pointee.state != .fault && angle < 0.5 {
+      angle += 0.001
+      bench.inputs.pointee.encoders[0].counts = counts(angle)
+      bench.tick()
+    }
+    bench.tick()
+    return bench
+  }
+
+  private enum Failure: String, CaseIterable {
+    case chip, bridge, bus, killLine, unwritten
+
+    func befall(_ inputs: UnsafeMutablePointer<TickInputs>) {
+      switch self {
+      case .chip: inputs.pointee.actuatorFailed = true
+      case .bridge: inputs.pointee.failedActuatorJoints = 1
+      case .bus: inputs.pointee.failedBusJoints = 1
+      case .killLine: inputs.pointee.killLineFailed = true
+      case .unwritten: inputs.pointee.actuatorLagTicks = GuardLimits.brakingLagTicks + 1
+      }
+    }
+  }
+
+  @Test("braking ends in limp in the tick that sees anything on its way fail", arguments: Failure.allCases)
+  private func brakeFails(failure: Failure) {
+    let bench = braking()
+    #expect(bench.record.pointee.fault == .velocityLimit && bench.record.pointee.outputsEnabled)
+    failure.befall(bench.inputs)
+    bench.tick()
+    #expect(!bench.record.pointee.outputsEnabled && !bench.actuators.pointee.enabled)
+    #expect(bench.record.pointee.fault == .velocityLimit, "the first cause stays")
+  }
+
+  @Test("braking goes on while a command is written a tick late")
+  func brakeLate() {
+    let bench = braking()
+    bench.inputs.pointee.actuatorLagTicks = GuardLimits.brakingLagTicks
+    for _ in 0..<50 {
+      bench.tick()
+      #expect(bench.record.pointee.outputsEnabled && bench.actuators.pointee.duty[0] == 0)
+    }
+  }
+
+  @Test("a joint that is too fast is let go in that tick where the actuators do not prove that they write")
+  func brakeUnwritten() {
+    let bench = armed {
+      $0.calibration.limits.upperRadians = 3
+      $0.calibration.limits.radiansPerSecond = 0.01
+      $0.currentReadingTicks = 0
+    }
+    bench.inputs.pointee.actuatorLagTicks = GuardLimits.brakingLagTicks + 1
+    var angle = 0.0
+    while bench.record.pointee.state != .fault && angle < 0.02 {
+      angle += 0.001
+      bench.inputs.pointee.encoders[0].counts = counts(angle)
+      bench.tick()
+    }
+    #expect(bench.record.pointee.fault == .velocityLimit && !bench.record.pointee.outputsEnabled)
+  }
+
   @Test("an e-stop overrides a hand that holds or brakes")
   func stopWhileReacting() {
     let bench = armed { $0.currentReadingTicks = 0 }

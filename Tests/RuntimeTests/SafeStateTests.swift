@@ -16,7 +16,7 @@ struct SafeStateTests {
   func afterCrash() throws {
     let board = TestHand.board
     let line = hand.line(board.killLine)
-    line.setActive(true)
+    #expect(line.setActive(true))
     for chip in board.pwmChips {
       guard case .pca9685(let bus, let address, let oscillatorHertz) = chip.chip else {
         Issue.record("\(chip.name) is no PCA9685")
@@ -42,11 +42,22 @@ struct SafeStateTests {
     var board = TestHand.board
     board.pwmChips[0].chip = .pca9685(bus: 5, address: 0x7F, oscillatorHertz: 25_000_000)
     let line = hand.line(board.killLine)
-    line.setActive(true)
+    #expect(line.setActive(true))
     let failures = makeSafe(board, OutputParts(board, of: hand))
     #expect(failures.count == 1)
     #expect("\(try #require(failures.first))".contains(board.pwmChips[0].name))
     #expect(!line.isActive)
+  }
+
+  @Test("a kill line that does not follow is named, and every chip is switched off all the same")
+  func stuckKillLine() throws {
+    let board = TestHand.board
+    #expect(hand.killLine.setActive(true))
+    hand.killLine.setStuck(.seen)
+    let failures = makeSafe(board, OutputParts(board, of: hand))
+    #expect(failures.count == 1)
+    #expect("\(try #require(failures.first))".contains("line \(board.killLine.line)"))
+    for chip in hand.pwmChips { #expect((0..<16).allSatisfy { chip.duty($0) == 0 }) }
   }
 
   @Test("what a bus or a line that could not be opened leaves undone, the others do")
@@ -72,7 +83,7 @@ struct SafeStateTests {
       let counts: [UInt16] = [2000]
       try driver.setDuty(first: 0, counts: counts.span)
     }
-    hand.line(board.killLine).setActive(true)
+    #expect(hand.line(board.killLine).setActive(true))
     parts = OutputParts(board, of: hand)
     parts.buses = [:]
     #expect(makeSafe(board, parts).isEmpty)

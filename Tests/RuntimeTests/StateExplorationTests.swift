@@ -6,7 +6,9 @@ import Testing
 /// The real controller of one joint, which can be put back to where it was.
 private final class ExploredHand {
   let bench: ControllerBench
-  private static let staleAge = TestHand.board.control.staleSampleNanoseconds + 1
+  /// Half a period: what lasts for a tick lasts too long.
+  private static let oldestSampleNanoseconds = TestHand.board.control.periodNanoseconds / 2
+  private static let staleAge = oldestSampleNanoseconds + 1
   private static let freshAge: Int64 = 100_000
   /// Past the command time-out, any motion of these tests and a healthy self-test.
   private static let waitTicks =
@@ -22,7 +24,9 @@ private final class ExploredHand {
     parameters.currentReadingTicks = 0
     parameters.calibration.limits.continuousAmperes = .infinity
     parameters.calibration.limits.radiansPerSecond = 0.01
-    bench = ControllerBench(parameters: [parameters])
+    var settings = TestHand.board.control
+    settings.staleSampleNanoseconds = Self.oldestSampleNanoseconds
+    bench = ControllerBench(settings: settings, parameters: [parameters])
   }
 
   /// A tenth of a motion's shortest believable time; the target is where the joint is, so that nothing moves.
@@ -36,6 +40,8 @@ private final class ExploredHand {
     inputs.pointee.unhealthyJoints = damage.contains(.magnet) ? 1 : 0
     inputs.pointee.actuatorFailed = damage.contains(.chip)
     inputs.pointee.failedActuatorJoints = damage.contains(.bridge) ? 1 : 0
+    inputs.pointee.killLineFailed = damage.contains(.killLine)
+    inputs.pointee.actuatorLagTicks = damage.contains(.silence) ? GuardLimits.drivenLagTicks + 1 : 1
     switch event {
     case .arm(let source): bench.tick(.arm, source: source)
     case .nullG(let source): bench.tick(.nullG, source: source)
@@ -83,7 +89,7 @@ private final class ExploredHand {
     let isStarting = record.state == .starting || record.state == .selfTest
     return StateSpecification(
       state: record.state, mode: record.mode, fault: record.fault, isStreaming: bench.isStreaming,
-      freshTicks: isStarting ? bench.freshTicks : 0, damage: damage,
+      freshTicks: isStarting ? bench.freshTicks : 0, isTested: bench.isTested, damage: damage,
       isBraking: record.outputsEnabled && record.mode == .idle)
   }
 }
@@ -122,6 +128,8 @@ struct StateExplorationTests {
       }
     }
     require(!(live && after.damage.contains(.line)), "outputs live with the e-stop line active")
+    require(!live || after.damage.isDisjoint(with: .ofActuators), "live through what does not obey")
+    require(!(after.isBraking && after.damage.contains(.bus)), "braking with a failed bus")
     require(live || bench.actuators.pointee.duty[0] == 0, "a duty with outputs off")
     require(bench.actuators.pointee.duty[0].magnitude <= 1, "a duty beyond 1")
     require(after.isLatched == (after.fault != .none), "a fault is named exactly while it is latched")
@@ -132,7 +140,7 @@ struct StateExplorationTests {
       guard case .reset(let source) = event else { return broken + ["a latched cause cleared without reset"] }
       let isLocal = before.fault == .eStopLine || before.fault == .eStopSocket
       require(!(isLocal && source == .mqtt), "a local e-stop cleared remotely")
-      require(after.state == .idle, "a reset leads to idle")
+      require(after.state == (after.isTested ? .idle : .selfTest), "a reset leads to idle, once tested")
     }
     if before.state == .eStop { require(after.state != .fault, "an e-stop became a fault") }
     if case .stop = event { require(after.state == .eStop, "a stop that did not stop") }
@@ -142,7 +150,7 @@ struct StateExplorationTests {
 
   /// Every operator's way back: mend, release, wait for the self-test, reset at the hand, disarm.
   private func canRecover(_ hand: ExploredHand) -> Bool {
-    for event in [.tick, .wait, .reset(.socket), .disarm(.socket), .tick] as [StateEvent] {
+    for event in [.tick, .wait, .reset(.socket), .wait, .disarm(.socket), .tick] as [StateEvent] {
       hand.apply(event, damage: [])
     }
     return hand.bench.record.pointee.state == .idle
@@ -194,7 +202,7 @@ struct StateExplorationTests {
     let faults = Set(ways.keys.map(\.fault.rawValue))
     for cause in [
       FaultCode.eStopLine, .eStopSocket, .eStopRemote, .staleSensor, .implausibleSensor, .busFault,
-      .actuatorFault, .currentLimit, .velocityLimit, .deadlineMisses, .commandTimeout, .nonFinite,
+      .actuatorFault, .killLine, .currentLimit, .velocityLimit, .deadlineMisses, .commandTimeout, .nonFinite,
       .selfTestFailed,
     ] {
       #expect(faults.contains(cause.rawValue), "\(cause) was never reached")
@@ -236,6 +244,46 @@ struct StateExplorationTests {
     #expect(bench.record.pointee.state == .armed && bench.record.pointee.mode == .stationKeep)
   }
 
+  @Test("a hand that was stopped during its self-test does it again after the reset")
+  func stoppedSelfTest() {
+    let bench = ControllerBench()
+    for _ in 0..<5 { bench.tick() }
+    bench.tick(.stop)
+    #expect(bench.record.pointee.state == .eStop)
+    bench.tick(.reset)
+    #expect(bench.record.pointee.state == .selfTest && bench.record.pointee.fault == .none)
+    for _ in 1..<GuardLimits.selfTestTicks { bench.tick() }
+    #expect(bench.record.pointee.state == .selfTest)
+    bench.tick()
+    #expect(bench.record.pointee.state == .idle)
+    bench.tick(.stop)
+    bench.tick(.reset)
+    #expect(bench.record.pointee.state == .idle, "a self-test that passed stays passed")
+  }
+
+  @Test("a hand is not armed while a bridge reports a fault of its own")
+  func armWithBridgeFault() {
+    let bench = ControllerBench()
+    bench.becomeIdle()
+    bench.inputs.pointee.failedActuatorJoints = 1
+    bench.tick(.arm)
+    #expect(bench.result == .actuatorsNotReady && bench.record.pointee.state == .idle)
+    #expect(!bench.record.pointee.outputsEnabled)
+  }
+
+  @Test("a refused command is not recorded as the last one executed")
+  func refusedNumber() {
+    let bench = ControllerBench()
+    bench.becomeIdle()
+    bench.tick(.arm)
+    #expect(bench.record.pointee.commandNumber == 1)
+    bench.tick(.reset)
+    #expect(bench.record.pointee.commandNumber == 1 && bench.record.pointee.command.number == 2)
+    #expect(bench.record.pointee.commandResult == .notLatched)
+    bench.tick(.disarm)
+    #expect(bench.record.pointee.commandNumber == 3)
+  }
+
   @Test("each refusal says why and what to do")
   func refusals() {
     let bench = ControllerBench()
@@ -269,9 +317,12 @@ struct StateExplorationTests {
     bench.inputs.pointee.actuatorFailed = true
     bench.tick(.arm)
     #expect(bench.result == .actuatorsNotReady && bench.record.pointee.state == .idle)
+    let young = ControllerBench()
+    young.tick(.arm)
+    #expect(young.result == .selfTestRunning && young.record.pointee.commandResult == .selfTestRunning)
     for result in [
       CommandResult.notIdle, .notArmed, .notLatched, .eStopLineActive, .localEStop, .outOfRange,
-      .actuatorsNotReady,
+      .actuatorsNotReady, .selfTestRunning,
     ] {
       #expect(result.refusal?.contains(":") ?? false)
     }

@@ -17,10 +17,17 @@ struct Damage: OptionSet, Hashable, CustomStringConvertible {
   static let chip = Damage(rawValue: 1 << 4)
   /// The joint's bridge reports a fault of its own.
   static let bridge = Damage(rawValue: 1 << 5)
+  /// The kill line does not follow.
+  static let killLine = Damage(rawValue: 1 << 6)
+  /// Those that write to the actuators prove nothing any more.
+  static let silence = Damage(rawValue: 1 << 7)
+
+  /// What may stand between a hand and its actuators.
+  static let ofActuators: Damage = [.chip, .bridge, .killLine, .silence]
 
   static let all: [(name: String, damage: Damage)] = [
     ("line", .line), ("sensor", .sensor), ("bus", .bus), ("magnet", .magnet), ("chip", .chip),
-    ("bridge", .bridge),
+    ("bridge", .bridge), ("kill line", .killLine), ("silence", .silence),
   ]
   var description: String { Self.all.filter { contains($0.damage) }.map(\.name).joined(separator: "+") }
 }
@@ -75,6 +82,8 @@ struct StateSpecification: Hashable {
   var isStreaming = false
   /// Ticks in a row with fresh samples, while they count.
   var freshTicks = 0
+  /// A self-test has passed.
+  var isTested = false
   var damage: Damage = []
   /// A fault's reaction is to short the motors, for some time.
   var isBraking = false
@@ -86,6 +95,7 @@ struct StateSpecification: Hashable {
   var isLatched: Bool { state == .fault || state == .eStop }
   private var isBlind: Bool { !damage.isDisjoint(with: [.sensor, .bus]) }
   private var isFit: Bool { !isBlind && !damage.contains(.magnet) }
+  private var isObeyed: Bool { damage.isDisjoint(with: .ofActuators) }
 
   /// What the event does to the hand.
   mutating func step(_ event: StateEvent) {
@@ -131,11 +141,14 @@ struct StateSpecification: Hashable {
     // Stops come before everything, the line before a command; an e-stop overrides a fault.
     if damage.contains(.line) { stop(.eStopLine) }
     if let source { stop(source == .mqtt ? .eStopRemote : .eStopSocket) }
+    if damage.contains(.killLine) && state != .eStop && (state != .fault || isHolding) { latch(.killLine) }
     if isDriven && damage.contains(.bus) { latch(.busFault) }
     if isDriven && damage.contains(.sensor) { latch(.staleSensor) }
     if isDriven && damage.contains(.magnet) { latch(.implausibleSensor) }
-    if isDriven && !damage.isDisjoint(with: [.chip, .bridge]) { latch(.actuatorFault) }
+    if isDriven && !damage.isDisjoint(with: .ofActuators) { latch(.actuatorFault) }
     if isDriven && fault != .none { latch(fault) }
+    // Motors are shorted through what may be broken.
+    if !damage.isDisjoint(with: Damage.ofActuators.union(.bus)) { isBraking = false }
   }
 
   private mutating func advanceStartUp() {
@@ -145,15 +158,16 @@ struct StateSpecification: Hashable {
     if freshTicks == 10 {
       state = .idle
       freshTicks = 0
+      isTested = true
     }
   }
 
   private mutating func obey(_ event: StateEvent) {
     switch event {
     case .arm:
-      if state == .idle && isFit && !damage.contains(.chip) || isLive && mode == .nullG { hold() }
+      if state == .idle && isFit && isObeyed || isLive && mode == .nullG { hold() }
     case .nullG:
-      guard state == .idle && isFit && !damage.contains(.chip) || isLive else { return }
+      guard state == .idle && isFit && isObeyed || isLive else { return }
       state = .armed
       mode = .nullG
       isStreaming = false
@@ -168,8 +182,9 @@ struct StateSpecification: Hashable {
       // What holds a local stop is cleared where one sees the hand, and only once the cause is gone.
       let isLocalStop = fault == .eStopLine || fault == .eStopSocket
       guard isLatched && !(isLocalStop && source == .mqtt) else { return }
-      guard isFit && damage.isDisjoint(with: [.line, .chip, .bridge]) else { return }
-      state = .idle
+      guard isFit && isObeyed && !damage.contains(.line) else { return }
+      // A hand that never passed its self-test begins it again.
+      state = isTested ? .idle : .selfTest
       fault = .none
       letGo()
     default: break

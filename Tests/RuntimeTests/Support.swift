@@ -49,6 +49,8 @@ final class VirtualHand {
   private(set) var records: [TickRecord] = []
   private var actions: [Int: [() -> Void]] = [:]
   private var commandNumber: UInt32 = 0
+  /// What befalls the machine, by tick.
+  var trouble: [Int: MachineTrouble] = [:]
 
   /// - Parameter simulated: the hand that is simulated, where it is another than the design's.
   init(
@@ -77,11 +79,13 @@ final class VirtualHand {
   func run(ticks: Int, isDone: (TickRecord) -> Bool = { _ in false }) -> [TickRecord] {
     records.reserveCapacity(ticks)
     for action in actions[0] ?? [] { action() }
-    runtime.runVirtual(clock, ticks: ticks, records: false, publishes: false) {
-      records.append(runtime.latestRecord())
-      for action in actions[records.count] ?? [] { action() }
-      return !isDone(records[records.count - 1])
-    }
+    runtime.runVirtual(
+      clock, ticks: ticks, records: false, publishes: false,
+      onTick: {
+        records.append(runtime.latestRecord())
+        for action in actions[records.count] ?? [] { action() }
+        return !isDone(records[records.count - 1])
+      }, trouble: { trouble[$0] ?? MachineTrouble() })
     // They may hold this hand: a cycle that would outlive the test.
     actions = [:]
     return records
@@ -140,6 +144,7 @@ final class ControllerBench {
   var result: CommandResult { controller.lastResult }
   var isStreaming: Bool { controller.isStreaming }
   var freshTicks: Int { controller.freshTicks }
+  var isTested: Bool { controller.isTested }
 
   /// All that decides the ticks to come.
   struct Snapshot {
@@ -170,6 +175,7 @@ final class ControllerBench {
     commandNumber = snapshot.commandNumber
     streamNumber = 0
     inputs.pointee.stream = TickCommand()
+    inputs.pointee.command = TickCommand()
     for j in 0..<jointCount { inputs.pointee.encoders[j].number = 0 }
   }
 
@@ -199,6 +205,13 @@ final class ControllerBench {
     }
     controller.tick(inputs, record: record, actuators: actuators)
     inputs.pointee.skippedDeadlines = 0
+  }
+
+  /// Makes the observer of a joint forget every number it had.
+  func spoilEstimate(joint: Int) {
+    let model = TestHand.design.joints[joint].model
+    controller.joints[joint].observer = Observer(
+      inertia: model.inertia, damping: model.damping, stiffness: model.stiffness, position: .nan)
   }
 
   /// Ticks until the self-test has passed.

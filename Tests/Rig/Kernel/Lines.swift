@@ -9,7 +9,7 @@ func checkLines(label: String, line: String, simulation: String) throws -> Strin
   do {
     let output = try GPIOLine(spec, direction: .output, among: inventory)
     require(level(simulation) == "1", "an active-low output that is inactive stands at \(level(simulation))")
-    output.setActive(true)
+    require(output.setActive(true), "an output that was driven does not follow")
     require(level(simulation) == "0", "an active-low output that is active stands at \(level(simulation))")
     require(output.isActive && output.failures == 0, "the output reads inactive, \(output.failures) failures")
     do throws(HardwareError) {

@@ -1,5 +1,5 @@
-/// What the tick did with a command.
-package enum CommandResult: UInt8, Sendable, BitwiseCopyable {
+/// What the tick did with a command. Raw values are recorded.
+package enum CommandResult: UInt8, Sendable, BitwiseCopyable, CaseIterable {
   case executed
   case notIdle
   case notArmed
@@ -10,6 +10,24 @@ package enum CommandResult: UInt8, Sendable, BitwiseCopyable {
   case causePresent
   case outOfRange
   case actuatorsNotReady
+  case selfTestRunning
+
+  /// The word used in recordings.
+  package var name: String {
+    switch self {
+    case .executed: "executed"
+    case .notIdle: "not idle"
+    case .notArmed: "not armed"
+    case .notLatched: "nothing latched"
+    case .eStopLineActive: "e-stop line active"
+    case .localEStop: "local e-stop"
+    case .sensorsNotReady: "sensors not ready"
+    case .causePresent: "cause present"
+    case .outOfRange: "out of range"
+    case .actuatorsNotReady: "actuators not ready"
+    case .selfTestRunning: "self-test running"
+    }
+  }
 
   /// The reason for the sender, with what to do; nil when the command was executed.
   package var refusal: String? {
@@ -23,7 +41,9 @@ package enum CommandResult: UInt8, Sendable, BitwiseCopyable {
     case .sensorsNotReady: "not every joint has a fresh encoder sample: see status for the joint"
     case .causePresent: "the cause of the fault is still present"
     case .outOfRange: "a joint stands beyond its range: move it back by hand, see status for the joint"
-    case .actuatorsNotReady: "an actuator's chip does not answer as configured: see the daemon's log"
+    case .actuatorsNotReady:
+      "an actuator's chip, bridge, thread or the kill line does not do what it is told: see the daemon's log"
+    case .selfTestRunning: "the self-test is running: wait for idle"
     }
   }
 }
