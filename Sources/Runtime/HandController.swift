@@ -515,7 +515,7 @@ package struct HandController: ~Copyable {
     if isOver || isDoubtful { reaction = .limp }
   }
 
-  /// Whether those that write have proved nothing for longer than any late thread explains.
+  /// Whether those that write have proved nothing for more ticks than a late thread explains.
   @_noLocks
   private func isSilent(_ inputs: UnsafePointer<TickInputs>) -> Bool {
     inputs.pointee.actuatorLagTicks > GuardLimits.drivenLagTicks

@@ -73,6 +73,7 @@ final class FuzzedHand {
   // What the last tick left.
   private var before = TickRecord()
   private var beforeSequence: UInt64?
+  private var handledNumber: UInt32 = 0
 
   init(board: String, calibration: String) {
     do {
@@ -127,6 +128,7 @@ final class FuzzedHand {
     hasNewSamples = true
     isReplaying = false
     beforeSequence = nil
+    handledNumber = 0
   }
 
   /// Becomes a hand that has just started, or one whose self-test has passed.
@@ -217,6 +219,9 @@ final class FuzzedHand {
     inputs.pointee.failedBusJoints = what & 32 != 0 ? reader.word() : 0
     inputs.pointee.unhealthyJoints = what & 64 != 0 ? reader.word() & 0b111 : 0
     inputs.pointee.failedActuatorJoints = what & 128 != 0 ? reader.word() & 0b111 : 0
+    let proof = reader.byte()
+    inputs.pointee.killLineFailed = proof & 1 != 0
+    inputs.pointee.actuatorLagTicks = UInt32(proof >> 1)
   }
 
   // MARK: - Ticks
@@ -229,8 +234,8 @@ final class FuzzedHand {
       inputs.pointee.encoders[j].number &+= 1
       inputs.pointee.encoders[j].timeNanoseconds = inputs.pointee.nowNanoseconds &- sampleAge
     }
-    let handled = inputs.pointee.command.number
-    let isNew = beforeSequence != nil && handled != before.commandNumber
+    let isNew = beforeSequence != nil && inputs.pointee.command.number != handledNumber
+    handledNumber = inputs.pointee.command.number
     controller.tick(inputs, record: record, actuators: actuators)
     checkOutputs()
     checkState(isCommandNew: isNew)
@@ -301,6 +306,12 @@ final class FuzzedHand {
     let drives = now.state == .armed || now.state == .tracking || holds
     let mayBrake = now.state == .fault && now.fault.reaction == .brake
     require(live == drives || live && mayBrake, "outputs \(live) in \(now.state), \(now.fault)")
+    let given = inputs.pointee
+    let isDoubtful =
+      given.actuatorFailed || given.failedActuatorJoints | given.failedBusJoints != 0
+      || given.actuatorLagTicks > GuardLimits.brakingLagTicks
+    require(!(live && !drives && isDoubtful), "braking through what fails")
+    require(!(live && given.killLineFailed), "outputs live with a kill line that does not follow")
     require(latched == (now.fault != .none), "\(now.fault) in \(now.state)")
     require(drives == (now.mode != .idle), "\(now.mode) in \(now.state), \(now.fault)")
     for j in 0..<Self.jointCount where !drives {
@@ -335,7 +346,6 @@ final class FuzzedHand {
     Self.copy(&controller, to: checkpoint)
     do { try replayer.restore(UnsafeRawBufferPointer(checkpoint)) } catch { fatalError("\(error)") }
     recalled.pointee = TickInputs()
-    recalled.pointee.command.number = before.commandNumber
     isReplaying = true
   }
 
