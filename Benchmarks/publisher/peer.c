@@ -1,4 +1,4 @@
-// The plain C publisher that publisher-bench is compared with: the same events, QoS 1, 64 in flight, MQTT 5,
+// The plain C publisher beside which `motorhand bench publish` measures: the same events, QoS 1, 64 in flight, MQTT 5,
 // no Nagle, one thread around mosquitto_loop.
 //   peer PORT EVENTS
 #include <mosquitto.h>

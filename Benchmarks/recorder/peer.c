@@ -1,4 +1,4 @@
-/* The peer of recorder-bench: the same frames, schema of the tick table, pragmas and batches, in plain C on
+/* The peer of `motorhand bench record`: the same frames, schema of the tick table, pragmas and batches, in plain C on
  * one thread, without events, status, errors to survive or a reader. What a hand-written recorder would cost.
  *
  * Usage: peer FILE TICKS BATCH; prints one JSON object. */

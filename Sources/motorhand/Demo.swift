@@ -27,6 +27,9 @@ struct Demo: ParsableCommand {
     let firstTick = snapshot.ticks
     let start = Date()
     try command(client, CommandLine(verb: "arm"))
+    // However this ends: a reader of the lines that goes, a refused pose, a lost connection.
+    var isArmed = true
+    defer { if isArmed { _ = try? client.request(CommandLine(verb: "disarm").json) } }
     var turn = 0
     // By the hand's time, which stands still while the machine does.
     var nextMotion = 0.0
@@ -53,6 +56,7 @@ struct Demo: ParsableCommand {
       }
     }
     screen.end()
+    isArmed = false
     if failure == nil { try command(client, CommandLine(verb: "disarm")) }
     let last = try socket.snapshot(client)
     report(last, ticks: last.ticks - firstTick, elapsed: Date().timeIntervalSince(start), motions: turn)

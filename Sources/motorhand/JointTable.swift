@@ -20,7 +20,7 @@ struct JointTable {
   private static let nameColumns = 24
   /// A bar with fewer cells shows nothing that the numbers do not.
   private static let barCells = 8...24
-  private static let barTitle = "position ▌ set-point │"
+  private static let barTitles = ["position ▌ set-point │", "q ▌ r │"]
   /// Full scale of the bars: the range of a finger joint.
   private static let barRadians = 1.6
 
@@ -80,7 +80,11 @@ struct JointTable {
 
   private var title: ScreenText {
     var line = ScreenText("joint").padded(to: nameWidth)
-    if barWidth > 0 { line = line + ScreenText(" ") + ScreenText(Self.barTitle).padded(to: barWidth + 2) }
+    if barWidth > 0 {
+      let titles = Self.barTitles.map { ScreenText($0) }
+      let title = titles.first { $0.width <= barWidth + 2 } ?? ScreenText()
+      line = line + ScreenText(" ") + title.padded(to: barWidth + 2)
+    }
     for column in columns {
       let text =
         switch column {
@@ -114,10 +118,10 @@ struct JointTable {
     case .velocity:
       ScreenText(
         isDegrees
-          ? String(format: "%.1f", joint.velocityRadiansPerSecond * 180 / .pi)
-          : String(format: "%.3f", joint.velocityRadiansPerSecond))
+          ? Self.number(joint.velocityRadiansPerSecond * 180 / .pi, places: 1)
+          : Self.number(joint.velocityRadiansPerSecond, places: 3))
     case .output: ScreenText(output(joint))
-    case .current: ScreenText(joint.currentAmperes.map { String(format: "%.4f", $0) } ?? "-")
+    case .current: ScreenText(joint.currentAmperes.map { Self.number($0, places: 4) } ?? "-")
     case .lipschitz: ScreenText(joint.lipschitz.map { String(format: "%.9f", $0) } ?? joint.certificate)
     }
   }
@@ -126,12 +130,18 @@ struct JointTable {
   private func output(_ joint: HandSnapshot.Joint) -> String {
     let isServo = joint.actuator == "servo"
     let value =
-      isServo ? angle(joint.torqueNewtonMetres) : String(format: "%.4f", joint.torqueNewtonMetres)
+      isServo ? angle(joint.torqueNewtonMetres) : Self.number(joint.torqueNewtonMetres, places: 4)
     return isMixed ? value + " " + (isServo ? angleUnit : "N m") : value
   }
 
   private func angle(_ radians: Double) -> String {
-    isDegrees ? String(format: "%.2f", radians * 180 / .pi) : String(format: "%.4f", radians)
+    isDegrees ? Self.number(radians * 180 / .pi, places: 2) : Self.number(radians, places: 4)
+  }
+
+  /// Without the sign of a zero, which would flicker.
+  private static func number(_ value: Double, places: Int) -> String {
+    let text = String(format: "%.\(places)f", value)
+    return text.contains { ("1"..."9").contains($0) } ? text : String(text.drop { $0 == "-" })
   }
 
   private func bar(_ joint: HandSnapshot.Joint) -> String {

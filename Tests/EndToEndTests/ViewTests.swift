@@ -111,6 +111,20 @@ extension EndToEnd {
       #expect(outcome.output.split(separator: "\n").count == 1 && outcome.output.contains("idle"))
     }
 
+    @Test("a demo whose reader goes leaves the hand disarmed")
+    func demoReader() throws {
+      let daemon = try TestDaemon(bench)
+      let outcome = try bench.run(
+        "/bin/bash",
+        [
+          "-c", #""$@" | head -n 1"#, "bash", Repository.built("motorhand"), "demo", "--socket",
+          daemon.socket,
+        ])
+      #expect(outcome.status == 0 && outcome.output.contains("outputs"), "\(outcome.errors)")
+      #expect(try daemon.reaches("idle"))
+      #expect(try !daemon.status().outputsEnabled)
+    }
+
     @Test("what a full device loses is an error")
     func full() throws {
       let daemon = try TestDaemon(bench)

@@ -21,6 +21,7 @@ struct LiveViewTests {
     var actuator = "motor"
     var amperes: Double? = 0.125
     var isStale = false
+    var velocity = 0.5
   }
 
   /// A snapshot as a daemon sends it.
@@ -41,7 +42,7 @@ struct LiveViewTests {
         var document: [String: Any] = [
           "name": joint.name, "actuator": joint.actuator, "certificate": "DEADZONE",
           "setpointRadians": 1.0472,
-          "positionRadians": 0.7854, "velocityRadiansPerSecond": 0.5, "torqueNewtonMetres": 0.0446,
+          "positionRadians": 0.7854, "velocityRadiansPerSecond": joint.velocity, "torqueNewtonMetres": 0.0446,
           "lipschitz": 0.999_332_247, "slope": 1, "sampleAgeMicroseconds": 400, "isStale": joint.isStale,
         ]
         document["currentAmperes"] = joint.amperes
@@ -132,6 +133,14 @@ struct LiveViewTests {
     let lines = try lines(fixture, 112, 30)
     #expect(lines.contains { $0.hasPrefix("finger-1 ") && $0.contains(" - ") && !$0.contains("0.0000") })
     #expect(lines.contains { $0.hasPrefix("finger-2 ") && $0.contains("0.1250") })
+  }
+
+  @Test("a zero has no sign")
+  func zero() throws {
+    var fixture = Fixture()
+    fixture.joints[0].velocity = -1e-9
+    let line = try #require(try lines(fixture, 80, 24).first { $0.hasPrefix("finger-1 ") })
+    #expect(line.contains(" 0.000 ") && !line.contains("-0.000"), "\(line)")
   }
 
   @Test("nothing that a daemon says can move the cursor, and wide letters count twice")
