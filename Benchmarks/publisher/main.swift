@@ -44,8 +44,10 @@ var options = PublisherOptions(host: "127.0.0.1", port: port)
 options.stateHertz = 0.1
 options.sensorHertz = 0.1
 let publisher = try Publisher(
-  options: options, identity: identity, ring: ring, submit: { _, _ in .refused(reason: "bench") },
-  parse: { _, _ in .failure(CommandRejection(id: "", reason: "bench")) })
+  options: options, identity: identity, ring: ring,
+  commands: CommandSink(
+    submit: { _, _, _ in false }, requestStop: {}, awaitStop: { .executed },
+    parse: { _, _ in .failure(CommandRejection(id: "", reason: "bench")) }))
 try publisher.start()
 wait("connecting") { publisher.status.connected }
 
