@@ -76,7 +76,7 @@ struct StatusPayload {
     json.key("state")
     json.string(way.state.rawValue)
     json.key("since")
-    json.seconds(nanoseconds: way.sinceNanoseconds)
+    if way.sinceNanoseconds > 0 { json.seconds(nanoseconds: way.sinceNanoseconds) } else { json.null() }
     json.key("error")
     if way.error.isEmpty { json.null() } else { json.string(way.error) }
     json.endObject()

@@ -6,8 +6,7 @@ import CMosquitto
 /// nothing. So a hand sends itself a message on a topic of its own under the commands', again and again: one that
 /// comes back shows that the broker delivers, and how long a command that follows it can have been on its way.
 struct Subscription {
-  /// Between two probes. Two messages a second of a hand's own cost more than they tell; ten seconds would leave
-  /// commands unbounded for so long.
+  /// Between two probes: often enough to bound the way of a command, and a tenth of what `state` sends.
   static let probePeriodNanoseconds: Int64 = 2_000_000_000
   /// Two probes and a slow network: nothing has come back for so long, so nothing does.
   static let silenceNanoseconds: Int64 = 5_000_000_000
