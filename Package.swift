@@ -4,7 +4,7 @@ import PackageDescription
 // Arrows point one way (docs/design.md): PrimalLogic knows nothing, HandModel the domain, Devices the chips,
 // Simulation the same chips without hardware, LinuxIO the kernel's interfaces to real ones, Realtime threads and
 // rings, Runtime the running hand; Recording and Telemetry only consume tick records; Replay runs recorded ticks
-// again, Campaign runs hands with faults. The executables compose them.
+// again, Campaign runs hands with faults, Analysis measures at a desk. The executables compose them.
 let package = Package(
   name: "MotorHand",
   products: [
@@ -39,6 +39,8 @@ let package = Package(
     .target(name: "Campaign", dependencies: ["Runtime", "Simulation", "SeededRandom"]),
     .systemLibrary(name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
     .target(name: "Telemetry", dependencies: ["HandModel", "Realtime", "CMosquitto"]),
+    // What runs at a desk: measurements beside the C programs in Benchmarks. The daemon does not link it.
+    .target(name: "Analysis", dependencies: ["Runtime", "Recording", "Telemetry"]),
     .executableTarget(
       name: "motorhandd",
       dependencies: [
@@ -48,7 +50,7 @@ let package = Package(
     .executableTarget(
       name: "motorhand",
       dependencies: [
-        "Runtime", "Recording", "Replay", "LinuxIO", "Campaign",
+        "Runtime", "Recording", "Replay", "LinuxIO", "Campaign", "Analysis", "CMosquitto",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .testTarget(name: "PrimalLogicTests", dependencies: ["PrimalLogic", "SeededRandom"]),
@@ -75,16 +77,14 @@ let package = Package(
     .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "LinuxIO", "SeededRandom"]),
     // Runs the release build of the two programs (docs/realtime.md, "Proof").
     .testTarget(name: "ProofTests"),
-    .executableTarget(
-      name: "recorder-bench", dependencies: ["Recording"], path: "Benchmarks/recorder",
-      exclude: ["peer.c", "run"]),
-    .executableTarget(
-      name: "publisher-bench", dependencies: ["Telemetry"], path: "Benchmarks/publisher",
-      exclude: ["peer.c", "run"]),
-    .testTarget(name: "RecordingTests", dependencies: ["Recording", "recorder-bench", "SeededRandom"]),
+    // Records until it is killed, for a test of RecordingTests.
+    .executableTarget(name: "recorder-feed", dependencies: ["Recording"], path: "Tests/RecorderFeed"),
+    .testTarget(name: "RecordingTests", dependencies: ["Recording", "recorder-feed", "SeededRandom"]),
     .testTarget(name: "CampaignTests", dependencies: ["Campaign"]),
     .testTarget(name: "ReplayTests", dependencies: ["Replay", "CSQLite"]),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "SeededRandom"]),
+    .testTarget(name: "AnalysisTests", dependencies: ["Analysis"]),
+    .testTarget(name: "MotorHandTests", dependencies: ["motorhand"]),
     .testTarget(name: "EndToEndTests", dependencies: ["motorhandd", "motorhand"]),
   ]
 )

@@ -39,7 +39,7 @@ package struct RecorderOptions: Sendable {
     try require(
       retryNanoseconds > 0 && retryNanoseconds <= maximumRetryNanoseconds, "retryNanoseconds",
       "within 1...maximumRetryNanoseconds")
-    try require(keepBytes ?? .max > segmentBytes, "keepBytes", "above segmentBytes")
+    try require(keepBytes.map { $0 > segmentBytes } ?? true, "keepBytes", "above segmentBytes")
     try require(stopNanoseconds > 0, "stopNanoseconds", "above 0")
   }
 

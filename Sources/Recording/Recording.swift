@@ -35,8 +35,10 @@ package final class Recording {
   /// Segment files that hold no schema: their creation was interrupted before anything was recorded.
   package let emptySegments: [String]
   private let eventsPath: String?
+  /// Of a data directory: the starts in it beside this one, the newest first.
+  package private(set) var otherStarts: [RecordedStart] = []
 
-  /// Opens a segment file, a boot's directory, or a directory with exactly one boot's directory in it.
+  /// Opens a segment file, a boot's directory, or the newest start in a data directory.
   package static func open(path: String) throws(RecordingError) -> Recording {
     var status = stat()
     guard stat(path, &status) == 0 else {
@@ -47,22 +49,24 @@ package final class Recording {
     }
     var directory = path
     var files = try RecordingPaths.segments(in: path)
+    var others: [RecordedStart] = []
     if files.isEmpty {
-      let boots = try bootIDs(in: path)
-      guard let boot = boots.first else {
+      others = try starts(in: path)
+      guard !others.isEmpty else {
         throw .notARecording(path: path, reason: "no segment-NNNN.sqlite in it or in its directories")
       }
-      guard boots.count == 1 else { throw .severalRecordings(path: path, bootIDs: boots) }
-      directory = path + "/" + boot
+      directory = others.removeFirst().path
       files = try RecordingPaths.segments(in: directory)
     }
     let events = directory + "/" + RecordingPaths.eventsName
-    return try Recording(
+    let recording = try Recording(
       path: directory, files: files.map(\.path), events: access(events, F_OK) == 0 ? events : nil)
+    recording.otherStarts = others
+    return recording
   }
 
   /// Boot identifiers of the recordings in a directory, sorted by name.
-  package static func bootIDs(in directory: String) throws(RecordingError) -> [String] {
+  static func bootIDs(in directory: String) throws(RecordingError) -> [String] {
     var boots: [String] = []
     for name in try RecordingPaths.names(in: directory) {
       let path = directory + "/" + name

@@ -18,8 +18,6 @@ package enum RecordingError: Error, Equatable, CustomStringConvertible {
   case thread(RealtimeThreadError)
   /// Nothing at this path is a recording.
   case notARecording(path: String, reason: String)
-  /// The directory holds several recordings; one of them has to be named.
-  case severalRecordings(path: String, bootIDs: [String])
   /// The file was written by another schema than this program reads.
   case unsupportedSchema(path: String, version: Int64)
   /// A write was interrupted and its rollback needs write access that the reader does not have.
@@ -52,8 +50,6 @@ package enum RecordingError: Error, Equatable, CustomStringConvertible {
       "the recorder's thread cannot be created: \(error)"
     case .notARecording(let path, let reason):
       "\(path): not a recording: \(reason); give a segment file, the directory of one start, or a data directory"
-    case .severalRecordings(let path, let bootIDs):
-      "\(path): holds \(bootIDs.count) recordings; name one of \(bootIDs.joined(separator: ", "))"
     case .unsupportedSchema(let path, let version):
       "\(path): schema version \(version) is not \(SegmentSchema.version), the one this program reads"
     case .interruptedWrite(let path):

@@ -51,6 +51,8 @@ package struct RecordingInfo: Sendable, Equatable, Codable {
   package var events: [String: Int] = [:]
   /// Text of the recorder's closing summary; nil when it was killed, still runs, or one file was opened.
   package var summary: String?
+  /// Further starts in the data directory that was given, the newest first.
+  package var otherStarts: [RecordedStart] = []
 
   /// One line a fact.
   package var text: String {
@@ -58,6 +60,7 @@ package struct RecordingInfo: Sendable, Equatable, Codable {
       "recording      \(path)", "hand           \(hand)", "boot           \(boot)",
       "version        \(version), schema \(schema)", "rate           \(rateHertz) Hz, \(joints.count) joints",
       "size           \(bytes) bytes in \(segments.count) segments, \(segments.count { $0.closed }) closed",
+      "start          \(RecordedStart.date(firstWallNanoseconds))",
       "ticks          \(ticks)"
         + (firstSequence.map { ", sequence \($0) to \(lastSequence ?? $0)" } ?? ""),
       "duration       \(durationSeconds) s",
@@ -75,6 +78,7 @@ package struct RecordingInfo: Sendable, Equatable, Codable {
     lines.append("overruns       \(overruns)")
     lines.append("events         \(Self.counts(events))")
     lines.append("summary        \(summary ?? "none: not closed by its recorder, or a single file")")
+    lines += otherStarts.map { "other start    \($0.path) of \(RecordedStart.date($0.wallNanoseconds))" }
     return lines.joined(separator: "\n")
   }
 
@@ -145,6 +149,7 @@ extension Recording {
       }
       info.overruns = record.overruns
     }
+    info.otherStarts = otherStarts
     info.duplicates = cursor.duplicates
     for event in try events() {
       info.events[event.kind.rawValue, default: 0] += 1

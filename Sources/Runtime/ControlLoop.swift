@@ -2,6 +2,7 @@ import Devices
 import HandModel
 import PrimalLogic
 import Realtime
+import Synchronization
 
 /// The body of the loop: gathers inputs, runs one tick, hands its outputs on.
 ///
@@ -33,6 +34,8 @@ package final class ControlLoop {
   private var checkpointSequence: UInt64 = 0
   private var wallOffset: Int64
   private var outputsEnabled = false
+  /// CLOCK_MONOTONIC when the outputs last went on or off; 0 = never.
+  let outputsChanged = Atomic<Int64>(0)
 
   init(
     controller: consuming HandController, buses: [BusWorker], actuatorWorkers: [ActuatorWorker],
@@ -73,14 +76,19 @@ package final class ControlLoop {
 
   /// Runs the tick of `deadline`, which woke at `now`.
   /// - Parameters:
+  ///   - skipped: deadlines that passed before this one without a tick.
+  ///   - missed: deadlines that the machine missed while the hand's clock stood still: counted, and nothing else.
   ///   - isLast: the hand stops with this tick: its outputs are off from here on, whatever is commanded.
   ///   - finished: read after the tick, for its compute time; the same clock as `now`.
-  func tick(deadline: Int64, now: Int64, skipped: UInt64, isLast: Bool = false, finished: () -> Int64) {
+  func tick(
+    deadline: Int64, now: Int64, skipped: UInt64, missed: UInt64 = 0, isLast: Bool = false,
+    finished: () -> Int64
+  ) {
     inputs.pointee.isLast = isLast
     inputs.pointee.nowNanoseconds = now
     inputs.pointee.deadlineNanoseconds = deadline
     inputs.pointee.wallNanoseconds = now &+ wallOffset
-    inputs.pointee.overruns &+= skipped
+    inputs.pointee.overruns &+= skipped &+ missed
     inputs.pointee.skippedDeadlines = Int(truncatingIfNeeded: skipped)
     gatherSamples()
     inputs.pointee.eStopLineActive = eStopLine.isActive
@@ -93,7 +101,7 @@ package final class ControlLoop {
     computes.record(compute)
   }
 
-  /// The wall clock is set while the loop runs: it decides nothing. Virtual time only.
+  /// The wall clock moves against the loop's: it decides nothing. Where the loop's clock is a virtual one.
   func stepWallClock(byNanoseconds step: Int64) { wallOffset &+= step }
 
   private func gatherSamples() {
@@ -133,6 +141,7 @@ package final class ControlLoop {
     controller.tick(inputs, record: record, actuators: actuators)
     // The kill line goes first when outputs end, and last when they begin.
     let enabled = actuators.pointee.enabled
+    let wereEnabled = outputsEnabled
     if !enabled && outputsEnabled { killLine.setActive(false) }
     for index in actuatorWorkers.indices { actuatorWorkers[index].commands.write(actuators.pointee) }
     // Not over the head of a stop that came during the tick: it may have found no loop and released the line itself.
@@ -141,6 +150,7 @@ package final class ControlLoop {
       outputsEnabled = true
     }
     if !enabled { outputsEnabled = false }
+    if outputsEnabled != wereEnabled { outputsChanged.store(MonotonicClock().now(), ordering: .releasing) }
     port.report(
       commandNumber: record.pointee.commandNumber, result: controller.lastResult, state: record.pointee.state,
       areOutputsOn: outputsEnabled)
@@ -150,6 +160,10 @@ package final class ControlLoop {
     latest.write(record.pointee)
     continueCheckpoint()
   }
+
+  /// What the last tick decided.
+  var lastSequence: UInt64 { record.pointee.sequence }
+  var areOutputsEnabled: Bool { outputsEnabled }
 
   /// Last of all: what was decided is on its way.
   private func continueCheckpoint() {

@@ -74,6 +74,9 @@ package final class HandRuntime: @unchecked Sendable {
   private let localActuators: ActuatorWorker?
   private let loop: ControlLoop
   private let latest = LatestValue<TickRecord>(TickRecord())
+  /// How the machine keeps a simulated hand's time.
+  private let timekeeping = LatestValue<Timekeeping>(Timekeeping())
+  private let timekeepingReader = SharedState<Timekeeping>(Timekeeping())
   /// Readers of `latest` share its one reader side.
   private let latestReader = SharedState<TickRecord>(TickRecord())
   private let killLine: any DigitalLine
@@ -159,15 +162,31 @@ package final class HandRuntime: @unchecked Sendable {
     }
   }
 
+  /// How well the machine has kept the hand's time; nil where the hand's clock is the machine's own.
+  package func latestTimekeeping() -> Timekeeping? {
+    guard clock is VirtualClock else { return nil }
+    return timekeepingReader.withLock { value in
+      _ = timekeeping.take(into: &value)
+      return value
+    }
+  }
+
+  /// CLOCK_MONOTONIC when the outputs last went on or off; 0 = never.
+  package var outputsChangedNanoseconds: Int64 { loop.outputsChanged.load(ordering: .acquiring) }
+
   // MARK: - Real time
 
-  /// Starts bus threads and loop thread on the machine's clock.
+  /// Starts the hand: bus threads and loop thread on the machine's clock; or, where its clock is a virtual one, one
+  /// thread that lets this clock follow the machine's.
   /// - Parameters:
   ///   - cpu: CPU that the loop is pinned to; nil = not pinned.
   ///   - requireRealtime: refuse to run without SCHED_FIFO instead of degrading.
   package func start(cpu: Int?, requireRealtime: Bool) throws(StartError) {
     let period = design.plan.periodNanoseconds
     let missing: RealtimeThread.MissingPrivilege = requireRealtime ? .fail : .degrade
+    if let clock = clock as? VirtualClock {
+      return try spawn("loop", priority: Self.loopPriority, cpu: cpu, missing) { [self] in follow(clock) }
+    }
     // Two periods ahead, so that every bus has sampled once before the first tick.
     let epoch = clock.now() + 2 * period
     for worker in workers {
@@ -217,6 +236,50 @@ package final class HandRuntime: @unchecked Sendable {
     }
     probe.end()
     loop.makeSafe()
+  }
+
+  /// The thread of a simulated hand: buses and ticks in the order of their times, each tick when the machine's clock
+  /// has reached it. While the machine stands still the hand's clock does too, as in a physics simulator: what the
+  /// machine missed is counted, and the hand sees ticks at equal distances.
+  private func follow(_ clock: VirtualClock) {
+    let machine = MonotonicClock()
+    let period = design.plan.periodNanoseconds
+    var deadline = clock.now() + 2 * period
+    var buses = VirtualBuses(workers, localActuators, periodNanoseconds: period, epoch: deadline)
+    var cadence = LoopCadence(periodNanoseconds: period, start: machine.now() + 2 * period)
+    var judge = TimekeepingJudge(settings: design.board.control, joints: design.joints)
+    var missed: UInt64 = 0
+    var before = cadence.deadlineNanoseconds - period
+    while true {
+      machine.sleep(until: cadence.deadlineNanoseconds)
+      let woke = machine.now()
+      let lateness = woke - cadence.deadlineNanoseconds
+      let isLast = shouldStop.load(ordering: .acquiring)
+      buses.serve(by: deadline, clock: clock)
+      clock.set(deadline)
+      loop.stepWallClock(byNanoseconds: Int64(missed) * period)
+      let began = machine.now()
+      // The machine's deadline lies as far before the tick as the machine was late.
+      loop.tick(deadline: deadline - lateness, now: deadline, skipped: 0, missed: missed, isLast: isLast) {
+        deadline + machine.now() - began
+      }
+      judge.observe(
+        sequence: loop.lastSequence, lateness: lateness, interval: woke - before, missed: missed,
+        isDriven: loop.areOutputsEnabled)
+      timekeeping.write(judge.result)
+      if isLast { break }
+      before = woke
+      deadline += period
+      missed = cadence.advance(now: machine.now())
+    }
+    finishVirtual()
+  }
+
+  private func finishVirtual() {
+    loop.makeSafe()
+    for worker in workers { worker.switchOff() }
+    if let localActuators { do throws(DeviceError) { try localActuators.switchOff() } catch {} }
+    killLine.setActive(false)
   }
 
   /// A bus thread: actuate after the tick's deadline, sample before the next one.
@@ -307,10 +370,7 @@ package final class HandRuntime: @unchecked Sendable {
       skipped = cadence.advance(now: now)
       if !onTick() { break }
     }
-    loop.makeSafe()
-    for worker in workers { worker.switchOff() }
-    if let localActuators { do throws(DeviceError) { try localActuators.switchOff() } catch {} }
-    killLine.setActive(false)
+    finishVirtual()
   }
 
   private func makeRoom(_ ring: Ring<TickRecord>, isConsumed: Bool) {

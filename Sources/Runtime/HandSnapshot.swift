@@ -20,13 +20,17 @@ package struct HandSnapshot: Codable, Sendable {
 
   package struct Joint: Codable, Sendable {
     package var name: String
+    /// What drives it: `motor` or `servo`.
+    package var actuator: String
     package var certificate: String
     package var setpointRadians: Double
     package var positionRadians: Double
     package var velocityRadiansPerSecond: Double
+    /// Of a servo: the law's correction of its angle, radians.
     package var torqueNewtonMetres: Double
-    package var currentAmperes: Double
-    package var forceNewtons: Double
+    /// Nil without a sensor, and without a reading.
+    package var currentAmperes: Double?
+    package var forceNewtons: Double?
     package var lipschitz: Double?
     package var slope: Double
     package var sampleAgeMicroseconds: Double
@@ -94,6 +98,29 @@ package struct HandSnapshot: Codable, Sendable {
     }
   }
 
+  /// How the machine keeps a simulated hand's time.
+  package struct Timekeeping: Codable, Sendable {
+    package var lateTicks: UInt64
+    package var missedDeadlines: UInt64
+    package var longestLatenessMicroseconds: Double
+    package var stoodStillSeconds: Double
+    /// How often a real hand would have stopped, and why it would have first.
+    package var realStops: UInt64
+    package var realCause: String?
+    /// All of it in words.
+    package var sentence: String
+
+    init(_ timekeeping: Runtime.Timekeeping) {
+      lateTicks = timekeeping.lateTicks
+      missedDeadlines = timekeeping.missedDeadlines
+      longestLatenessMicroseconds = Double(timekeeping.longestLatenessNanoseconds) / 1000
+      stoodStillSeconds = Double(timekeeping.stoodStillNanoseconds) * 1e-9
+      realStops = timekeeping.realStops
+      realCause = timekeeping.realStops > 0 ? timekeeping.firstRealCause.name : nil
+      sentence = timekeeping.sentence
+    }
+  }
+
   package var handID: String
   package var bootID: String
   package var version: String
@@ -104,6 +131,8 @@ package struct HandSnapshot: Codable, Sendable {
   package var fault: String?
   package var faultJoint: String?
   package var outputsEnabled: Bool
+  /// When the outputs last went on or off, on the machine's CLOCK_MONOTONIC; 0 = never.
+  package var outputsChangedNanoseconds: Int64
   package var ticks: UInt64
   package var overruns: UInt64
   package var certificate: String
@@ -116,6 +145,8 @@ package struct HandSnapshot: Codable, Sendable {
   package var joints: [Joint]
   package var recorder: Recorder?
   package var publisher: Publisher?
+  /// Nil for a hand whose clock is the machine's own.
+  package var timekeeping: Timekeeping?
   /// What real-time operation lacks; empty = full real time.
   package var degraded: [String]
 
@@ -133,9 +164,12 @@ package struct HandSnapshot: Codable, Sendable {
     state = record.state.name
     mode = record.mode.name
     fault = record.fault == .none ? nil : record.fault.name
-    let names = identity.board.joints.map(\.name)
+    let wiring = identity.board.joints
+    let names = wiring.map(\.name)
+    let withForce = Set(identity.board.forceSensors.map(\.joint))
     faultJoint = Int(record.faultJoint) < names.count ? names[Int(record.faultJoint)] : nil
     outputsEnabled = record.outputsEnabled
+    outputsChangedNanoseconds = runtime.outputsChangedNanoseconds
     ticks = record.sequence + 1
     overruns = record.overruns
     certificate = record.certificate.name
@@ -148,18 +182,21 @@ package struct HandSnapshot: Codable, Sendable {
     joints = names.indices.map { j in
       let joint = record.joints[j]
       return Joint(
-        name: names[j], certificate: joint.certificate.name,
+        name: names[j], actuator: wiring[j].actuator.isServo ? "servo" : "motor",
+        certificate: joint.certificate.name,
         setpointRadians: joint.setpointRadians.finiteOrZero,
         positionRadians: joint.positionRadians.finiteOrZero,
         velocityRadiansPerSecond: joint.velocityRadiansPerSecond.finiteOrZero,
         torqueNewtonMetres: joint.torqueNewtonMetres.finiteOrZero,
-        currentAmperes: joint.currentAmperes.finiteOrZero, forceNewtons: joint.forceNewtons.finiteOrZero,
+        currentAmperes: wiring[j].currentSensor == nil ? nil : joint.currentAmperes.finiteOrNil,
+        forceNewtons: withForce.contains(j) ? joint.forceNewtons.finiteOrNil : nil,
         lipschitz: joint.lipschitz.finiteOrNil, slope: joint.slope.finiteOrZero,
         sampleAgeMicroseconds: Double(joint.sampleAgeNanoseconds) / 1000,
         isStale: joint.flags & JointFlags.stale != 0)
     }
     self.recorder = recorder
     self.publisher = publisher
+    timekeeping = runtime.latestTimekeeping().map { Timekeeping($0) }
     self.degraded = degraded
   }
 }

@@ -85,6 +85,8 @@ package final class ControlClient {
   deinit { close(descriptor) }
 
   /// Sends one line.
+  ///
+  /// A daemon that refused this client said why before it closed: that answer is for `receive`, and no error.
   package func send(_ line: String) throws(SocketError) {
     let bytes = Array((line + "\n").utf8)
     var sent = 0
@@ -93,27 +95,45 @@ package final class ControlClient {
         Glibc.send(descriptor, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
       }
       if n < 0 && errno == EINTR { continue }
-      guard n > 0 else { throw .system(operation: "send", path: path, errno: errno) }
+      let reason = errno
+      guard n > 0 else {
+        if reason == EPIPE || reason == ECONNRESET, hasAnswer { return }
+        throw .system(operation: "send", path: path, errno: reason)
+      }
       sent += n
     }
   }
 
+  /// Whether something can be received although the other end has closed.
+  private var hasAnswer: Bool {
+    var byte: UInt8 = 0
+    return !buffer.isEmpty || recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) > 0
+  }
+
   /// The next line; throws after `seconds` without one, or when the daemon has closed.
   package func receive(seconds: Double) throws(SocketError) -> String {
+    while true {
+      if let line = try receive(seconds: seconds, unlessReadable: -1) { return line }
+    }
+  }
+
+  /// As `receive(seconds:)`; nil as soon as `other` can be read or a signal comes.
+  /// - Parameter other: a descriptor such as the keyboard's, or -1.
+  package func receive(seconds: Double, unlessReadable other: Int32) throws(SocketError) -> String? {
     while true {
       if let end = buffer.firstIndex(of: UInt8(ascii: "\n")) {
         let line = String(decoding: buffer[..<end], as: UTF8.self)
         buffer.removeFirst(end + 1)
         return line
       }
-      var poller = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-      let ready = poll(&poller, 1, Int32(seconds * 1000))
-      if ready < 0 && errno == EINTR { continue }
+      var polled = [descriptor, other].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+      let ready = poll(&polled, nfds_t(polled.count), Int32(seconds * 1000))
+      if ready < 0 && errno == EINTR || ready > 0 && polled[1].revents != 0 { return nil }
       guard ready > 0 else { throw .timedOut(path: path, seconds: seconds) }
       var chunk = [UInt8](repeating: 0, count: 65536)
       let n = recv(descriptor, &chunk, chunk.count, 0)
       if n < 0 && errno == EINTR { continue }
-      if n < 0 { throw .system(operation: "receive", path: path, errno: errno) }
+      if n < 0 && errno != ECONNRESET { throw .system(operation: "receive", path: path, errno: errno) }
       guard n > 0 else { throw .closed(path: path) }
       buffer += chunk[..<n]
     }

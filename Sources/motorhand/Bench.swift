@@ -5,7 +5,11 @@ import Runtime
 
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure this machine.", subcommands: [LoopBenchCommand.self, TickBenchCommand.self])
+    abstract: "Measure this machine.",
+    subcommands: [
+      LoopBenchCommand.self, TickBenchCommand.self, StopBenchCommand.self, RecordBenchCommand.self,
+      PublishBenchCommand.self,
+    ])
 }
 
 struct LoopBenchCommand: ParsableCommand {
@@ -19,12 +23,15 @@ struct LoopBenchCommand: ParsableCommand {
   @Option(help: "Rate in Hz.") var rate = 1000
   @Option(help: "Seconds for each of the two.") var seconds = 20.0
   @Option(help: "CPU to pin both to; default: the last one.") var cpu: Int?
-  @Option(help: "Simulated board whose tick is measured.") var board = "Boards/sim.yaml"
+  @Option(
+    help: "Simulated board whose tick is measured; default: Boards/sim.yaml of the checkout or the package.")
+  var board: String?
   @OptionGroup var calibration: CalibrationOption
   @Flag(help: "Print the result as JSON.") var json = false
 
   func run() throws {
-    let (boardFile, calibrationFile) = try load(board: board, calibration: calibration.path(board: board))
+    let file = try board ?? ShippedFiles.simulatedBoard()
+    let (boardFile, calibrationFile) = try load(board: file, calibration: calibration.path(board: file))
     let cpu = cpu ?? ProcessInfo.processInfo.activeProcessorCount - 1
     let bench = try TickBench(board: boardFile, calibration: calibrationFile, rateHertz: rate)
     try bench.begin()
@@ -75,7 +82,9 @@ struct TickBenchCommand: ParsableCommand {
       and tests. The cost is the difference of their percentiles.
       """)
   @Option(help: "Ticks of each of the two.") var ticks = 200_000
-  @Option(help: "Simulated board whose tick is measured.") var board = "Boards/sim.yaml"
+  @Option(
+    help: "Simulated board whose tick is measured; default: Boards/sim.yaml of the checkout or the package.")
+  var board: String?
   @OptionGroup var calibration: CalibrationOption
   @Flag(help: "Print the result as JSON.") var json = false
 
@@ -96,7 +105,8 @@ struct TickBenchCommand: ParsableCommand {
   }
 
   func run() throws {
-    let (boardFile, calibrationFile) = try load(board: board, calibration: calibration.path(board: board))
+    let file = try board ?? ShippedFiles.simulatedBoard()
+    let (boardFile, calibrationFile) = try load(board: file, calibration: calibration.path(board: file))
     let rate = boardFile.control.rateHertz
     let benches = try [true, false].map {
       try TickBench(board: boardFile, calibration: calibrationFile, rateHertz: rate, checks: $0)

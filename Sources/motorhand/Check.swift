@@ -173,9 +173,14 @@ struct Check: ParsableCommand {
 
 /// Reads a board and its calibration; every error of a file is printed, then the command ends with 2.
 func load(board: String, calibration: String) throws -> (Board, Calibration) {
+  let files = try loadFiles(board: board, calibration: calibration)
+  return (files.board, files.calibration)
+}
+
+/// The same with the text of both.
+func loadFiles(board: String, calibration: String) throws -> HandFiles {
   do {
-    let files = try HandFiles(board: board, calibration: calibration)
-    return (files.board, files.calibration)
+    return try HandFiles(board: board, calibration: calibration)
   } catch {
     complain("\(error)")
     throw Exit.brokenFile

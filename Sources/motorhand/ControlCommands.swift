@@ -58,8 +58,23 @@ struct CommandLine: Encodable {
   }
 }
 
-func decodeSnapshot(_ line: String) throws -> HandSnapshot {
-  try JSONDecoder().decode(HandSnapshot.self, from: Data(line.utf8))
+/// A snapshot as the daemon sent it. What the daemon says instead, such as that it has too many clients, is printed
+/// after `before`, and the command ends with 1.
+func decodeSnapshot(_ line: String, before: () -> Void = {}) throws -> HandSnapshot {
+  do {
+    return try JSONDecoder().decode(HandSnapshot.self, from: Data(line.utf8))
+  } catch {
+    guard let reply = refusal(line) else { throw error }
+    before()
+    complain("refused: \(reply.reason ?? "no reason given")")
+    throw Exit.failure
+  }
+}
+
+/// A line as a refusal, if it is one.
+func refusal(_ line: String) -> Reply? {
+  let reply = try? JSONDecoder().decode(Reply.self, from: Data(line.utf8))
+  return reply?.result == "refused" ? reply : nil
 }
 
 struct ReplyOptions: ParsableArguments {
@@ -67,39 +82,62 @@ struct ReplyOptions: ParsableArguments {
   var json = false
 }
 
+/// In what angles are shown.
+struct AngleOption: ParsableArguments {
+  @Flag(help: "Show angles in degrees instead of radians.") var degrees = false
+}
+
 struct Status: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Show the hand's present state.")
   @OptionGroup var socket: SocketOptions
+  @OptionGroup var angles: AngleOption
   @Flag(help: "Print the state as JSON.") var json = false
 
   func run() throws {
     let line = try socket.connect().request(ControlServer.statusLine)
-    print(
-      json ? line : LiveView(colour: false).render(try decodeSnapshot(line)), terminator: json ? "\n" : "")
+    if json {
+      print(line)
+      if refusal(line) != nil { throw Exit.failure }
+    } else {
+      let columns = Terminal.size?.columns ?? LiveView.fileColumns
+      let view = LiveView(isDegrees: angles.degrees)
+      print(view.text(try decodeSnapshot(line), columns: columns), terminator: "")
+    }
   }
 }
 
 struct Watch: ParsableCommand {
-  static let configuration = CommandConfiguration(abstract: "Follow the hand's state, 20 times a second.")
+  static let configuration = CommandConfiguration(
+    abstract: "Follow the hand's state: on a terminal 20 times a second, else a line a second.",
+    discussion: """
+      On a terminal the keys are: space, e-stop at once; q, end; d and r, degrees and radians. Into a file or a pipe \
+      goes a line a second, and one at once when state, fault, mode or outputs change. NO_COLOR and TERM=dumb are \
+      respected.
+      """)
   @OptionGroup var socket: SocketOptions
+  @OptionGroup var angles: AngleOption
   @Flag(help: "Print each state as a JSON line.") var json = false
   @Option(help: "End after this many seconds; without it, on Ctrl-C.") var seconds: Double?
 
   func run() throws {
+    Interrupt.install()
     let client = try socket.connect()
     try client.send(ControlServer.watchLine)
-    let terminal = Terminal()
     let end = seconds.map { Date().addingTimeInterval($0) }
-    if !json { terminal.begin() }
-    defer { if !json { terminal.end() } }
-    while end.map({ Date() < $0 }) ?? true, !Interrupt.isPending {
-      let line = try client.receive(seconds: LiveView.silenceSeconds)
-      if json {
-        print(line)
-        fflush(nil)
-      } else {
-        terminal.show(LiveView(colour: terminal.isInteractive).render(try decodeSnapshot(line)))
+    let isOver = { end.map { Date() >= $0 } ?? false }
+    if json { return try printLines(client, until: isOver) }
+    let screen = LiveScreen(socket: socket, isDegrees: angles.degrees)
+    defer { screen.end() }
+    while !isOver(), try screen.next(client) != nil {}
+  }
+
+  private func printLines(_ client: ControlClient, until isOver: () -> Bool) throws {
+    while !isOver(), !Interrupt.isPending {
+      guard let line = try client.receive(seconds: LiveView.silenceSeconds, unlessReadable: -1) else {
+        continue
       }
+      try printAtOnce(line)
+      if refusal(line) != nil { throw Exit.failure }
     }
   }
 }

@@ -9,6 +9,7 @@ struct Demo: ParsableCommand {
     abstract: "Move a running hand through its grasps, with a live view, and sum up.",
     discussion: "The hand moves. It is disarmed at the end, on Ctrl-C too.")
   @OptionGroup var socket: SocketOptions
+  @OptionGroup var angles: AngleOption
   @Option(help: "End after this many seconds of the hand's ticks; without it, on Ctrl-C.")
   var seconds: Double?
   @Option(help: "Poses to move through, in turn.") var poses = ["open", "power", "precision", "pointing"]
@@ -20,24 +21,26 @@ struct Demo: ParsableCommand {
     let client = try socket.connect()
     let watcher = try socket.connect()
     try watcher.send(ControlServer.watchLine)
-    let terminal = Terminal()
+    let screen = LiveScreen(socket: socket, isDegrees: angles.degrees, isShown: !json)
+    defer { screen.end() }
     var snapshot = try waitFor(watcher, state: "idle")
     let firstTick = snapshot.ticks
     let start = Date()
     try command(client, CommandLine(verb: "arm"))
-    if !json { terminal.begin() }
     var turn = 0
-    var nextMotion = start
+    // By the hand's time, which stands still while the machine does.
+    var nextMotion = 0.0
     var failure: String?
     while !Interrupt.isPending {
-      if Date() >= nextMotion {
+      let elapsed = Double(snapshot.ticks - firstTick) / Double(snapshot.rateHertz)
+      if elapsed >= nextMotion {
         nextMotion += 2 * motionSeconds
-        try command(
-          client, CommandLine(verb: "pose", pose: poses[turn % poses.count], seconds: motionSeconds))
+        let pose = CommandLine(verb: "pose", pose: poses[turn % poses.count], seconds: motionSeconds)
+        try command(client, pose, before: screen.end)
         turn += 1
       }
-      snapshot = try decodeSnapshot(try watcher.receive(seconds: LiveView.silenceSeconds))
-      if !json { terminal.show(LiveView(colour: terminal.isInteractive).render(snapshot)) }
+      guard let next = try screen.next(watcher) else { break }
+      snapshot = next
       if let fault = snapshot.fault {
         failure = fault + (snapshot.faultJoint.map { " (\($0))" } ?? "")
         break
@@ -49,7 +52,7 @@ struct Demo: ParsableCommand {
         break
       }
     }
-    if !json { terminal.end() }
+    screen.end()
     if failure == nil { try command(client, CommandLine(verb: "disarm")) }
     let last = try socket.snapshot(client)
     report(last, ticks: last.ticks - firstTick, elapsed: Date().timeIntervalSince(start), motions: turn)
@@ -62,7 +65,7 @@ struct Demo: ParsableCommand {
   /// What a machine that does not keep time makes of a healthy hand.
   private static func advice(_ snapshot: HandSnapshot) -> String {
     let late = [FaultCode.uncertifiedBudget, .deadlineMisses].map(\.name)
-    guard let fault = snapshot.fault, late.contains(fault) else { return "" }
+    guard let fault = snapshot.fault, late.contains(fault), snapshot.timekeeping == nil else { return "" }
     return "; this machine did not keep time, as a busy or virtual one: motorhand bench loop measures it"
   }
 
@@ -79,9 +82,11 @@ struct Demo: ParsableCommand {
     }
   }
 
-  private func command(_ client: ControlClient, _ command: CommandLine) throws {
+  /// - Parameter before: done before a refusal is printed.
+  private func command(_ client: ControlClient, _ command: CommandLine, before: () -> Void = {}) throws {
     let reply = try JSONDecoder().decode(Reply.self, from: Data(try client.request(command.json).utf8))
     guard reply.result == "executed" else {
+      before()
       complain("\(command.verb) refused: \(reply.reason ?? "no reason given")")
       throw Exit.failure
     }
@@ -100,6 +105,7 @@ struct Demo: ParsableCommand {
       summary
         ticks        \(ticks) in \(String(format: "%.2f", elapsed)) s at \(snapshot.rateHertz) Hz, \
       \(snapshot.overruns) overruns since start
+        timekeeping  \(snapshot.timekeeping?.sentence ?? "by the machine's own clock, as a real hand")
         motions      \(motions), final state \(snapshot.state)
         wake-up      p50 \(snapshot.wakeUpMicroseconds.p50) µs, p99 \(snapshot.wakeUpMicroseconds.p99) µs, \
       max \(snapshot.wakeUpMicroseconds.max) µs

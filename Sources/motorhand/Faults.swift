@@ -15,7 +15,7 @@ struct Faults: ParsableCommand {
       Exit codes: 0 no unsafe outcome, no miss, no false alarm; 1 some; 2 a file is broken; 3 a joint has no \
       certificate; 64 wrong arguments.
       """)
-  @Argument(help: "Board file.") var board = "Boards/sim.yaml"
+  @Argument(help: "Board file; default: Boards/sim.yaml of the checkout or the package.") var board: String?
   @Argument(help: "Calibration file; default as for motorhand check.") var calibration: String?
   @Option(help: "Episodes with a fault.") var count = 1000
   @Option(help: "Seed of the campaign: equal seeds give equal reports.") var seed: UInt64 = 1
@@ -40,8 +40,9 @@ struct Faults: ParsableCommand {
 
   func run() throws {
     if table { return print(FaultCode.markdownTable, terminator: "") }
-    let path = CalibrationOption.path(board: board, calibration: calibration)
-    let (board, calibration) = try load(board: board, calibration: path)
+    let file = try board ?? ShippedFiles.simulatedBoard()
+    let path = CalibrationOption.path(board: file, calibration: calibration)
+    let (board, calibration) = try load(board: file, calibration: path)
     let progress = ProgressLine()
     defer { progress.clear() }
     progress.show("certificates")

@@ -7,7 +7,7 @@ struct Log: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Look into recordings.",
     discussion:
-      "A recording is a segment file, the directory of one start, or a data directory with one start in it.",
+      "A recording is a segment file, the directory of one start, or a data directory, of which the newest start is taken.",
     subcommands: [LogInfo.self, LogExport.self, LogDiff.self, LogReplay.self])
 }
 
@@ -18,7 +18,7 @@ struct LogInfo: ParsableCommand {
   @Flag(help: "Print as JSON.") var json = false
 
   func run() throws {
-    let info = try opening { () throws(RecordingError) in try Recording.open(path: recording).info() }
+    let info = try opening { () throws(RecordingError) in try openRecording(recording).info() }
     if json {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
@@ -47,7 +47,7 @@ struct LogExport: ParsableCommand {
   func run() throws {
     signal(SIGPIPE, SIG_IGN)
     _ = try opening { () throws(RecordingError) in
-      try Recording.open(path: recording).exportCSV(
+      try openRecording(recording).exportCSV(
         to: STDOUT_FILENO, joints: joint.isEmpty ? nil : joint, range: from...to)
     }
   }
@@ -62,11 +62,18 @@ struct LogDiff: ParsableCommand {
 
   func run() throws {
     let difference = try opening { () throws(RecordingError) in
-      try Recording.diff(try Recording.open(path: first), try Recording.open(path: second))
+      try Recording.diff(try openRecording(first), try openRecording(second))
     }
     print(difference)
     guard difference.isIdentical else { throw Exit.failure }
   }
+}
+
+/// Opens a recording, and says so where it is one of several starts.
+func openRecording(_ path: String) throws(RecordingError) -> Recording {
+  let recording = try Recording.open(path: path)
+  if let choice = recording.choice { complain("\(path): \(choice)") }
+  return recording
 }
 
 /// Runs `body`; a recording that cannot be read ends the command with 2, a closed pipe quietly with 0.

@@ -48,7 +48,7 @@ struct LogReplay: ParsableCommand {
   }
 
   private func replay() throws {
-    let recording = try Recording.open(path: recording)
+    let recording = try openRecording(recording)
     let files = try RecordedFiles(recording)
     let recorded = try files.design()
     if recorded.certificateJSON != recording.certificateJSON {
@@ -135,6 +135,9 @@ private struct ReplayReport: Encodable {
     var fault: String
   }
 
+  /// Path of the start that was replayed, and further starts in the data directory that was given.
+  var recording: String
+  var otherStarts: [RecordedStart]
   var identical: Bool
   var replayedTicks: UInt64
   var firstTick: UInt64?
@@ -150,6 +153,8 @@ private struct ReplayReport: Encodable {
   var timesRealTime: Double
 
   init(_ result: ReplayResult, recording: Recording, seconds: Double) {
+    self.recording = recording.path
+    otherStarts = recording.otherStarts
     identical = result.isIdentical
     replayedTicks = result.replayedTicks
     firstTick = result.firstTick

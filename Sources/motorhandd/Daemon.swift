@@ -22,6 +22,8 @@ struct DaemonOptions {
   var broker: PublisherOptions?
   var cpu: Int?
   var requireRealtime: Bool
+  /// A simulated board lives by the machine's own clock, on the threads of a real one.
+  var strictClock: Bool
   var seed: UInt64
 }
 
@@ -77,12 +79,16 @@ final class Daemon {
     let queue = CommandQueue(port: port)
     let server = try ControlServer(path: options.socketPath, parser: parser, port: port)
     let keeper = BlackBoxKeeper(manager: manager, log: log)
+    // The clock of a simulated hand stands still while the machine does.
+    let clock: any TimeSource =
+      identity.board.platform == .simulated && !options.strictClock
+      ? VirtualClock(nanoseconds: MonotonicClock().now()) : MonotonicClock()
     let runtime: HandRuntime
     let recorder: Recorder?
     let publisher: Publisher?
     do {
       runtime = try HandRuntime(
-        design: design, seed: options.seed, clock: MonotonicClock(), port: port,
+        design: design, seed: options.seed, clock: clock, port: port,
         blackBox: keeper.store(identity))
       // First what may be refused: a start that fails leaves no empty recording.
       publisher = try makePublisher(runtime, queue)
@@ -100,7 +106,9 @@ final class Daemon {
     log.report(
       "ready: hand \(identity.handID), board \(identity.board.name), \(identity.board.joints.count) joints, "
         + "\(identity.board.control.rateHertz) Hz, boot \(identity.bootID)", .ready)
-    var reporter = ServiceReporter(manager, settings: identity.board.control, now: MonotonicClock().now())
+    var reporter = ServiceReporter(
+      manager, settings: identity.board.control, judgesTime: !(clock is VirtualClock),
+      now: MonotonicClock().now())
     let end = watch(runtime, recorder, publisher, signals, &reporter)
     let cause =
       switch end {
@@ -232,6 +240,7 @@ final class Daemon {
         + (record.fault == .none
           ? "" : " (\(record.fault.name)\(faultJoint(record).map { ", joint " + $0 } ?? ""))"),
       .stopped)
+    if let timekeeping = runtime.latestTimekeeping() { log.report(timekeeping.sentence) }
     if log.journalFailures > 0 {
       log.report("journal: \(log.journalFailures) messages went to standard error instead")
     }

@@ -38,6 +38,11 @@ struct MotorHandDaemon: ParsableCommand {
   @Option(help: "Key of the client certificate.") var tlsKey: String?
   @Option(help: "CPU to pin the loop to.") var cpu: Int?
   @Flag(help: "Refuse to run where full real-time operation is not possible.") var requireRealtime = false
+  @Flag(
+    help:
+      "Simulated board only: live by the machine's own clock, as a real hand; late ticks are faults then."
+  )
+  var strictClock = false
   @Option(help: "Seed of a simulated board's noise.") var seed: UInt64 = 1
   @Flag(help: "Run a simulated board in virtual time, as fast as the processor allows.") var virtual = false
   @Option(help: "Virtual time only: end after this many seconds of it.") var seconds: Double?
@@ -55,6 +60,9 @@ struct MotorHandDaemon: ParsableCommand {
     }
     guard keepGigabytes == 0 || (0.1...1e6).contains(keepGigabytes) else {
       throw ValidationError("--keep-gigabytes must be 0 or 0.1 to 1000000, found \(keepGigabytes)")
+    }
+    guard !(virtual && strictClock) else {
+      throw ValidationError("--strict-clock contradicts --virtual, which has no machine under it")
     }
     guard virtual || (seconds == nil && script == nil) else {
       throw ValidationError("--seconds and --script need --virtual; a real hand is commanded by motorhand")
@@ -108,7 +116,7 @@ struct MotorHandDaemon: ParsableCommand {
       dataDirectory: noRecord ? nil : data,
       keepBytes: keepGigabytes == 0 ? nil : UInt64(keepGigabytes * 1e9), broker: try publisherOptions(),
       cpu: cpu,
-      requireRealtime: requireRealtime,
+      requireRealtime: requireRealtime, strictClock: strictClock,
       seed: seed)
   }
 

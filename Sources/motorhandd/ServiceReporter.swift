@@ -18,13 +18,15 @@ struct ServiceReporter: ~Copyable {
   private var lastSequence: UInt64 = 0
   private var hasTriggered = false
 
-  init(_ manager: ServiceManager?, settings: ControlSettings, now: Int64) {
+  /// - Parameter judgesTime: whether deadlines that the loop misses count against it; no machine can keep a simulated
+  ///   hand from its time, which stands still meanwhile.
+  init(_ manager: ServiceManager?, settings: ControlSettings, judgesTime: Bool, now: Int64) {
     self.manager = manager
     rateHertz = settings.rateHertz
     watchdog = manager?.watchdogNanoseconds.map {
       Watchdog(
         limitNanoseconds: $0, windowNanoseconds: Int64(settings.windowTicks) * settings.periodNanoseconds,
-        overrunBudget: settings.overrunBudgetTicks, now: now)
+        overrunBudget: judgesTime ? settings.overrunBudgetTicks : .max, now: now)
     }
   }
 

@@ -32,7 +32,7 @@ extension EndToEnd {
     @Test(
       "what a daemon did in real time, with stops, resets and a stall, is the same to the bit when run again")
     func realTime() throws {
-      let daemon = try TestDaemon(bench)
+      let daemon = try TestDaemon(bench, strictClock: true)
       let boot = try daemon.status().bootID
       try daemon.execute("arm")
       try daemon.execute("pose", "power", "--seconds", "0.5")

@@ -8,6 +8,54 @@ extension EndToEnd {
 
     init() throws { bench = try TestBench() }
 
+    /// Stops the daemon's process for 300 ms.
+    private func freeze(_ daemon: TestDaemon) {
+      daemon.program.send(SIGSTOP)
+      #expect(waitUntil { daemon.program.isStopped })
+      let before = ContinuousClock.now
+      _ = waitUntil(seconds: 2) { ContinuousClock.now > before + .milliseconds(300) }
+      daemon.program.send(SIGCONT)
+    }
+
+    @Test(
+      "a machine that stands still does not stop the simulated hand; what a real one would have done is told")
+    func frozenMachine() throws {
+      let daemon = try TestDaemon(bench, board: Repository.board)
+      try daemon.execute("arm")
+      try daemon.execute("pose", "power", "--seconds", "2")
+      for _ in 0..<3 {
+        let ticks = try daemon.status().ticks
+        freeze(daemon)
+        #expect(try waitUntil { try daemon.status().ticks > ticks + 100 })
+      }
+      #expect(try daemon.reaches("armed"))
+      let status = try daemon.status()
+      #expect(status.fault == nil && status.outputsEnabled)
+      let timekeeping = try #require(status.timekeeping)
+      #expect(timekeeping.missedDeadlines >= 3 * 290 && timekeeping.lateTicks >= 3)
+      #expect(timekeeping.longestLatenessMicroseconds >= 290_000 && timekeeping.stoodStillSeconds >= 0.87)
+      #expect(timekeeping.realStops >= 3)
+      #expect(timekeeping.realCause != nil && timekeeping.sentence.contains("a real hand would have stopped"))
+      #expect(try daemon.terminate() == 0)
+      #expect(daemon.program.errors.contains("a real hand would have stopped"))
+      // The machine's lateness is recorded; the hand's time has no gap.
+      let segment = try #require(try daemon.segments(boot: status.bootID).first)
+      let gaps = try bench.query(segment, "SELECT count(*) FROM tick WHERE dt_nanoseconds <> 1000000")
+      #expect(gaps == [["0"]])
+      let late = try bench.query(
+        segment, "SELECT max(wake_up_nanoseconds) >= 290000000, max(overruns) >= 870 FROM tick")
+      #expect(late == [["1", "1"]])
+    }
+
+    @Test("with a strict clock the same stall is a fault of the simulated hand, as of a real one")
+    func frozenStrictMachine() throws {
+      let daemon = try TestDaemon(bench, board: Repository.board, strictClock: true)
+      try daemon.execute("arm")
+      freeze(daemon)
+      #expect(try daemon.reaches("fault"))
+      #expect(try daemon.status().timekeeping == nil)
+    }
+
     @Test(
       "a hand tracks on while its broker is gone, and is back on it by itself",
       .enabled(if: TestBroker.isInstalled, needsBroker))

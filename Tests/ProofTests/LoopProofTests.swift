@@ -45,7 +45,7 @@ struct LoopProofTests {
     daemon.arguments = [
       "--board", board.path, "--calibration",
       Self.root.appending(path: "Calibration/nominal-hand.yaml").path, "--socket", socket, "--data",
-      folder.appending(path: "recordings").path,
+      folder.appending(path: "recordings").path, "--strict-clock",
     ]
     daemon.environment = ProcessInfo.processInfo.environment.merging([
       "LD_PRELOAD": folder.appending(path: "libprobe.so").path, "MOTORHAND_PROBE_REPORT": report.path,

@@ -132,7 +132,7 @@ struct ReaderTests {
     #expect(decoded == info)
   }
 
-  @Test("what is no recording, or several of them, is refused with the reason")
+  @Test("what is no recording is refused with the reason")
   func refusals() throws {
     let directory = try TemporaryDirectory()
     #expect(throws: RecordingError.self) { try Recording.open(path: directory.path + "/absent") }
@@ -142,11 +142,46 @@ struct ReaderTests {
     #expect(throws: RecordingError.notARecording(path: file, reason: "not an SQLite file")) {
       try Recording.open(path: file)
     }
-    try record([plainRecord(0)], in: directory.path, bootID: "a")
-    try record([plainRecord(0)], in: directory.path, bootID: "b")
-    #expect(throws: RecordingError.severalRecordings(path: directory.path, bootIDs: ["a", "b"])) {
-      try Recording.open(path: directory.path)
+  }
+
+  @Test("of several starts in a directory the newest by its own clock is opened, and the others are named")
+  func newestStart() throws {
+    let directory = try TemporaryDirectory()
+    func start(_ bootID: String, secondsLater seconds: Int64) throws {
+      var tick = plainRecord(0)
+      tick.wallNanoseconds += seconds * 1_000_000_000
+      try record([tick], in: directory.path, bootID: bootID)
     }
+    try start("b", secondsLater: 60)
+    try start("newest", secondsLater: 120)
+    // Last by the files' times, first by its clock.
+    try start("a", secondsLater: 0)
+    let path = directory.path + "/"
+    // Its recorder had made the file and not come to a tick.
+    try FileManager.default.createDirectory(atPath: path + "starting", withIntermediateDirectories: false)
+    _ = FileManager.default.createFile(atPath: path + "starting/segment-0001.sqlite", contents: nil)
+
+    let recording = try Recording.open(path: directory.path)
+    #expect(recording.bootID == "newest")
+    #expect(recording.otherStarts.map(\.path) == [path + "b", path + "a", path + "starting"])
+    #expect(
+      recording.otherStarts.map(\.wallNanoseconds) == [
+        1_700_000_060_000_000_000, 1_700_000_000_000_000_000, nil,
+      ])
+    let choice = try #require(recording.choice)
+    #expect(
+      choice.contains("newest of 4 starts, \(path)newest")
+        && choice.contains("\(path)b of 2023-11-14T22:14:20Z"))
+    let info = try recording.info()
+    #expect(info.otherStarts == recording.otherStarts)
+    #expect(info.text.contains("other start    \(path)a of 2023-11-14T22:13:20Z"))
+    #expect(info.json.contains("\"boot\" : \"b\""))
+    // One that is named is the only one.
+    #expect(try Recording.open(path: path + "a").otherStarts.isEmpty)
+
+    // The first segments go when space is short; the events keep the start.
+    try FileManager.default.removeItem(atPath: path + "newest/events.sqlite")
+    #expect(try Recording.open(path: directory.path).bootID == "newest")
   }
 
   @Test("a segment of another schema, and a damaged row, are refused with the place")

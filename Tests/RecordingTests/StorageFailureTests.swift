@@ -173,8 +173,8 @@ struct StorageFailureTests {
   func kill(round: Int) throws {
     let directory = try TemporaryDirectory()
     let process = Process()
-    process.executableURL = URL(fileURLWithPath: Repository.bench)
-    process.arguments = ["feed", directory.path, Repository.board, Repository.calibration, "2000000"]
+    process.executableURL = URL(fileURLWithPath: Repository.feed)
+    process.arguments = [directory.path, Repository.board, Repository.calibration, "2000000"]
     let pipe = Pipe()
     process.standardOutput = pipe
     try process.run()

@@ -28,9 +28,9 @@ enum Repository {
   static let board = root + "/Boards/sim.yaml"
   static let calibration = root + "/Calibration/nominal-hand.yaml"
   /// The program that is killed in the crash test; built beside the test bundle.
-  static let bench =
+  static let feed =
     URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-    .appendingPathComponent("recorder-bench").path
+    .appendingPathComponent("recorder-feed").path
 }
 
 /// The simulated hand under a boot id.

@@ -25,6 +25,15 @@ struct StatusDocument: Decodable {
     var commands: Way
     var stopWay: Way
   }
+  struct Timekeeping: Decodable {
+    var lateTicks: UInt64
+    var missedDeadlines: UInt64
+    var longestLatenessMicroseconds: Double
+    var stoodStillSeconds: Double
+    var realStops: UInt64
+    var realCause: String?
+    var sentence: String
+  }
   var handID: String
   var bootID: String
   var state: String
@@ -34,6 +43,7 @@ struct StatusDocument: Decodable {
   var joints: [Joint]
   var recorder: Recorder?
   var publisher: Publisher?
+  var timekeeping: Timekeeping?
 }
 
 /// A running `motorhandd` on a simulated board.
@@ -47,21 +57,23 @@ final class TestDaemon {
   let data: String
   private let bench: TestBench
 
-  /// - Parameter launcher: a program and its first arguments that becomes the daemon by exec.
+  /// - Parameters:
+  ///   - launcher: a program and its first arguments that becomes the daemon by exec.
+  ///   - strictClock: the hand lives by the machine's clock, on the threads of a real one.
   init(
     _ bench: TestBench, board: String? = nil, broker: TestBroker? = nil, data: String? = nil,
-    socket: String = "control.sock", launcher: [String] = []
+    socket: String = "control.sock", launcher: [String] = [], strictClock: Bool = false
   ) throws {
     self.bench = bench
     self.socket = bench.path(socket)
     self.data = data ?? bench.path("recordings")
     let words = launcher + [Repository.built("motorhandd")]
-    program = try bench.start(
-      words[0],
-      words.dropFirst() + [
-        "--board", try board ?? bench.patientBoard(), "--calibration", Repository.calibration, "--hand",
-        Self.hand, "--socket", self.socket, "--data", self.data,
-      ] + (broker.map { ["--broker", $0.url] } ?? []))
+    var arguments = Array(words.dropFirst())
+    arguments += ["--board", try board ?? bench.patientBoard(), "--calibration", Repository.calibration]
+    arguments += ["--hand", Self.hand, "--socket", self.socket, "--data", self.data]
+    if let broker { arguments += ["--broker", broker.url] }
+    if strictClock { arguments.append("--strict-clock") }
+    program = try bench.start(words[0], arguments)
     let ready = waitUntil(seconds: Self.readySeconds) {
       program.errors.contains("ready:") || !program.isRunning
     }
