@@ -45,7 +45,7 @@ package struct PublisherStatus: Sendable, Equatable {
   /// How commands reach the hand, and how stops do on their own connection.
   package var commandWay = CommandWay()
   package var stopWay = CommandWay()
-  /// Messages written (QoS 0) or acknowledged (QoS 1).
+  /// Messages written (QoS 0) or acknowledged (QoS 1). Replies to stops, on their own connection, are not among them.
   package var published: UInt64 = 0
   package var drops = Drops()
   /// Tick records waiting in the ring.

@@ -97,8 +97,13 @@ struct Subscription {
     if now - (inbox.probeSentNanoseconds ?? grantedAt) <= Self.silenceNanoseconds {
       return (inbox.probeSentNanoseconds == nil ? .asking : .up, "")
     }
-    let silence = "the broker takes \(probe.topic) and does not bring it back: may this user read it?"
-    // What others sent has arrived, the hand's own has never: a broker that drops it without a word.
-    return (inbox.hasHeard && inbox.probeSentNanoseconds == nil ? .unproved : .deaf, silence)
+    guard inbox.probeSentNanoseconds == nil else {
+      return (.deaf, "no message of the hand's own has come back for 5 s: a flood, or a network that stalls")
+    }
+    // What others sent has arrived, the hand's own has not: a broker that drops it without a word.
+    return (
+      inbox.hasHeard ? .unproved : .deaf,
+      "the broker takes \(probe.topic) and does not bring it back: may this user read it?"
+    )
   }
 }

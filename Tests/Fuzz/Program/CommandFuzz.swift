@@ -46,6 +46,10 @@ private func checkReply(_ bytes: [UInt8]) {
   }
 }
 
+/// Where replies go: made once, because they hold descriptors of the kernel.
+private let box = ReplyBox(wakeUp: WakeUp())
+private let answers = StopAnswers { .executed }
+
 /// A message of a command topic: the topic's last level, a line end, the body. It goes the whole way of a message,
 /// from the intake to the reply that is published.
 func fuzzMQTT(_ input: UnsafeRawBufferPointer) {
@@ -53,8 +57,6 @@ func fuzzMQTT(_ input: UnsafeRawBufferPointer) {
   let verb = String(decoding: input[..<end], as: UTF8.self)
   let body = Array(input[min(end + 1, input.count)...])
   nonisolated(unsafe) var stops = 0
-  let wakeUp = WakeUp()
-  let box = ReplyBox(wakeUp: wakeUp)
   let sink = CommandSink(
     submit: { envelope, _, completion in
       check(envelope.command)
@@ -64,7 +66,6 @@ func fuzzMQTT(_ input: UnsafeRawBufferPointer) {
     },
     requestStop: { stops += 1 }, awaitStop: { .executed },
     parse: { parser.parse($0, verb: $1.isEmpty ? nil : $1, now: wallNanoseconds) })
-  let answers = StopAnswers(awaitStop: sink.awaitStop)
   var intake = CommandIntake(sink: sink, answers: answers, box: box)
   let inbox = CommandInbox(topics: Topics(handID: "hand"), sink: sink)
   // As the broker's callback makes it: a body beyond the limit does not come along.
