@@ -51,8 +51,9 @@ package enum PublisherBench {
     options.sensorHertz = 0.1
     let publisher = try Publisher(
       options: options, identity: HandIdentity(bench: hand), ring: ring,
-      submit: { _, _ in .refused(reason: "bench") },
-      parse: { _, _ in .failure(CommandRejection(id: "", reason: "bench")) })
+      commands: CommandSink(
+        submit: { _, _, _ in false }, requestStop: {}, awaitStop: { .executed },
+        parse: { _, _ in .failure(CommandRejection(id: "", reason: "bench")) }))
     try publisher.start()
     defer { publisher.stop() }
     func wait(_ what: String, until condition: () -> Bool) throws {

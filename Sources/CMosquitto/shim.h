@@ -1,4 +1,6 @@
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
-// adjtimex, which Swift's Glibc module leaves out: messages say whether the wall clock is disciplined.
+// Swift's Glibc module leaves out both. eventfd: wakes a thread that waits for its socket.
+#include <sys/eventfd.h>
+// adjtimex: messages say whether the wall clock is disciplined.
 #include <sys/timex.h>

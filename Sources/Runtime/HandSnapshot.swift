@@ -61,8 +61,15 @@ package struct HandSnapshot: Codable, Sendable {
     package var dropped: UInt64
     package var lagTicks: Int
     package var error: String?
+    /// What was dropped, by kind (docs/telemetry.md).
+    package var drops: [String: UInt64]
+    /// How commands reach the hand, and how stops do on their own connection.
+    package var commands: Way
+    package var stopWay: Way
+
     package init(
-      connected: Bool, broker: String, published: UInt64, dropped: UInt64, lagTicks: Int, error: String?
+      connected: Bool, broker: String, published: UInt64, dropped: UInt64, lagTicks: Int, error: String?,
+      drops: [String: UInt64], commands: Way, stopWay: Way
     ) {
       self.connected = connected
       self.broker = broker
@@ -70,6 +77,24 @@ package struct HandSnapshot: Codable, Sendable {
       self.dropped = dropped
       self.lagTicks = lagTicks
       self.error = error
+      self.drops = drops
+      self.commands = commands
+      self.stopWay = stopWay
+    }
+
+    /// A way on which messages reach the hand.
+    package struct Way: Codable, Sendable {
+      /// `down`, `asking`, `deaf`, `unproved` or `up`: docs/telemetry.md, status.
+      package var state: String
+      /// Wall clock of the last change, seconds since 1970; nil before the first.
+      package var since: Double?
+      package var error: String?
+
+      package init(state: String, since: Double?, error: String?) {
+        self.state = state
+        self.since = since
+        self.error = error
+      }
     }
   }
 

@@ -23,6 +23,10 @@ package enum JournalMessage: String, Sendable, CaseIterable {
   case ticksDropped = "82538d8ce9514d8290fce5ca29fd6505"
   /// The oldest segments were deleted to keep recordings within their bound.
   case segmentsExpired = "45cfcd6cc029477fbc729d68b571dbc0"
+  /// Commands or stops do not arrive over MQTT.
+  case commandsDeaf = "fdc391c75f3d4065acb00ca84ace9f1d"
+  /// They arrive.
+  case commandsHeard = "83709af41cd74a39a16d60a1dc540206"
   /// The last run ended without being asked to; its last ticks were saved.
   case blackBoxSaved = "cb99fc79fe8b4d968221fc3922c8fdff"
   /// The last run's last ticks could not be saved.
@@ -95,7 +99,7 @@ package enum JournalMessage: String, Sendable, CaseIterable {
   /// How urgent it is.
   package var priority: JournalPriority {
     switch self {
-    case .ready, .stopping, .stopped, .faultCleared, .storageRecovered: .notice
+    case .ready, .stopping, .stopped, .faultCleared, .storageRecovered, .commandsHeard: .notice
     case .degraded, .ticksDropped, .blackBoxSaved: .warning
     default: .error
     }

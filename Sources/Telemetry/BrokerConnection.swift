@@ -5,10 +5,10 @@ import Glibc
 /// connection starts with an empty library, so nothing is sent that this module did not decide to send, and
 /// the will carries the number of its own session.
 ///
-/// Callbacks only take note; the owner reads the notes after each `turn`.
+/// Callbacks only take note, but for the message's, which is the owner's; the owner reads the notes after each `turn`.
 final class BrokerConnection: @unchecked Sendable {
   // Safety of @unchecked: made and connected by the connecting thread, then handed to the publisher thread
-  // through the mutex of ConnectionAttempt, and used by that thread alone.
+  // or the stop's, through the mutex of ConnectionAttempt, and used by that thread alone.
 
   struct Will: Sendable {
     var topic: String
@@ -21,30 +21,58 @@ final class BrokerConnection: @unchecked Sendable {
     var reason: Int32
   }
 
+  /// The broker's answer to a SUBSCRIBE of one filter.
+  struct Grant {
+    var message: Int32
+    /// The QoS granted, or an MQTT 5 reason of 0x80 and above.
+    var reason: Int32
+  }
+
   /// Largest packet the broker may send us (told in CONNECT): a command fits many times.
   private static let largestInboundPacketBytes: UInt32 = 65_536
   /// QoS 1 messages the library keeps unacknowledged; its default of 20 is a round trip's worth only.
   private static let sendMaximum: Int32 = 100
+  /// Packets read in one turn at most: some milliseconds, so that the owner's other work goes on in a flood.
+  private static let packetsPerTurn = 256
 
   private let client: OpaquePointer
-  private let topics: Topics
+  private let receive: @Sendable (borrowing mosquitto_message) -> Void
   /// CONNACK: nil until it came.
   private(set) var handshakeReason: Int32?
   /// Set once the library has told of the end.
   private(set) var endReason: Int32?
-  private(set) var inbound: [InboundMessage] = []
-  private(set) var inboundOverflow: UInt64 = 0
-  private(set) var completions: [Completion] = []
-  /// A stop among messages beyond the bound.
-  private(set) var overflowedStop: InboundMessage?
+  private var completions: [Completion] = []
+  private var grants: [Grant] = []
+  /// Packets that some callback has told of.
+  private var packets: UInt64 = 0
   private var lastLog = ""
   private var pendingWrites = 0
 
   /// The library's global state is made once and kept: ending it while another client lives breaks that one.
   private static let libraryCode: Int32 = mosquitto_lib_init()
 
-  init(
-    options: PublisherOptions, credentials: BrokerCredentials?, clientID: String, topics: Topics, will: Will
+  /// Reads the credentials, connects and sends CONNECT. Blocks as `connect` does.
+  /// - Parameter receive: takes each message inside the library's callback, on the thread that runs the turns.
+  static func open(
+    _ options: PublisherOptions, clientID: String, will: Will?,
+    receive: @escaping @Sendable (borrowing mosquitto_message) -> Void
+  ) throws(BrokerError) -> BrokerConnection {
+    // Read at each attempt: a corrected file takes effect without a restart.
+    var credentials: BrokerCredentials?
+    if let file = options.credentialsFile {
+      do throws(BrokerCredentialsError) { credentials = try BrokerCredentials(file: file) } catch {
+        throw .credentials(error)
+      }
+    }
+    let connection = try BrokerConnection(
+      options: options, credentials: credentials, clientID: clientID, will: will, receive: receive)
+    try connection.connect(options: options)
+    return connection
+  }
+
+  private init(
+    options: PublisherOptions, credentials: BrokerCredentials?, clientID: String, will: Will?,
+    receive: @escaping @Sendable (borrowing mosquitto_message) -> Void
   ) throws(BrokerError) {
     guard Self.libraryCode == MOSQ_ERR_SUCCESS.code else {
       throw .library(call: "mosquitto_lib_init", code: Self.libraryCode, errno: 0, detail: "")
@@ -53,7 +81,7 @@ final class BrokerConnection: @unchecked Sendable {
       throw .library(call: "mosquitto_new", code: MOSQ_ERR_ERRNO.code, errno: errno, detail: "")
     }
     self.client = client
-    self.topics = topics
+    self.receive = receive
     mosquitto_user_data_set(client, Unmanaged.passUnretained(self).toOpaque())
     setCallbacks()
     try configure(options: options, credentials: credentials, will: will)
@@ -62,7 +90,7 @@ final class BrokerConnection: @unchecked Sendable {
   deinit { mosquitto_destroy(client) }
 
   private func configure(
-    options: PublisherOptions, credentials: BrokerCredentials?, will: Will
+    options: PublisherOptions, credentials: BrokerCredentials?, will: Will?
   ) throws(BrokerError) {
     // `mosquitto_threaded_set` is left off: one thread at a time uses this client, and without it a publish is
     // written at once instead of waking the network loop through a socket pair, one turn for each message.
@@ -72,10 +100,12 @@ final class BrokerConnection: @unchecked Sendable {
     ] {
       try check("mosquitto_int_option", mosquitto_int_option(client, option, value))
     }
-    try check(
-      "mosquitto_will_set",
-      mosquitto_will_set_v5(
-        client, will.topic, Int32(will.payload.count), will.payload, 1, true, nil))
+    if let will {
+      try check(
+        "mosquitto_will_set",
+        mosquitto_will_set_v5(
+          client, will.topic, Int32(will.payload.count), will.payload, 1, true, nil))
+    }
     if let credentials {
       try check(
         "mosquitto_username_pw_set",
@@ -101,9 +131,9 @@ final class BrokerConnection: @unchecked Sendable {
 
   private static let systemCertificates = "/etc/ssl/certs"
 
-  /// Resolves the name, connects and sends CONNECT (over TLS the first turns do). Blocks as long as resolver and kernel take, which can
-  /// be minutes: called on a thread of its own (`ConnectionAttempt`).
-  func connect(options: PublisherOptions) throws(BrokerError) {
+  /// Resolves the name, connects and sends CONNECT (over TLS the first turns do). Blocks as long as resolver and
+  /// kernel take, which can be minutes: called on a thread of its own (`ConnectionAttempt`).
+  private func connect(options: PublisherOptions) throws(BrokerError) {
     var properties: OpaquePointer?
     defer { mosquitto_property_free_all(&properties) }
     try check(
@@ -116,9 +146,21 @@ final class BrokerConnection: @unchecked Sendable {
         client, options.host, Int32(options.port), Int32(options.keepaliveSeconds), nil, properties))
   }
 
-  /// One turn of the network loop: waits up to the time-out for traffic, reads, writes, pings.
-  func turn(timeoutMilliseconds: Int32) throws(BrokerError) {
-    let code = mosquitto_loop(client, timeoutMilliseconds, 1)
+  /// One turn of the network loop: waits up to the time-out for traffic or a ring, writes, pings, and reads what there
+  /// is. The library reads about one packet a step; the rest would wait for as many turns.
+  func turn(timeoutMilliseconds: Int32, _ wakeUp: WakeUp) throws(BrokerError) {
+    wakeUp.wait(
+      milliseconds: timeoutMilliseconds, socket: mosquitto_socket(client),
+      events: mosquitto_want_write(client) ? POLLIN | POLLOUT : POLLIN)
+    for _ in 0..<Self.packetsPerTurn {
+      let before = packets
+      try step()
+      if packets == before { return }
+    }
+  }
+
+  private func step() throws(BrokerError) {
+    let code = mosquitto_loop(client, 0, 1)
     if let reason = handshakeReason, reason != 0 { throw .refused(reason: reason) }
     if let endReason, endReason >= 0x80 { throw .ended(reason: endReason) }
     try check("connection", code)
@@ -142,17 +184,19 @@ final class BrokerConnection: @unchecked Sendable {
     return message
   }
 
-  /// Subscribes to the command topics. Retained messages keep their flag even when they arrive live, so
-  /// that a command published as retained is refused the first time too.
-  func subscribeToCommands() throws(BrokerError) {
+  /// Subscribes to one filter with QoS 1. Retained messages keep their flag even when they arrive live, so that a
+  /// command published as retained is refused the first time too.
+  /// - Returns: the message's identifier, for its grant.
+  func subscribe(to filter: String) throws(BrokerError) -> Int32 {
     // The handshake is over, and with it OpenSSL's explanations: with a log callback the library formats a
     // line for every packet.
     mosquitto_log_callback_set(client, nil)
-    for filter in [topics.commandFilter, topics.agpCommand] {
-      try check(
-        "subscribe to \(filter)",
-        mosquitto_subscribe_v5(client, nil, filter, 1, Int32(MQTT_SUB_OPT_RETAIN_AS_PUBLISHED.rawValue), nil))
-    }
+    var message: Int32 = 0
+    try check(
+      "subscribe to \(filter)",
+      mosquitto_subscribe_v5(
+        client, &message, filter, 1, Int32(MQTT_SUB_OPT_RETAIN_AS_PUBLISHED.rawValue), nil))
+    return message
   }
 
   /// Sends DISCONNECT as far as the socket takes it at once: the broker then forgets the will.
@@ -167,14 +211,10 @@ final class BrokerConnection: @unchecked Sendable {
     return completions
   }
 
-  /// Takes the commands noted since the last call, a stop from beyond the bound first.
-  func takeInbound() -> (messages: [InboundMessage], overflow: UInt64) {
-    defer {
-      inbound.removeAll(keepingCapacity: true)
-      inboundOverflow = 0
-      overflowedStop = nil
-    }
-    return ((overflowedStop.map { [$0] } ?? []) + inbound, inboundOverflow)
+  /// Takes the answers to SUBSCRIBE noted since the last call.
+  func takeGrants() -> [Grant] {
+    defer { grants.removeAll() }
+    return grants
   }
 
   private func check(_ call: String, _ code: Int32) throws(BrokerError) {
@@ -187,7 +227,9 @@ final class BrokerConnection: @unchecked Sendable {
 
   private func setCallbacks() {
     mosquitto_connect_v5_callback_set(client) { _, object, reason, _, _ in
-      BrokerConnection.of(object).handshakeReason = reason
+      let connection = BrokerConnection.of(object)
+      connection.packets += 1
+      connection.handshakeReason = reason
     }
     mosquitto_disconnect_v5_callback_set(client) { _, object, reason, _ in
       // The first reason is the broker's own; the socket's end that follows is reported too.
@@ -196,12 +238,21 @@ final class BrokerConnection: @unchecked Sendable {
     }
     mosquitto_publish_v5_callback_set(client) { _, object, message, reason, _ in
       let connection = BrokerConnection.of(object)
+      connection.packets += 1
       connection.pendingWrites -= 1
       connection.completions.append(Completion(message: message, reason: reason))
     }
     mosquitto_message_v5_callback_set(client) { _, object, message, _ in
       guard let message else { return }
-      BrokerConnection.of(object).note(message.pointee)
+      let connection = BrokerConnection.of(object)
+      connection.packets += 1
+      connection.receive(message.pointee)
+    }
+    mosquitto_subscribe_v5_callback_set(client) { _, object, message, count, reasons, _ in
+      let connection = BrokerConnection.of(object)
+      connection.packets += 1
+      guard count > 0, let reasons else { return }
+      connection.grants.append(Grant(message: message, reason: reasons[0]))
     }
     mosquitto_log_callback_set(client) { _, object, level, text in
       // Errors only: they hold OpenSSL's words, which no return code carries.
@@ -212,23 +263,5 @@ final class BrokerConnection: @unchecked Sendable {
 
   private static func of(_ object: UnsafeMutableRawPointer?) -> BrokerConnection {
     Unmanaged<BrokerConnection>.fromOpaque(object!).takeUnretainedValue()
-  }
-
-  private func note(_ message: mosquitto_message) {
-    guard let topic = message.topic, let verb = topics.verb(ofTopic: String(cString: topic)) else { return }
-    let bytes = Int(message.payloadlen)
-    let tooLarge = bytes > CommandIntake.largestBodyBytes
-    var body: [UInt8] = []
-    if !tooLarge, let payload = message.payload {
-      body = Array(UnsafeRawBufferPointer(start: payload, count: bytes))
-    }
-    let noted = InboundMessage(verb: verb, body: body, bodyBytes: bytes, retained: message.retain)
-    if inbound.count < CommandIntake.queueLimit {
-      inbound.append(noted)
-    } else if verb == "stop" && overflowedStop == nil {
-      overflowedStop = noted
-    } else {
-      inboundOverflow += 1
-    }
   }
 }

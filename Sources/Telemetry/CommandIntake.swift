@@ -1,162 +1,106 @@
 import HandModel
 
-/// One message of a command topic, as the library's callback saw it.
-struct InboundMessage: Sendable {
-  /// From the topic; empty where the body names the verb.
-  var verb: String
-  /// Empty when the body was larger than `CommandIntake.largestBodyBytes`.
-  var body: [UInt8]
-  var bodyBytes: Int
-  var retained: Bool
-}
-
-/// Judges inbound messages and hands commands to the runtime. Runs on the publisher thread, never inside
-/// a callback of the library.
+/// Judges the messages of command topics and hands commands on. Runs on the publisher thread and waits for nothing:
+/// what becomes of a command arrives in the reply box.
 struct CommandIntake {
   /// What the domain's parser reads at most.
   static let largestBodyBytes = CommandParser.maximumBytes
-  /// Messages waiting for the intake. The thread empties it after each turn of the network loop, so only a
-  /// flood fills it.
-  static let queueLimit = 64
-  /// Shortest time between two answers to refused set-points without identifier: a stream at 200 Hz to a
-  /// hand that is not armed must not come back as 200 refusals a second.
-  static let streamRefusalPauseNanoseconds: Int64 = 100_000_000
+  /// A command that may have waited longer between its sender and here is refused. Over links that work it takes
+  /// milliseconds; the hand's own probes, sent every two seconds, show how long it can have been.
+  static let longestWayNanoseconds: Int64 = 5_000_000_000
+  /// Shortest time between two replies that refuse a burst.
+  static let burstPauseNanoseconds: Int64 = 1_000_000_000
 
-  private let bootID: String
-  private let submit: @Sendable (CommandEnvelope, CommandSource) -> CommandReply
-  private let parse: @Sendable ([UInt8], String) -> Result<CommandEnvelope, CommandRejection>
-  private var cache = ReplyCache()
-  private var lastStreamRefusal: Int64?
-  private(set) var accepted: UInt64 = 0
-  private(set) var refused: UInt64 = 0
+  let box: ReplyBox
+  private let sink: CommandSink
+  private let answers: StopAnswers
+  /// Messages that were not taken because too many came at once, and no reply has said so yet.
+  private(set) var burst: UInt64 = 0
+  private var burstToldAt: Int64?
+  /// Messages of bursts since the start: those not read, and those that found no place in the queue.
+  private(set) var unread: UInt64 = 0
+  private(set) var queueFull: UInt64 = 0
 
-  init(
-    bootID: String,
-    submit: @escaping @Sendable (CommandEnvelope, CommandSource) -> CommandReply,
-    parse: @escaping @Sendable ([UInt8], String) -> Result<CommandEnvelope, CommandRejection>
-  ) {
-    self.bootID = bootID
-    self.submit = submit
-    self.parse = parse
+  init(sink: CommandSink, answers: StopAnswers, box: ReplyBox) {
+    self.sink = sink
+    self.answers = answers
+    self.box = box
   }
 
-  /// Executes or refuses one message; returns the reply to publish, or nil where none is due.
-  /// - Parameters:
-  ///   - wallNanoseconds: wall clock now, for the expiry.
-  ///   - monotonicNanoseconds: for the pause between stream refusals.
-  ///   - sequence: the newest record's, told in the reply.
-  mutating func handle(
-    _ message: InboundMessage, wallNanoseconds: Int64, monotonicNanoseconds: Int64, sequence: UInt64?
-  ) -> [UInt8]? {
-    // A stop is executed however it comes: late, twice, retained or with an unreadable body. Stopping is
-    // always safe; refusing a stop for its form never is.
-    if message.verb == "stop" { return stop(message, sequence: sequence) }
+  /// Judges what a connection brought.
+  /// - Parameter stopWayAnswers: whether stops of their own topic are answered by the connection that is theirs.
+  mutating func judge(_ inbox: CommandInbox, stopWayAnswers: Bool, now: Int64) {
+    for stop in inbox.stops where !(stopWayAnswers && stop.verb == "stop") {
+      answers.answer(id: Self.stopID(stop, sink), into: box)
+    }
+    if !stopWayAnswers { answers.leave(inbox.stopOverflow) }
+    for message in inbox.messages { handle(message, now: now) }
+    unread += inbox.overflow
+    burst += inbox.overflow
+    inbox.empty()
+  }
+
+  /// A stop's identifier as far as it can be read.
+  static func stopID(_ message: InboundMessage, _ sink: CommandSink) -> String {
+    guard message.bodyBytes <= largestBodyBytes,
+      case .success(let read) = sink.parse(message.body, message.verb)
+    else { return "" }
+    return read.id
+  }
+
+  /// - Parameter now: of the monotonic clock.
+  mutating func handle(_ message: InboundMessage, now: Int64) {
     guard message.bodyBytes <= Self.largestBodyBytes else {
-      let reason = "body has \(message.bodyBytes) bytes: at most \(Self.largestBodyBytes)"
-      return refuse(reason, id: nil, verb: message.verb, sequence: sequence)
-    }
-    switch parse(message.body, message.verb) {
-    case .failure(let rejection):
       return refuse(
-        rejection.reason, id: rejection.id.isEmpty ? nil : rejection.id, verb: message.verb,
-        sequence: sequence)
+        "body has \(message.bodyBytes) bytes: at most \(Self.largestBodyBytes)", verb: message.verb, now)
+    }
+    switch sink.parse(message.body, message.verb) {
+    case .failure(let rejection): refuse(rejection.reason, id: rejection.id, verb: message.verb, now)
     case .success(let envelope):
-      if case .stop = envelope.command { return stop(message, envelope, sequence: sequence) }
-      return handle(
-        envelope, retained: message.retained, wall: wallNanoseconds, monotonic: monotonicNanoseconds,
-        sequence: sequence)
+      if envelope.command == .stop {
+        sink.requestStop()
+        return answers.answer(id: envelope.id, into: box)
+      }
+      let verb = envelope.command.verb
+      if let objection = Self.objection(to: envelope, message, now) {
+        return refuse(objection, id: envelope.id, verb: verb, now)
+      }
+      let isTaken = sink.submit(envelope, .mqtt) { [box] reply in
+        box.add(CommandOutcome(id: envelope.id, verb: verb, reply: reply))
+      }
+      if !isTaken {
+        queueFull += 1
+        burst += 1
+      }
     }
   }
 
-  /// The answer to messages that the bounded queue could not take.
-  mutating func refuseOverflow(count: UInt64, sequence: UInt64?) -> [UInt8] {
-    refused += count
-    let reason = "\(count) messages refused: more than \(Self.queueLimit) waiting"
-    return reply(.init(verb: "", refusal: reason), id: nil, sequence: sequence)
+  /// The reply to messages that were too many, when one is due: at once, then at most one a second.
+  mutating func burstRefusal(now: Int64) -> CommandOutcome? {
+    guard burst > 0, burstToldAt.map({ now - $0 >= Self.burstPauseNanoseconds }) ?? true else { return nil }
+    defer {
+      burst = 0
+      burstToldAt = now
+    }
+    return CommandOutcome(
+      id: "", verb: "", reply: .refused(reason: "\(burst) messages refused: too many commands at once"))
   }
 
-  private mutating func stop(
-    _ message: InboundMessage, _ parsed: CommandEnvelope? = nil, sequence: UInt64?
-  ) -> [UInt8] {
-    var envelope = parsed ?? CommandEnvelope(id: "", command: .stop)
-    if parsed == nil, message.bodyBytes <= Self.largestBodyBytes,
-      case .success(let body) = parse(message.body, message.verb)
-    {
-      envelope.id = body.id
-    }
-    let outcome = execute(envelope)
-    return reply(outcome, id: envelope.id, sequence: sequence)
-  }
-
-  private mutating func handle(
-    _ envelope: CommandEnvelope, retained: Bool, wall: Int64, monotonic: Int64, sequence: UInt64?
-  ) -> [UInt8]? {
-    let id = envelope.id
-    if !id.isEmpty, let first = cache.reply(to: id) { return reply(first, id: id, sequence: sequence) }
-    let outcome: ReplyCache.Reply
-    if let reason = objection(to: envelope, retained: retained, wall: wall) {
-      refused += 1
-      outcome = .init(verb: envelope.command.verb, refusal: reason)
-    } else {
-      outcome = execute(envelope)
-    }
-    if !id.isEmpty {
-      cache.remember(outcome, id: id)
-    } else if case .stream = envelope.command {
-      guard outcome.refusal != nil else { return nil }
-      if let last = lastStreamRefusal, monotonic - last < Self.streamRefusalPauseNanoseconds { return nil }
-      lastStreamRefusal = monotonic
-    }
-    return reply(outcome, id: id, sequence: sequence)
+  private func refuse(_ reason: String, id: String = "", verb: String, _ now: Int64) {
+    box.add(CommandOutcome(id: id, verb: verb, reply: .refused(reason: reason)), now: now)
   }
 
   /// What speaks against a command that was understood.
-  private func objection(to envelope: CommandEnvelope, retained: Bool, wall: Int64) -> String? {
-    if retained { return "retained: a command is for now, not for whoever connects later" }
-    if let expiry = envelope.expiryNanoseconds, expiry < wall {
-      return "expired \((wall - expiry) / 1_000_000) ms ago"
+  private static func objection(
+    to envelope: CommandEnvelope, _ message: InboundMessage, _ now: Int64
+  ) -> String? {
+    if message.retained { return "retained: a command is for now, not for whoever connects later" }
+    if let after = message.sentAfterNanoseconds, now - after > longestWayNanoseconds {
+      return
+        "may have been on its way for \((now - after) / 1_000_000_000) s, in the broker or the network: send it again"
     }
     // The parser refuses these too; a motor must not depend on one reader alone.
     return envelope.command.isFinite ? nil : "holds a number that is not finite"
-  }
-
-  private mutating func execute(_ envelope: CommandEnvelope) -> ReplyCache.Reply {
-    switch submit(envelope, .mqtt) {
-    case .executed:
-      accepted += 1
-      return .init(verb: envelope.command.verb, refusal: nil)
-    case .refused(let reason), .unconfirmed(let reason):
-      refused += 1
-      return .init(verb: envelope.command.verb, refusal: reason)
-    }
-  }
-
-  private mutating func refuse(
-    _ reason: String, id: String?, verb: String, sequence: UInt64?
-  ) -> [UInt8] {
-    refused += 1
-    return reply(.init(verb: verb, refusal: reason), id: id, sequence: sequence)
-  }
-
-  private func reply(_ outcome: ReplyCache.Reply, id: String?, sequence: UInt64?) -> [UInt8] {
-    var json = JSONWriter(capacity: 256)
-    json.beginObject()
-    json.key("id")
-    if let id, !id.isEmpty { json.string(id) } else { json.null() }
-    json.key("verb")
-    if outcome.verb.isEmpty { json.null() } else { json.string(outcome.verb) }
-    json.key("result")
-    json.string(outcome.refusal == nil ? "executed" : "refused")
-    if let reason = outcome.refusal {
-      json.key("reason")
-      json.string(reason)
-    }
-    json.key("boot_id")
-    json.string(bootID)
-    json.key("seq")
-    if let sequence { json.wide(sequence) } else { json.null() }
-    json.endObject()
-    return json.bytes
   }
 }
 

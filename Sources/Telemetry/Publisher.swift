@@ -5,35 +5,33 @@ import Synchronization
 
 /// Publishes a running hand over MQTT and takes its commands; docs/telemetry.md has topics and payloads.
 ///
-/// Owns one thread. It reads tick records from a ring and can never slow down their producer: what it
-/// cannot send it drops and counts. Events are kept until the broker acknowledges them.
+/// Owns three threads. The first reads tick records from a ring and can never slow down their producer: what it
+/// cannot send it drops and counts. Events are kept until the broker acknowledges them. The second is the stop's own
+/// way (`StopLink`), the third waits for what came of stops (`StopAnswers`).
 package final class Publisher: Sendable {
   let shared: PublisherShared
   private let options: PublisherOptions
   private let ring: Ring<TickRecord>
+  private let answers: StopAnswers
   private let makeLoop: @Sendable (PublisherShared) -> PublisherLoop
-  private let thread = SharedState<ThreadState>(.notStarted)
+  private let makeStopLink: @Sendable (PublisherShared) -> StopLink
+  private let threads = SharedState<ThreadState>(.notStarted)
 
-  /// Time for a command handler to return when `stop()` comes while it runs.
-  private static let handlerGraceSeconds = 1.0
+  /// Beyond the time that the farewell may take: for threads on a busy machine to come to their end.
+  private static let graceSeconds = 1.0
 
   private enum ThreadState {
     case notStarted
-    case running(pthread_t)
+    case running([pthread_t])
     case ended(clean: Bool)
   }
 
   /// Checks options, identifier and every named file; connects to nothing yet.
   /// - Parameters:
   ///   - ring: tick records, produced by the loop; this publisher is its only consumer.
-  ///   - submit: hands a command to the runtime; called on the publisher thread, must not block for long.
-  ///   - parse: reads a JSON command body. The verb is the topic's last level, or empty where the body
-  ///     itself names it in its field `verb`.
+  ///   - commands: where commands and stops go.
   package init(
-    options: PublisherOptions, identity: HandIdentity, ring: Ring<TickRecord>,
-    submit: @escaping @Sendable (CommandEnvelope, CommandSource) -> CommandReply,
-    parse:
-      @escaping @Sendable (_ body: [UInt8], _ verb: String) -> Result<CommandEnvelope, CommandRejection>
+    options: PublisherOptions, identity: HandIdentity, ring: Ring<TickRecord>, commands: CommandSink
   ) throws(PublisherOptionsError) {
     try options.validate()
     guard HandIdentity.isValid(handID: identity.handID) else { throw .badHandID(found: identity.handID) }
@@ -51,45 +49,90 @@ package final class Publisher: Sendable {
     self.options = options
     self.ring = ring
     shared = PublisherShared(status: PublisherStatus(broker: options.brokerText))
+    let answers = StopAnswers(awaitStop: commands.awaitStop)
+    self.answers = answers
     makeLoop = { shared in
       PublisherLoop(
-        options: options, identity: identity, ring: ring, shared: shared,
-        intake: CommandIntake(bootID: identity.bootID, submit: submit, parse: parse))
+        options: options, identity: identity, ring: ring, shared: shared, sink: commands, answers: answers)
+    }
+    makeStopLink = { shared in
+      StopLink(options: options, identity: identity, sink: commands, answers: answers, shared: shared)
     }
   }
 
-  deinit { shared.stopRequested.store(true, ordering: .releasing) }
+  deinit { askToEnd() }
 
-  /// Starts the thread. A publisher starts once; a second call does nothing.
+  /// Starts the threads. A publisher starts once; a second call does nothing.
   package func start() throws(PublisherError) {
-    try thread.withLock { state throws(PublisherError) in
+    try threads.withLock { state throws(PublisherError) in
       guard case .notStarted = state else { return }
-      let started = PublisherThread.start(name: "publisher") { [shared, makeLoop] in
-        makeLoop(shared).run()
-        shared.markEnded()
+      var running: [pthread_t] = []
+      for (name, body) in bodies {
+        switch PublisherThread.start(name: name, body) {
+        case .success(let handle):
+          running.append(handle)
+          shared.running.wrappingAdd(1, ordering: .acquiringAndReleasing)
+        case .failure(let error):
+          askToEnd()
+          for handle in running { pthread_detach(handle) }
+          state = .ended(clean: false)
+          throw .noThread(errno: error.errno)
+        }
       }
-      switch started {
-      case .success(let handle): state = .running(handle)
-      case .failure(let error): throw .noThread(errno: error.errno)
-      }
+      state = .running(running)
     }
   }
 
-  /// Publishes what is left and the status `disconnected`, closes the connection and ends the thread, all
-  /// within `PublisherOptions.stopSeconds` (a second more if a command handler hangs). A broker that does
-  /// not acknowledge in that time sends the will.
+  /// What each thread does; the stop's way first.
+  private var bodies: [(name: String, body: @Sendable () -> Void)] {
+    [
+      (
+        "mqtt-stop",
+        { [shared, makeStopLink] in
+          makeStopLink(shared).run()
+          shared.threadEnded()
+        }
+      ),
+      (
+        "stop-answers",
+        { [shared, answers] in
+          answers.run()
+          shared.threadEnded()
+        }
+      ),
+      (
+        "publisher",
+        { [shared, makeLoop] in
+          makeLoop(shared).run()
+          shared.markEnded()
+          shared.threadEnded()
+        }
+      ),
+    ]
+  }
+
+  private func askToEnd() {
+    shared.stopRequested.store(true, ordering: .releasing)
+    shared.wakeUp.ring()
+    shared.stopWakeUp.ring()
+    answers.end()
+  }
+
+  /// Publishes what is left and the status `disconnected`, closes both connections and ends the threads, all within
+  /// `PublisherOptions.stopSeconds` (a second more on a machine that does not let them run). A broker that does not
+  /// acknowledge in that time sends the will.
   /// - Returns: whether the broker acknowledged the farewell.
   @discardableResult
   package func stop() -> Bool {
-    thread.withLock { state in
+    threads.withLock { state in
       switch state {
       case .notStarted:
         state = .ended(clean: false)
         return false
       case .ended(let clean): return clean
-      case .running(let handle):
-        shared.stopRequested.store(true, ordering: .releasing)
-        join(handle)
+      case .running(let handles):
+        askToEnd()
+        end(handles)
         let clean = shared.farewellAcknowledged.load(ordering: .acquiring)
         state = .ended(clean: clean)
         return clean
@@ -97,19 +140,19 @@ package final class Publisher: Sendable {
     }
   }
 
-  /// The thread's own deadline ends it; the longer one here covers a command handler that never returns,
-  /// whose thread is then left to end by itself.
-  private func join(_ handle: pthread_t) {
-    let limit = PublisherClock.monotonic() + Int64((options.stopSeconds + Self.handlerGraceSeconds) * 1e9)
-    while !shared.ended.load(ordering: .acquiring) {
+  /// Their own deadline ends the threads; the longer one here covers those that the machine does not let run, which
+  /// are then left to end by themselves.
+  private func end(_ handles: [pthread_t]) {
+    let limit = PublisherClock.monotonic() + Int64((options.stopSeconds + Self.graceSeconds) * 1e9)
+    while shared.running.load(ordering: .acquiring) > 0 {
       if PublisherClock.monotonic() > limit {
-        pthread_detach(handle)
+        for handle in handles { pthread_detach(handle) }
         return
       }
       var step = timespec(tv_sec: 0, tv_nsec: 2_000_000)
       nanosleep(&step, nil)
     }
-    pthread_join(handle, nil)
+    for handle in handles { pthread_join(handle, nil) }
   }
 
   package var status: PublisherStatus {
@@ -131,24 +174,58 @@ package enum PublisherError: Error, Equatable, CustomStringConvertible {
   }
 }
 
-/// What the publisher's thread and everybody else share.
+/// What the publisher's threads and everybody else share.
 final class PublisherShared: Sendable {
   let stopRequested = Atomic(false)
   let farewellAcknowledged = Atomic(false)
-  /// The thread's work is over; only its return is left.
-  let ended = Atomic(false)
+  /// Threads whose work is not over yet.
+  let running = Atomic(0)
+  /// Of the publisher's thread, and of the stop's.
+  let wakeUp = WakeUp()
+  let stopWakeUp = WakeUp()
+  /// Whether stops of their own topic are answered by their own connection: one reply for each is enough.
+  let stopWayAnswers = Atomic(false)
+  private let newestSequence = Atomic<UInt64>(.max)
   private let snapshot: SharedState<PublisherStatus>
+  private let stopReport = SharedState((way: CommandWay(), counts: ReplyBox.Counts()))
 
   init(status: PublisherStatus) { snapshot = SharedState(status) }
 
   var status: PublisherStatus { snapshot.withLock { $0 } }
   func update(_ status: PublisherStatus) { snapshot.withLock { $0 = status } }
 
+  /// The newest tick record's; nil before the first.
+  var lastSequence: UInt64? {
+    get {
+      let sequence = newestSequence.load(ordering: .relaxed)
+      return sequence == .max ? nil : sequence
+    }
+    set { newestSequence.store(newValue ?? .max, ordering: .relaxed) }
+  }
+
+  /// The stop's thread: how its way is, and its replies.
+  func reportStopWay(_ state: CommandWay.State, _ error: String, _ counts: ReplyBox.Counts) {
+    let isChanged = stopReport.withLock { report in
+      defer {
+        report.way.become(state, error)
+        report.counts = counts
+      }
+      return report.way.state != state
+    }
+    guard isChanged else { return }
+    stopWayAnswers.store(state == .up, ordering: .releasing)
+    wakeUp.ring()
+  }
+
+  /// As the stop's connection sees it: `up` means that the broker granted the subscription.
+  var stopWay: (way: CommandWay, counts: ReplyBox.Counts) { stopReport.withLock { $0 } }
+
+  func threadEnded() { running.wrappingSubtract(1, ordering: .acquiringAndReleasing) }
+
   func markEnded() {
     snapshot.withLock { status in
       status.running = false
       status.connected = false
     }
-    ended.store(true, ordering: .releasing)
   }
 }

@@ -15,19 +15,9 @@ final class PublisherLoop {
   static let repliesInFlightLimit = 128
   /// Longest wait in one turn of the network loop: the ring is read a hundred times a second at least.
   private static let longestTurnMilliseconds: Int32 = 10
-  /// A connection that held so long was a good one: back-off starts anew after it.
-  private static let stableNanoseconds: Int64 = 10_000_000_000
   /// Pause before an event that the broker refused (for example by its access list) is tried again.
   private static let refusedPauseNanoseconds: Int64 = 5_000_000_000
   private static let clockCheckNanoseconds: Int64 = 1_000_000_000
-
-  private enum Link {
-    case waiting(until: Int64)
-    case connecting(ConnectionAttempt)
-    /// The socket stands; the answer to CONNECT is due by then.
-    case handshaking(BrokerConnection, deadline: Int64)
-    case online(BrokerConnection, since: Int64)
-  }
 
   private let options: PublisherOptions
   private let clientID: String
@@ -42,13 +32,17 @@ final class PublisherLoop {
   private let sensorDecimation: UInt64
 
   private var statePayload: StatePayload
+  private let sink: CommandSink
+  private let answers: StopAnswers
+  private let replyPayload: ReplyPayload
+  private let probePrefix: String
   private var intake: CommandIntake
+  private var inbox: CommandInbox
+  private var subscription: Subscription
   private var deriver: EventDeriver
   private var outbox = EventOutbox()
-  private var backoff: Backoff
-  private var random = SystemRandomNumberGenerator()
   private var status: PublisherStatus
-  private var link = Link.waiting(until: 0)
+  private var link: BrokerLink
   private var session: UInt64 = 0
 
   /// The newest record whose sequence is due for `state`.
@@ -59,19 +53,26 @@ final class PublisherLoop {
   private var statusDirty = true
   private var statusInFlight: (message: Int32, since: Int64)?
   private var repliesInFlight: [Int32: Int64] = [:]
+  /// The reply to a burst has room of its own: it must arrive when all others do not.
+  private var burstReplyInFlight: (message: Int32, since: Int64)?
   private var birthInFlight: (message: Int32, since: Int64)?
   private var eventsPausedUntil: Int64 = 0
+  /// Whether the broker was seen to deliver to this user, when last connected.
+  private var delivery = (state: CommandWay.State.unproved, error: "not connected yet")
+  /// Of the stop's own connection.
+  private var stopReplies = ReplyBox.Counts()
   private var clockSynced = PublisherClock.isSynchronised()
   private var clockCheckedAt = PublisherClock.monotonic()
 
   init(
     options: PublisherOptions, identity: HandIdentity, ring: Ring<TickRecord>, shared: PublisherShared,
-    intake: CommandIntake
+    sink: CommandSink, answers: StopAnswers
   ) {
     self.options = options
     self.ring = ring
     self.shared = shared
-    self.intake = intake
+    self.sink = sink
+    self.answers = answers
     clientID = "\(options.clientIDPrefix)-\(identity.handID)"
     let topics = Topics(handID: identity.handID)
     self.topics = topics
@@ -86,8 +87,12 @@ final class PublisherLoop {
     // A multiple of the state's, because sensors ride on state samples.
     let ratio = max(1, (rate / options.sensorHertz / Double(decimation)).rounded())
     sensorDecimation = decimation * UInt64(ratio)
-    backoff = Backoff(
-      firstSeconds: options.firstBackoffSeconds, largestSeconds: options.largestBackoffSeconds)
+    replyPayload = ReplyPayload(bootID: identity.bootID)
+    probePrefix = "\(identity.bootID) "
+    intake = CommandIntake(sink: sink, answers: answers, box: ReplyBox(wakeUp: shared.wakeUp))
+    inbox = CommandInbox(topics: topics, sink: sink)
+    subscription = Subscription(filters: [])
+    link = BrokerLink(options, wakeUp: shared.wakeUp)
     status = shared.status
     status.running = true
   }
@@ -115,6 +120,7 @@ final class PublisherLoop {
 
   private func note(_ record: borrowing TickRecord) {
     lastSequence = record.sequence
+    shared.lastSequence = record.sequence
     let now = (word: StatusPayload.Word(record.state), fault: record.fault, joint: record.faultJoint)
     if now != current {
       current = now
@@ -130,85 +136,75 @@ final class PublisherLoop {
 
   private func serveLink() {
     let now = PublisherClock.monotonic()
-    switch link {
-    case .waiting(let until):
-      dropSample()
-      if now >= until { link = .connecting(beginAttempt()) } else { pause() }
-    case .connecting(let attempt):
-      dropSample()
-      switch attempt.poll() {
-      case .connected(let connection):
-        link = .handshaking(connection, deadline: now + Int64(options.handshakeSeconds * 1e9))
-      case .failed(let error): fail(error, now)
-      case nil: pause()
+    do throws(BrokerError) {
+      if let connection = link.connection {
+        try serve(connection, now)
+        noteWays(subscription.verdict(inbox, now))
+      } else {
+        dropSample()
+        if let connection = try link.step(now, attempt: beginAttempt) { try goOnline(connection, now) }
+        noteWays(nil)
       }
-    case .handshaking(let connection, let deadline):
-      dropSample()
-      do throws(BrokerError) {
-        try connection.turn(timeoutMilliseconds: Self.longestTurnMilliseconds)
-        if connection.handshakeReason == 0 {
-          try goOnline(connection, now)
-        } else if now > deadline {
-          throw .handshakeTimeout(seconds: options.handshakeSeconds)
-        }
-      } catch { fail(error, now) }
-    case .online(let connection, _):
-      do throws(BrokerError) { try serve(connection, now) } catch { fail(error, now) }
-    }
+    } catch { fail(error, now) }
   }
 
   private func beginAttempt() -> ConnectionAttempt {
     session += 1
     let will = BrokerConnection.Will(
       topic: topics.status, payload: statusPayload.encode(.lost, session: session))
-    return ConnectionAttempt { [options, clientID, topics] () throws(BrokerError) in
-      // Read at each attempt: a corrected file takes effect without a restart.
-      var credentials: BrokerCredentials?
-      if let file = options.credentialsFile {
-        do throws(BrokerCredentialsError) { credentials = try BrokerCredentials(file: file) } catch {
-          throw BrokerError.credentials(error)
-        }
-      }
-      let connection = try BrokerConnection(
-        options: options, credentials: credentials, clientID: clientID, topics: topics, will: will)
-      try connection.connect(options: options)
-      return connection
+    let prefix = "\(probePrefix)\(session) "
+    let inbox = CommandInbox(topics: topics, sink: sink, probePrefix: prefix)
+    self.inbox = inbox
+    subscription = Subscription(
+      filters: [topics.commandFilter, topics.agpCommand], probe: (topics.probe, prefix))
+    return ConnectionAttempt { [options, clientID] () throws(BrokerError) in
+      try BrokerConnection.open(options, clientID: clientID, will: will) { inbox.note($0) }
     }
   }
 
   private func goOnline(_ connection: BrokerConnection, _ now: Int64) throws(BrokerError) {
-    try connection.subscribeToCommands()
+    try subscription.begin(on: connection)
     if status.everConnected { status.reconnects += 1 }
     status.everConnected = true
     status.connected = true
     status.failedAttempts = 0
     statusDirty = true
     birthInFlight = (try connection.publish(topic: topics.birth, payload: birth, qos: 1, retain: true), now)
-    link = .online(connection, since: now)
   }
 
   private func fail(_ error: BrokerError, _ now: Int64) {
     status.lastError = "\(options.brokerText): \(error)"
     status.connected = false
     status.failedAttempts += 1
-    if case .online(_, let since) = link, now - since > Self.stableNanoseconds { backoff.reset() }
+    status.commandWay.become(.down, "\(error)")
     forgetInFlight()
-    // Releases the connection: its socket closes without DISCONNECT, and the broker sends the will.
-    link = .waiting(until: now + backoff.next(using: &random))
+    link.fail(now)
+  }
+
+  /// Takes note of how commands and stops reach the hand; a change of either is a change of the status.
+  /// - Parameter verdict: of a connection that stands.
+  private func noteWays(_ verdict: (state: CommandWay.State, error: String)?) {
+    let before = (status.commandWay.state, status.stopWay.state)
+    if let verdict { status.commandWay.become(verdict.state, verdict.error) }
+    let stop = shared.stopWay
+    var (state, error) = (stop.way.state, stop.way.error)
+    // Its connection carries no probe, since whatever arrives on a stop topic is a stop; but it is the same user at
+    // the same broker.
+    if verdict != nil { delivery = subscription.delivery(inbox, PublisherClock.monotonic()) }
+    if state == .up, inbox.probeSentNanoseconds == nil { (state, error) = delivery }
+    status.stopWay.become(state, error)
+    stopReplies = stop.counts
+    if before != (status.commandWay.state, status.stopWay.state) { statusDirty = true }
   }
 
   private func forgetInFlight() {
     outbox.connectionLost()
-    status.drops.replies += UInt64(repliesInFlight.count)
+    status.drops.replies += UInt64(repliesInFlight.count + (burstReplyInFlight == nil ? 0 : 1))
     repliesInFlight.removeAll(keepingCapacity: true)
+    burstReplyInFlight = nil
     statusInFlight = nil
     birthInFlight = nil
     eventsPausedUntil = 0
-  }
-
-  private func pause() {
-    var time = timespec(tv_sec: 0, tv_nsec: Int(Self.longestTurnMilliseconds) * 1_000_000)
-    nanosleep(&time, nil)
   }
 
   private func dropSample() {
@@ -227,9 +223,13 @@ final class PublisherLoop {
     try publishStatus(on: connection, now)
     try publishEvents(on: connection, now)
     try publishSample(on: connection)
-    try connection.turn(timeoutMilliseconds: turnMilliseconds)
+    try publishReplies(on: connection, now)
+    try connection.turn(timeoutMilliseconds: turnMilliseconds, shared.wakeUp)
     noteCompletions(of: connection, now)
-    try executeCommands(from: connection, now)
+    intake.judge(
+      inbox, stopWayAnswers: shared.stopWayAnswers.load(ordering: .acquiring), now: PublisherClock.monotonic()
+    )
+    try subscription.step(on: connection, now)
     try checkAcknowledgements(now)
   }
 
@@ -241,7 +241,8 @@ final class PublisherLoop {
   private func publishStatus(on connection: BrokerConnection, _ now: Int64) throws(BrokerError) {
     guard statusDirty, statusInFlight == nil, now >= eventsPausedUntil else { return }
     let payload = statusPayload.encode(
-      current.word, session: session, fault: (current.fault, current.joint), sequence: lastSequence)
+      current.word, session: session, fault: (current.fault, current.joint), sequence: lastSequence,
+      ways: (status.commandWay, status.stopWay))
     statusInFlight = (
       try connection.publish(topic: topics.status, payload: payload, qos: 1, retain: true), now
     )
@@ -279,33 +280,25 @@ final class PublisherLoop {
     }
   }
 
-  private func executeCommands(from connection: BrokerConnection, _ now: Int64) throws(BrokerError) {
-    let (messages, overflow) = connection.takeInbound()
-    for message in messages {
-      let answer = intake.handle(
-        message, wallNanoseconds: PublisherClock.wall(), monotonicNanoseconds: now, sequence: lastSequence)
-      if let answer { try publishReply(answer, on: connection, now) }
+  private func publishReplies(on connection: BrokerConnection, _ now: Int64) throws(BrokerError) {
+    for outcome in intake.box.take(Self.repliesInFlightLimit - repliesInFlight.count) {
+      repliesInFlight[try publish(outcome, on: connection)] = now
     }
-    if overflow > 0 {
-      status.drops.inbound += overflow
-      try publishReply(
-        intake.refuseOverflow(count: overflow, sequence: lastSequence), on: connection, now)
+    if burstReplyInFlight == nil, let refusal = intake.burstRefusal(now: now) {
+      burstReplyInFlight = (try publish(refusal, on: connection), now)
     }
   }
 
-  private func publishReply(
-    _ payload: [UInt8], on connection: BrokerConnection, _ now: Int64
-  ) throws(BrokerError) {
-    guard repliesInFlight.count < Self.repliesInFlightLimit else {
-      status.drops.replies += 1
-      return
-    }
-    let message = try connection.publish(topic: topics.reply, payload: payload, qos: 1, retain: false)
-    repliesInFlight[message] = now
+  private func publish(
+    _ outcome: CommandOutcome, on connection: BrokerConnection
+  ) throws(BrokerError) -> Int32 {
+    try connection.publish(
+      topic: topics.reply, payload: replyPayload.encode(outcome, sequence: lastSequence), qos: 1,
+      retain: false)
   }
 
   private func noteCompletions(of connection: BrokerConnection, _ now: Int64) {
-    for completion in connection.takeCompletions() {
+    for completion in connection.takeCompletions() where !subscription.isProbe(completion) {
       let refused = completion.reason >= 0x80
       if refused {
         status.lastError = "\(options.brokerText): message refused: \(BrokerError.text(completion.reason))"
@@ -320,6 +313,9 @@ final class PublisherLoop {
         birthInFlight = nil
       } else if repliesInFlight.removeValue(forKey: completion.message) != nil {
         if refused { status.drops.replies += 1 }
+      } else if completion.message == burstReplyInFlight?.message {
+        burstReplyInFlight = nil
+        if refused { status.drops.replies += 1 }
       } else if refused {
         if outbox.refuse(message: completion.message) { delayAfterRefusal(now) }
       } else if outbox.acknowledge(message: completion.message) {
@@ -333,7 +329,10 @@ final class PublisherLoop {
   /// A QoS 1 message that stays unanswered means a dead broker behind a live socket. It also bounds how
   /// long a 16-bit message identifier is in use, so that it cannot meet itself again.
   private func checkAcknowledgements(_ now: Int64) throws(BrokerError) {
-    let sent = [outbox.oldestSent, statusInFlight?.since, birthInFlight?.since, repliesInFlight.values.min()]
+    let sent = [
+      outbox.oldestSent, statusInFlight?.since, birthInFlight?.since, repliesInFlight.values.min(),
+      burstReplyInFlight?.since, subscription.oldestProbe,
+    ]
     guard let oldest = sent.compactMap({ $0 }).min() else { return }
     if Double(now - oldest) > options.acknowledgementSeconds * 1e9 {
       throw .acknowledgementTimeout(seconds: options.acknowledgementSeconds)
@@ -342,12 +341,19 @@ final class PublisherLoop {
 
   private func publishStatusSnapshot() {
     status.lastTurnNanoseconds = PublisherClock.monotonic()
-    status.commandsAccepted = intake.accepted
-    status.commandsRefused = intake.refused
+    let counts = intake.box.counts
+    status.commandsAccepted = counts.executed + stopReplies.executed
+    status.commandsRefused = counts.refused + stopReplies.refused + intake.unread + intake.queueFull
+    status.drops.unread = intake.unread
+    status.drops.queueFull = intake.queueFull
+    status.drops.streamRefusals = counts.streamRefusals
+    status.drops.stopReplies = answers.unanswered
     status.events = deriver.count
     status.eventsWaiting = outbox.count
     status.drops.events = outbox.dropped
-    shared.update(status)
+    var shown = status
+    shown.drops.replies += counts.dropped + stopReplies.dropped
+    shared.update(shown)
   }
 
   // MARK: Farewell
@@ -355,11 +361,7 @@ final class PublisherLoop {
   /// Sends what is left, then `disconnected`, and waits for the acknowledgements within the limit.
   private func sayFarewell() {
     readRing()
-    switch link {
-    case .waiting: break
-    case .connecting(let attempt): attempt.abandon()
-    case .handshaking(let connection, _): connection.disconnect()
-    case .online(let connection, _):
+    if let connection = link.connection {
       do throws(BrokerError) {
         let clean = try finish(connection, start: PublisherClock.monotonic())
         shared.farewellAcknowledged.store(clean, ordering: .releasing)
@@ -367,8 +369,8 @@ final class PublisherLoop {
         if clean { connection.disconnect() }
       } catch { status.lastError = "\(options.brokerText): \(error)" }
     }
+    link.end()
     status.connected = false
-    link = .waiting(until: .max)
   }
 
   /// Whether the status `disconnected` was acknowledged in time.
@@ -389,7 +391,7 @@ final class PublisherLoop {
         farewell = message
         statusInFlight = (message, now)
       }
-      try connection.turn(timeoutMilliseconds: Self.longestTurnMilliseconds)
+      try connection.turn(timeoutMilliseconds: Self.longestTurnMilliseconds, shared.wakeUp)
       noteCompletions(of: connection, now)
       if farewell != nil, statusInFlight == nil, outbox.count == 0 || now < eventsPausedUntil {
         return !statusDirty

@@ -14,8 +14,24 @@ package struct PublisherStatus: Sendable, Equatable {
     package var events: UInt64 = 0
     /// Replies to commands that were lost with a connection or beyond the bound.
     package var replies: UInt64 = 0
-    /// Inbound messages beyond the intake's bound; each burst was answered with a refusal.
-    package var inbound: UInt64 = 0
+    /// Refusals of streamed set-points that were not sent, because ten a second are enough.
+    package var streamRefusals: UInt64 = 0
+    /// Stops in a flood of stops that got no reply. They stopped the hand.
+    package var stopReplies: UInt64 = 0
+    /// Commands refused unread because too many came at once; one reply refuses a burst.
+    package var unread: UInt64 = 0
+    /// Commands refused because too many waited for the loop; one reply refuses a burst.
+    package var queueFull: UInt64 = 0
+
+    /// All of them by their names.
+    package var byKind: [String: UInt64] {
+      [
+        "ringRecords": ringRecords, "notConnected": notConnected, "inFlight": inFlight,
+        "overtaken": overtaken,
+        "events": events, "replies": replies, "streamRefusals": streamRefusals, "stopReplies": stopReplies,
+        "unread": unread, "queueFull": queueFull,
+      ]
+    }
   }
 
   /// The broker accepted the connection and it stands.
@@ -26,7 +42,10 @@ package struct PublisherStatus: Sendable, Equatable {
   package var broker: String
   /// Why the last connection or message failed; empty when nothing ever failed.
   package var lastError = ""
-  /// Messages written (QoS 0) or acknowledged (QoS 1).
+  /// How commands reach the hand, and how stops do on their own connection.
+  package var commandWay = CommandWay()
+  package var stopWay = CommandWay()
+  /// Messages written (QoS 0) or acknowledged (QoS 1). Replies to stops, on their own connection, are not among them.
   package var published: UInt64 = 0
   package var drops = Drops()
   /// Tick records waiting in the ring.

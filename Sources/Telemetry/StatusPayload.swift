@@ -35,10 +35,12 @@ struct StatusPayload {
   ///     older number than the status that it would replace.
   ///   - fault: the latched cause and its joint (255 = none).
   ///   - sequence: the newest record's; nil before the first and in the will, which is written in advance.
+  ///   - ways: how commands and stops reach the hand; nil in the will.
   func encode(
-    _ word: Word, session: UInt64, fault: (code: FaultCode, joint: UInt8)? = nil, sequence: UInt64? = nil
+    _ word: Word, session: UInt64, fault: (code: FaultCode, joint: UInt8)? = nil, sequence: UInt64? = nil,
+    ways: (commands: CommandWay, stop: CommandWay)? = nil
   ) -> [UInt8] {
-    var json = JSONWriter(capacity: 256)
+    var json = JSONWriter(capacity: 512)
     json.beginObject()
     json.key("schema")
     json.string("motorhand.status/1")
@@ -60,7 +62,23 @@ struct StatusPayload {
       json.key("seq")
       json.wide(sequence)
     }
+    if let ways {
+      write(ways.commands, "commands", into: &json)
+      write(ways.stop, "stop_way", into: &json)
+    }
     json.endObject()
     return json.bytes
+  }
+
+  private func write(_ way: CommandWay, _ name: String, into json: inout JSONWriter) {
+    json.key(name)
+    json.beginObject()
+    json.key("state")
+    json.string(way.state.rawValue)
+    json.key("since")
+    if way.sinceNanoseconds > 0 { json.seconds(nanoseconds: way.sinceNanoseconds) } else { json.null() }
+    json.key("error")
+    if way.error.isEmpty { json.null() } else { json.string(way.error) }
+    json.endObject()
   }
 }

@@ -11,8 +11,15 @@ struct Topics: Sendable {
   let reply: String
   /// Filter for `cmd/{verb}`.
   let commandFilter: String
+  /// Nothing but stops.
+  let stop: String
+  /// What the hand sends itself, to see that the broker delivers.
+  let probe: String
   private let commandPrefix: String
   private let sensorPrefix: String
+
+  /// No verb of a command: whatever else arrives under it is passed over.
+  static let probeVerb = "probe"
 
   init(handID id: String) {
     agpState = "motorhand/agp/\(id)/state"
@@ -26,6 +33,8 @@ struct Topics: Sendable {
     reply = "\(hand)/reply"
     commandPrefix = "\(hand)/cmd/"
     commandFilter = "\(hand)/cmd/+"
+    stop = "\(hand)/cmd/stop"
+    probe = "\(hand)/cmd/\(Self.probeVerb)"
     sensorPrefix = "motorhand/sensors/\(id)/"
   }
 

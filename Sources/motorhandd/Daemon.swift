@@ -76,6 +76,7 @@ final class Daemon {
 
     // The socket's lock comes first: a second daemon must end before it touches a chip or leaves a file.
     let port = CommandPort()
+    let queue = CommandQueue(port: port)
     let server = try ControlServer(path: options.socketPath, parser: parser, port: port)
     let keeper = BlackBoxKeeper(manager: manager, log: log)
     // The clock of a simulated hand stands still while the machine does.
@@ -90,13 +91,15 @@ final class Daemon {
         design: design, seed: options.seed, clock: clock, port: port,
         blackBox: keeper.store(identity))
       // First what may be refused: a start that fails leaves no empty recording.
-      publisher = try makePublisher(runtime)
+      publisher = try makePublisher(runtime, queue)
       recorder = try makeRecorder(runtime)
       try recorder?.start()
       try publisher?.start()
       try runtime.start(cpu: options.cpu, requireRealtime: options.requireRealtime)
+      try queue.start()
       try server.start(snapshot: answers(runtime, recorder, publisher))
     } catch {
+      queue.stop()
       server.stop()
       throw error
     }
@@ -117,6 +120,7 @@ final class Daemon {
     // Outputs first; then nobody may command; then what was recorded and published is brought to its end.
     runtime.stop()
     keeper.drop()
+    queue.stop()
     server.stop()
     let published = publisher?.stop() ?? true
     let final = recorder?.stop()
@@ -150,6 +154,7 @@ final class Daemon {
     var dropped: UInt64 = 0
     var nextDropReport: Int64 = 0
     var expired = 0
+    var ways = WayReports(now: clock.now())
     while true {
       if let name = signals.wait(milliseconds: Self.watchMilliseconds) { return .signal(name) }
       let record = runtime.latestRecord()
@@ -161,6 +166,7 @@ final class Daemon {
         reportFault(record)
         if fault == .selfTestFailed && reporter.hasManager { return .selfTest(joint: faultJoint(record)) }
       }
+      if let publisher { ways.observe(publisher.status, now: clock.now()) { log.report($0, $1) } }
       guard let status = recorder?.status else { continue }
       // The last error stays in the status after recovery; whether storage fails now is a field of its own.
       if status.storageFailing != storageFailing {
@@ -257,10 +263,12 @@ final class Daemon {
     let signals = SignalFence()
     let clock = VirtualClock()
     let runtime = try HandRuntime(design: design, seed: options.seed, clock: clock)
-    let publisher = try makePublisher(runtime)
+    let queue = CommandQueue(port: runtime.port)
+    let publisher = try makePublisher(runtime, queue)
     let recorder = try makeRecorder(runtime)
     try recorder?.start()
     try publisher?.start()
+    try queue.start()
     log.report("ready: virtual time, \(ticks) ticks, seed \(options.seed), boot \(identity.bootID)")
     let start = MonotonicClock().now()
     let signalPeriod = identity.board.control.rateHertz
@@ -273,6 +281,7 @@ final class Daemon {
       return done % signalPeriod != 0 || signals.wait(milliseconds: 0) == nil
     }
     let seconds = Double(MonotonicClock().now() - start) * 1e-9
+    queue.stop()
     let published = publisher?.stop() ?? true
     let final = recorder?.stop()
     summarise(runtime, recorder: final, publisher: publisher?.status, publishedCleanly: published)
@@ -293,15 +302,18 @@ final class Daemon {
       options: recording)
   }
 
-  private func makePublisher(_ runtime: HandRuntime) throws -> Publisher? {
+  private func makePublisher(_ runtime: HandRuntime, _ queue: CommandQueue) throws -> Publisher? {
     guard let broker = options.broker else { return nil }
     let parser = parser
+    let port = runtime.port
     return try Publisher(
       options: broker, identity: identity, ring: runtime.publisherRing,
-      submit: { runtime.port.submit($0.command, source: $1) },
-      parse: { body, verb in
-        parser.parse(body, verb: verb.isEmpty ? nil : verb, now: MonotonicClock().wallNow())
-      })
+      commands: CommandSink(
+        submit: { queue.submit($0, source: $1, completion: $2) },
+        requestStop: { port.requestStop(.mqtt) }, awaitStop: { port.awaitStop() },
+        parse: { body, verb in
+          parser.parse(body, verb: verb.isEmpty ? nil : verb, now: MonotonicClock().wallNow())
+        }))
   }
 
   /// What full real-time operation lacks, with its remedy.
@@ -334,7 +346,14 @@ final class Daemon {
     return .init(
       connected: status.connected, broker: status.broker, published: status.published,
       dropped: status.droppedMessages, lagTicks: status.lagTicks,
-      error: status.lastError.isEmpty ? nil : status.lastError)
+      error: status.lastError.isEmpty ? nil : status.lastError, drops: status.drops.byKind,
+      commands: snapshot(status.commandWay), stopWay: snapshot(status.stopWay))
+  }
+
+  private static func snapshot(_ way: CommandWay) -> HandSnapshot.Publisher.Way {
+    .init(
+      state: way.state.rawValue, since: way.sinceNanoseconds == 0 ? nil : Double(way.sinceNanoseconds) * 1e-9,
+      error: way.error.isEmpty ? nil : way.error)
   }
 
   private static func line(_ snapshot: HandSnapshot) throws -> String {

@@ -63,11 +63,13 @@ extension EndToEnd {
       let broker = try TestBroker(bench)
       let daemon = try TestDaemon(bench, broker: broker)
       #expect(try waitUntil { try broker.status(of: TestDaemon.hand) == "ready" })
+      #expect(waitUntil { daemon.program.errors.contains("stops over MQTT arrive") })
       try daemon.execute("arm")
       try daemon.execute("pose", "power", "--seconds", "40")
       #expect(try daemon.reaches("tracking"))
       broker.kill()
       #expect(try waitUntil { try daemon.status().publisher?.connected == false })
+      #expect(waitUntil { daemon.program.errors.contains("stops over MQTT do not arrive") })
       let alone = try daemon.status()
       #expect(alone.state == "tracking" && alone.fault == nil)
       #expect(try waitUntil { try daemon.status().ticks > alone.ticks + 100 })
@@ -76,6 +78,10 @@ extension EndToEnd {
       // This broker keeps nothing on disk: what is retained now was published anew.
       #expect(try waitUntil { try broker.status(of: TestDaemon.hand) == "moving" })
       #expect(try broker.retained("motorhand/hand/\(TestDaemon.hand)/birth") != nil)
+      #expect(
+        waitUntil(seconds: 20) {
+          daemon.program.errors.components(separatedBy: "stops over MQTT arrive").count == 3
+        })
       let after = try daemon.status()
       #expect(after.state == "tracking" && after.fault == nil && after.bootID == alone.bootID)
       #expect(after.recorder?.dropped == 0)

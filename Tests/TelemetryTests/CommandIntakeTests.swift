@@ -5,48 +5,71 @@ import Testing
 
 @Suite("Command intake")
 struct CommandIntakeTests {
-  private let runtime = Rig.Runtime()
-  private let wall: Int64 = 1_790_000_000_000_000_000
+  /// An intake as a connection's messages reach it, and what it answers.
+  private final class Way {
+    let runtime = Rig.Runtime()
+    let box = ReplyBox(wakeUp: WakeUp())
+    let answers: StopAnswers
+    let inbox: CommandInbox
+    var intake: CommandIntake
 
-  private func intake() -> CommandIntake {
-    CommandIntake(
-      bootID: Fixtures.bootID, submit: { [runtime] envelope, _ in runtime.submit(envelope) },
-      // Read two seconds before the intake looks at it.
-      parse: { [wall] in Fixtures.parse($0, verb: $1, now: wall - 2_000_000_000) })
+    init() {
+      let sink = runtime.sink
+      answers = StopAnswers(awaitStop: sink.awaitStop)
+      inbox = CommandInbox(topics: Topics(handID: Fixtures.handID), sink: sink)
+      intake = CommandIntake(sink: sink, answers: answers, box: box)
+    }
+
+    /// What is answered to a message.
+    func answer(_ message: InboundMessage, at now: Int64 = 0) throws -> [[String: Any]] {
+      inbox.note(message)
+      intake.judge(inbox, stopWayAnswers: true, now: now)
+      return try replies()
+    }
+
+    func replies() throws -> [[String: Any]] {
+      try box.take(ReplyBox.capacity).map {
+        try json(ReplyPayload(bootID: Fixtures.bootID).encode($0, sequence: 42))
+      }
+    }
   }
 
-  private func message(_ verb: String, _ body: String, retained: Bool = false) -> InboundMessage {
-    InboundMessage(verb: verb, body: Array(body.utf8), bodyBytes: body.utf8.count, retained: retained)
+  private func message(
+    _ verb: String, _ body: String, retained: Bool = false, sentAfter: Int64? = nil
+  ) -> InboundMessage {
+    InboundMessage(
+      verb: verb, body: Array(body.utf8), bodyBytes: body.utf8.count, retained: retained,
+      sentAfterNanoseconds: sentAfter)
   }
 
-  private func answer(
-    _ intake: inout CommandIntake, _ message: InboundMessage, at monotonic: Int64 = 0
-  ) throws -> [String: Any]? {
-    let bytes = intake.handle(
-      message, wallNanoseconds: wall, monotonicNanoseconds: monotonic, sequence: 42)
-    return try bytes.map { try json($0) }
-  }
-
-  @Test("a command is executed once; its repeated id gets the first reply")
-  func repeatedID() throws {
-    var intake = intake()
+  @Test("a reply names the command, its result and the tick")
+  func reply() throws {
+    let way = Way()
     let pose = message("pose", #"{"id":"a","radians":[0.1,0.2,0.3]}"#)
-    let first = try #require(try answer(&intake, pose))
+    let first = try #require(try way.answer(pose).first)
     #expect(first["result"] as? String == "executed")
     #expect(first["id"] as? String == "a" && first["verb"] as? String == "pose")
     #expect(first["boot_id"] as? String == Fixtures.bootID && first["seq"] as? String == "42")
-    runtime.refusal.withLock { $0 = "not armed" }
-    #expect(try answer(&intake, pose)?["result"] as? String == "executed")
-    #expect(runtime.count == 1)
-    let other = try answer(&intake, message("pose", #"{"id":"b","radians":[0.1,0.2,0.3]}"#))
-    #expect(other?["result"] as? String == "refused" && other?["reason"] as? String == "not armed")
+    way.runtime.refusal.withLock { $0 = "not armed" }
+    let second = try #require(try way.answer(pose).first)
+    #expect(second["result"] as? String == "refused" && second["reason"] as? String == "not armed")
+  }
+
+  @Test("a command that nobody can vouch for is answered as unconfirmed, in that word")
+  func unconfirmed() throws {
+    let box = ReplyBox(wakeUp: WakeUp())
+    box.add(CommandOutcome(id: "u", verb: "arm", reply: .unconfirmed(reason: "stands still")))
+    let outcome = try #require(box.take(1).first)
+    let reply = try json(ReplyPayload(bootID: "b").encode(outcome, sequence: nil))
+    #expect(reply["result"] as? String == "unconfirmed" && reply["reason"] as? String == "stands still")
+    #expect(box.counts.refused == 1)
   }
 
   @Test("the verb may stand in the body of the AGP topic")
   func verbInBody() throws {
-    var intake = intake()
-    #expect(try answer(&intake, message("", #"{"id":"x","verb":"arm"}"#))?["verb"] as? String == "arm")
-    #expect(runtime.commands.withLock { $0.map(\.command) } == [.arm])
+    let way = Way()
+    #expect(try way.answer(message("", #"{"id":"x","verb":"arm"}"#)).first?["verb"] as? String == "arm")
+    #expect(way.runtime.commands.withLock { $0.map(\.command) } == [.arm])
   }
 
   @Test(
@@ -57,78 +80,133 @@ struct CommandIntakeTests {
       ("\u{1}\u{2}garbage", false, "invalid JSON"),
       ("", false, "expected pose or radians"),
       (#"{"id":"a","radians":[0.1,0.2,0.3]}"#, true, "retained"),
-      (
-        #"{"id":"a","expiry":"1789999999000000000","radians":[0.1,0.2,0.3]}"#, false, "expired 1000 ms ago"
-      ),
+      (#"{"id":"a","expiry":"1789999999000000000","radians":[0.1,0.2,0.3]}"#, false, "expired"),
     ])
   func refuses(body: String, retained: Bool, reason: String) throws {
-    var intake = intake()
-    let reply = try #require(try answer(&intake, message("pose", body, retained: retained)))
+    let way = Way()
+    let reply = try #require(try way.answer(message("pose", body, retained: retained)).first)
     #expect(reply["result"] as? String == "refused")
     #expect((reply["reason"] as? String)?.contains(reason) == true)
-    #expect(runtime.count == 0 && intake.refused == 1)
+    #expect(way.runtime.count == 0 && way.box.counts.refused == 1)
   }
 
   @Test("numbers that are not finite are refused even when a parser lets them pass")
   func nonFinite() throws {
-    var intake = CommandIntake(
-      bootID: "b", submit: { [runtime] envelope, _ in runtime.submit(envelope) },
+    let runtime = Rig.Runtime()
+    let sink = CommandSink(
+      submit: runtime.sink.submit, requestStop: {}, awaitStop: { .executed },
       parse: { _, _ in .success(CommandEnvelope(id: "n", command: .pose(radians: [.nan], seconds: nil))) })
-    #expect(try answer(&intake, message("pose", "{}"))?["result"] as? String == "refused")
-    #expect(runtime.count == 0)
+    let box = ReplyBox(wakeUp: WakeUp())
+    var intake = CommandIntake(sink: sink, answers: StopAnswers(awaitStop: sink.awaitStop), box: box)
+    intake.handle(message("pose", "{}"), now: 0)
+    #expect(box.take(1).first?.reply.word == "refused" && runtime.count == 0)
   }
 
   @Test("an oversize body is refused unread, at one byte above the limit")
   func oversize() throws {
-    var intake = intake()
+    let way = Way()
     let limit = CommandIntake.largestBodyBytes
     let tooLarge = InboundMessage(verb: "arm", body: [], bodyBytes: limit + 1, retained: false)
-    let reason = try answer(&intake, tooLarge)?["reason"] as? String
-    #expect(reason == "body has \(limit + 1) bytes: at most \(limit)")
+    #expect(
+      try way.answer(tooLarge).first?["reason"] as? String == "body has \(limit + 1) bytes: at most \(limit)")
     let padded = "{}" + String(repeating: " ", count: limit - 2)
-    #expect(try answer(&intake, message("arm", padded))?["result"] as? String == "executed")
+    #expect(try way.answer(message("arm", padded)).first?["result"] as? String == "executed")
   }
 
-  @Test("a stop is executed late, twice, retained, oversize and with an unreadable body")
+  @Test("a stop acts in the callback: late, twice, retained, oversize, with an unreadable body, in a flood")
   func stopAlways() throws {
-    var intake = intake()
+    let way = Way()
+    for _ in 0..<2 * CommandInbox.capacity { way.inbox.note(message("arm", "")) }
     let stops = [
       message("stop", #"{"id":"s"}"#), message("stop", #"{"id":"s"}"#),
       message("stop", #"{"id":"s"}"#, retained: true), message("stop", "garbage"), message("stop", ""),
-      message("", #"{"id":"s","verb":"stop","expiry":"1"}"#),
+      message("", #"{"id":"s","verb":"stop","expiry":"1"}"#), message("", "STOP"),
       InboundMessage(verb: "stop", body: [], bodyBytes: 1 << 20, retained: false),
+      message("stop", "", sentAfter: -3_600_000_000_000),
     ]
     for (index, stop) in stops.enumerated() {
-      #expect(try answer(&intake, stop)?["result"] as? String == "executed")
-      #expect(runtime.count == index + 1)
+      way.inbox.note(stop)
+      #expect(way.runtime.stopCount == index + 1)
     }
-    #expect(runtime.commands.withLock { $0.allSatisfy { $0.command == .stop } })
+    // Whoever writes the word in an unusual way is understood too, if not before his turn comes.
+    way.intake.handle(message("", #"{"verb":"\u0073top"}"#), now: 0)
+    #expect(way.runtime.stopCount == stops.count + 1)
+  }
+
+  @Test("stops in a flood of stops all act; those beyond the bound get no answer and are counted")
+  func floodOfStops() throws {
+    let way = Way()
+    let many = 2 * CommandInbox.capacity
+    for _ in 0..<many { way.inbox.note(message("stop", "")) }
+    way.intake.judge(way.inbox, stopWayAnswers: false, now: 0)
+    #expect(way.runtime.stopCount == many)
+    #expect(way.answers.unanswered == UInt64(many - StopAnswers.capacity))
   }
 
   @Test("streamed set-points are answered only when refused, and refusals at most ten times a second")
   func streams() throws {
-    var intake = intake()
+    let way = Way()
     let stream = message("stream", #"{"radians":[0.1,0.2,0.3]}"#)
-    #expect(try answer(&intake, stream) == nil)
-    #expect(runtime.count == 1)
-    runtime.refusal.withLock { $0 = "not armed" }
-    #expect(try answer(&intake, stream, at: 1_000)?["result"] as? String == "refused")
-    #expect(try answer(&intake, stream, at: 99_000_000) == nil)
-    #expect(try answer(&intake, stream, at: 101_000_000)?["reason"] as? String == "not armed")
-    #expect(runtime.count == 4)
+    #expect(try way.answer(stream).isEmpty)
+    #expect(way.runtime.count == 1 && way.box.counts.executed == 1)
     let named = message("stream", #"{"id":"n","radians":[0.1,0.2,0.3]}"#)
-    #expect(try answer(&intake, named, at: 101_000_001)?["id"] as? String == "n")
+    #expect(try way.answer(named).first?["id"] as? String == "n")
   }
 
-  @Test("the reply cache forgets the id not used for longest, at its 257th")
-  func cacheBound() {
-    var cache = ReplyCache()
-    let reply = ReplyCache.Reply(verb: "arm", refusal: nil)
-    for number in 0..<ReplyCache.capacity { cache.remember(reply, id: "\(number)") }
-    // Asking uses it: now "1" is the oldest.
-    let used = cache.reply(to: "0")
-    cache.remember(reply, id: "new")
-    let found = ["0", "new", "1"].map { cache.reply(to: $0) }
-    #expect(used == reply && found == [reply, reply, nil])
+  @Test(
+    "refused set-points are answered at most ten times a second, whoever refuses them",
+    arguments: [
+      (#"{"radians":[0.1,0.2,0.3]}"#, "not armed"), (#"{"radians":[9,9,9]}"#, "expected"),
+      (#"{"pose":"nosuch"}"#, "nosuch"),
+    ])
+  func refusedStreams(body: String, reason: String) throws {
+    let way = Way()
+    way.runtime.refusal.withLock { $0 = "not armed" }
+    let stream = message("stream", body)
+    // Refused by the hand, they are added by the clock of the machine: only the parser's refusals are timed here.
+    let first = try #require(try way.answer(stream, at: PublisherClock.monotonic()).first)
+    #expect((first["reason"] as? String)?.contains(reason) == true)
+    let start = PublisherClock.monotonic()
+    var answered = 0
+    for index in 0..<100 { answered += try way.answer(stream, at: start + Int64(index)).count }
+    // All within a moment: as many as that moment has tenths of a second.
+    let tenths = Int((PublisherClock.monotonic() - start) / ReplyBox.streamRefusalPauseNanoseconds) + 1
+    #expect(answered <= tenths)
+    #expect(way.box.counts.streamRefusals == UInt64(100 - answered))
+  }
+
+  @Test("one reply refuses a burst and counts it, at once and then once a second")
+  func burst() throws {
+    let way = Way()
+    way.runtime.stall()
+    let total = 3 * CommandInbox.capacity
+    for index in 0..<total { way.inbox.note(message("arm", "{\"id\":\"\(index)\"}")) }
+    way.intake.judge(way.inbox, stopWayAnswers: true, now: 0)
+    let waiting = Rig.Runtime.capacity
+    #expect(way.runtime.count == waiting)
+    #expect(way.intake.unread == UInt64(total - CommandInbox.capacity))
+    #expect(way.intake.queueFull == UInt64(CommandInbox.capacity - waiting))
+    let told = way.intake.burstRefusal(now: 0)
+    #expect(told?.reply.reason?.hasPrefix("\(total - waiting) messages refused") == true)
+    let tooSoon = way.intake.burstRefusal(now: 1)
+    #expect(tooSoon == nil)
+    way.intake.handle(message("arm", ""), now: 2)
+    way.intake.handle(message("arm", ""), now: 3)
+    let stillTooSoon = way.intake.burstRefusal(now: CommandIntake.burstPauseNanoseconds - 1)
+    #expect(stillTooSoon == nil)
+    let again = way.intake.burstRefusal(now: CommandIntake.burstPauseNanoseconds)
+    #expect(again?.reply.reason?.hasPrefix("2 messages refused") == true)
+  }
+
+  @Test("a command that may have been on its way for more than five seconds is refused")
+  func longWay() throws {
+    let way = Way()
+    let limit = CommandIntake.longestWayNanoseconds
+    let late = try way.answer(message("arm", "", sentAfter: 7), at: limit + 8).first
+    #expect((late?["reason"] as? String)?.hasPrefix("may have been on its way for 5 s") == true)
+    #expect(way.runtime.count == 0)
+    #expect(
+      try way.answer(message("arm", "", sentAfter: 7), at: limit + 7).first?["result"] as? String
+        == "executed")
   }
 }

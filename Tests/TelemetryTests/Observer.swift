@@ -22,9 +22,12 @@ final class Observer: @unchecked Sendable {
   private var thread: RealtimeThread?
   private let inbox = Inbox()
 
-  init(port: UInt16, filter: String = "motorhand/#", user: String? = nil, password: String? = nil) throws {
+  init(
+    port: UInt16, filter: String = "motorhand/#", user: String? = nil, password: String? = nil,
+    clientID: String? = nil
+  ) throws {
     mosquitto_lib_init()
-    let client = try #require(mosquitto_new(nil, true, nil))
+    let client = try #require(mosquitto_new(clientID, true, nil))
     self.client = client
     network = NetworkLoop(client)
     mosquitto_user_data_set(client, Unmanaged.passUnretained(inbox).toOpaque())

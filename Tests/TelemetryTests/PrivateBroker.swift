@@ -10,7 +10,16 @@ final class PrivateBroker {
     case list(file: String)
     case password(file: String)
     case tls(authority: String, certificate: String, key: String)
+    /// Everybody, within the rules of Mosquitto's security plugin.
+    case rules(file: String)
+    /// Everybody, with QoS 0 only.
+    case qosZero
   }
+
+  /// Beside the broker, where Debian's multi-arch directory has it.
+  static let securityPlugin =
+    ["x86_64", "aarch64"].map { "/usr/lib/\($0)-linux-gnu/mosquitto_dynamic_security.so" }
+    .first { FileManager.default.fileExists(atPath: $0) } ?? ""
 
   let port: UInt16
   private let configuration: String
@@ -27,6 +36,9 @@ final class PrivateBroker {
     case .anonymous: lines.append("allow_anonymous true")
     case .list(let file): lines += ["allow_anonymous true", "acl_file \(file)"]
     case .password(let file): lines += ["allow_anonymous false", "password_file \(file)"]
+    case .rules(let file):
+      lines += ["allow_anonymous true", "plugin \(Self.securityPlugin)", "plugin_opt_config_file \(file)"]
+    case .qosZero: lines += ["allow_anonymous true", "max_qos 0"]
     case .tls(let authority, let certificate, let key):
       lines += ["allow_anonymous true", "cafile \(authority)", "certfile \(certificate)", "keyfile \(key)"]
     }
@@ -47,11 +59,12 @@ final class PrivateBroker {
     process.environment = ["PATH": "/usr/sbin:/usr/bin:/bin:/usr/local/sbin:/usr/local/bin"]
     process.standardInput = input
     process.standardOutput = output
-    // The pool's threads block signals, and a child inherits that: the broker would not hear SIGTERM.
+    // The pool's threads block signals, and a child inherits that: the broker would hear neither of these.
     var termination = sigset_t()
     var before = sigset_t()
     sigemptyset(&termination)
     sigaddset(&termination, SIGTERM)
+    sigaddset(&termination, SIGHUP)
     pthread_sigmask(SIG_UNBLOCK, &termination, &before)
     defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
     try process.run()
@@ -83,6 +96,9 @@ final class PrivateBroker {
     lifeline = nil
     self.shell = nil
   }
+
+  /// Reads its access list again.
+  func reload() { Foundation.kill(processID, SIGHUP) }
 
   /// The broker keeps its sockets and answers nothing.
   func suspend() { Foundation.kill(processID, SIGSTOP) }

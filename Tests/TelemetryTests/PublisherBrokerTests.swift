@@ -27,7 +27,7 @@ struct PublisherBrokerTests {
     let wanted: Set<String> = [
       topics.birth, topics.status, topics.event, topics.state, topics.agpState, topics.agpDetail,
       topics.sensor(metric: "current-index-proximal"), topics.sensor(metric: "current-index-intermediate"),
-      topics.sensor(metric: "force-index-distal"),
+      topics.sensor(metric: "force-index-distal"), topics.probe,
     ]
     #expect(rig.feeding { observer.topics.isSuperset(of: wanted) })
     #expect(observer.topics == wanted)
@@ -123,34 +123,15 @@ struct PublisherBrokerTests {
     observer.publish(topics.agpCommand, #"{"id":"a1","verb":"arm"}"#)
     #expect(try reply("a1")?["verb"] as? String == "arm")
     observer.publish(base + "stop", "not json")
-    #expect(eventually { rig.runtime.count == 3 })
+    #expect(eventually { rig.runtime.stopCount > 0 })
+    // Which of two commands with one id is executed is the queue's to judge.
     #expect(
-      rig.runtime.commands.withLock { $0.map(\.command) }
-        == [.pose(radians: [0.1, 0.2, 0.3], seconds: nil), .arm, .stop])
-    #expect(eventually { rig.publisher.status.commandsAccepted == 3 })
+      rig.runtime.commands.withLock { $0.map(\.command) } == [
+        .pose(radians: [0.1, 0.2, 0.3], seconds: nil), .pose(radians: [0.9, 0.9, 0.9], seconds: nil), .arm,
+      ])
+    #expect(eventually { rig.publisher.status.commandsAccepted == 4 })
     #expect(rig.publisher.status.commandsRefused == 4)
     #expect(eventually { observer.all(topics.reply).count == 8 })
-  }
-
-  @Test("a flood of commands is bounded, counted and answered, and a stop in it is executed")
-  func flood() throws {
-    let broker = try PrivateBroker(in: directory)
-    let observer = try Observer(port: broker.port)
-    let rig = try Rig(port: broker.port)
-    #expect(rig.awaitConnected())
-    let base = "motorhand/hand/\(Fixtures.handID)/cmd/"
-    // The publisher cannot read while the broker sleeps; all arrive in one go.
-    for _ in 0..<500 { observer.publish(base + "stream", #"{"radians":[0.1,0.2,0.3]}"#) }
-    observer.publish(base + "stop", #"{"id":"halt"}"#)
-    let halt = observer.first(topics.reply) { (try? json($0.payload))?["id"] as? String == "halt" }
-    #expect(halt != nil)
-    let now = rig.publisher.status
-    #expect(
-      eventually {
-        let status = rig.publisher.status
-        return status.commandsAccepted + status.drops.inbound == 501
-      }, "\(now)")
-    #expect(rig.runtime.commands.withLock { $0.contains { $0.command == .stop } })
   }
 
   @Test("a broker that stops and starts again is found again; nothing of the outage is silent")
@@ -303,6 +284,8 @@ struct PublisherBrokerTests {
     #expect(rig.publisher.status.connected)
     #expect(rig.publisher.status.eventsWaiting == 1 && rig.publisher.status.drops.events == 0)
     #expect(observer.all(topics.event).isEmpty)
+    #expect(eventually { rig.publisher.status.commandWay.state == .unproved })
+    #expect(rig.publisher.status.commandWay.error.contains(topics.probe))
   }
 
   @Test("a second daemon with the same hand pushes the first out, whose will comes before the new status")
@@ -318,9 +301,12 @@ struct PublisherBrokerTests {
     let second = try Rig(port: broker.port)
     #expect(second.awaitConnected())
     #expect(first.awaitConnected(false))
-    #expect(eventually { observer.all(topics.status).count == 3 })
-    let words = try observer.all(topics.status).map { try json($0.payload)["status"] as? String }
-    #expect(words == ["init", "lost", "init"])
+    // Each says its status again when commands and stops have been heard: what counts is the order of the changes.
+    func words() -> [String] {
+      observer.all(topics.status).compactMap { (try? json($0.payload))?["status"] as? String }
+        .reduce(into: []) { words, word in if words.last != word { words.append(word) } }
+    }
+    #expect(eventually { words() == ["init", "lost", "init"] }, "\(words())")
     #expect(second.publisher.status.connected && first.publisher.status.reconnects == 0)
   }
 

@@ -1,10 +1,14 @@
 import Foundation
+import Synchronization
 import Testing
 
 /// A TCP relay between publisher and broker, so that a test can cut a connection as a pulled cable's far end
 /// does: the broker sees its socket die without DISCONNECT.
 final class Relay: @unchecked Sendable {
   // Safety of @unchecked: the descriptors are touched under `lock`.
+
+  /// Whether what the broker sends is held back.
+  private let isHolding = Atomic(false)
 
   /// Both ends of one relayed connection; closed when nobody uses them any more.
   private final class Pair: Sendable {
@@ -26,10 +30,11 @@ final class Relay: @unchecked Sendable {
       shutdown(server, Int32(SHUT_RDWR))
     }
 
-    func copy(from: Int32, to: Int32) {
+    func copy(from: Int32, to: Int32, held: () -> Bool = { false }) {
       var buffer = [UInt8](repeating: 0, count: 16_384)
       while true {
         let count = read(from, &buffer, buffer.count)
+        while held() { usleep(2000) }
         guard count > 0, send(to, buffer, count, Int32(MSG_NOSIGNAL)) == count else { break }
       }
       end()
@@ -59,6 +64,9 @@ final class Relay: @unchecked Sendable {
     Thread.detachNewThread { [self] in acceptAll() }
   }
 
+  /// What the broker sends waits, as in a network that stalls, and comes all at once afterwards.
+  func hold(_ isHeld: Bool) { isHolding.store(isHeld, ordering: .releasing) }
+
   /// Ends all connections that stand; new ones are taken.
   func cut() {
     lock.withLock {
@@ -70,6 +78,7 @@ final class Relay: @unchecked Sendable {
   /// Ends everything.
   func close() {
     lock.withLock { closed = true }
+    hold(false)
     cut()
     shutdown(listener, Int32(SHUT_RDWR))
   }
@@ -85,7 +94,9 @@ final class Relay: @unchecked Sendable {
       let pair = Pair(client: client, server: server)
       lock.withLock { open.append(pair) }
       Thread.detachNewThread { pair.copy(from: client, to: server) }
-      Thread.detachNewThread { pair.copy(from: server, to: client) }
+      Thread.detachNewThread {
+        pair.copy(from: server, to: client) { self.isHolding.load(ordering: .acquiring) }
+      }
     }
     Foundation.close(listener)
   }

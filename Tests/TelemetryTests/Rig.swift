@@ -10,15 +10,41 @@ import Testing
 final class Rig: Sendable {
   /// What the publisher handed to the runtime.
   final class Runtime: Sendable {
+    /// As many commands wait for a loop that does not tick.
+    static let capacity = 32
+
     let commands = SharedState<[CommandEnvelope]>([])
     let refusal = SharedState<String?>(nil)
+    let stops = Atomic(0)
+    let stopReply = SharedState<CommandReply>(.executed)
+    /// Commands that nobody answers; nil = each is answered at once.
+    private let held = SharedState<[@Sendable (CommandReply) -> Void]?>(nil)
 
-    func submit(_ envelope: CommandEnvelope) -> CommandReply {
-      commands.withLock { $0.append(envelope) }
-      return refusal.withLock { $0.map { .refused(reason: $0) } ?? .executed }
+    /// From now on no tick answers.
+    func stall() { held.withLock { $0 = [] } }
+
+    var sink: CommandSink {
+      CommandSink(
+        submit: { [self] envelope, source, completion in
+          guard source == .mqtt else { return false }
+          let isHeld = held.withLock { held -> Bool? in
+            guard let waiting = held else { return false }
+            guard waiting.count < Self.capacity else { return nil }
+            held?.append(completion)
+            return true
+          }
+          guard let isHeld else { return false }
+          commands.withLock { $0.append(envelope) }
+          if !isHeld { completion(refusal.withLock { $0.map { .refused(reason: $0) } ?? .executed }) }
+          return true
+        },
+        requestStop: { [self] in stops.wrappingAdd(1, ordering: .relaxed) },
+        awaitStop: { [self] in stopReply.withLock { $0 } },
+        parse: { Fixtures.parse($0, verb: $1, now: Int64(Date().timeIntervalSince1970 * 1e9)) })
     }
 
     var count: Int { commands.withLock { $0.count } }
+    var stopCount: Int { stops.load(ordering: .relaxed) }
   }
 
   let publisher: Publisher
@@ -36,10 +62,7 @@ final class Rig: Sendable {
     change(&options)
     publisher = try Publisher(
       options: options, identity: Fixtures.identity(handID: handID), ring: ring,
-      submit: { [runtime] envelope, source in
-        source == .mqtt ? runtime.submit(envelope) : .refused(reason: "wrong source")
-      },
-      parse: { Fixtures.parse($0, verb: $1, now: Int64(Date().timeIntervalSince1970 * 1e9)) })
+      commands: runtime.sink)
     try publisher.start()
   }
 

@@ -12,10 +12,16 @@ final class TestBroker {
   }
 
   /// Finds a port; starts the broker on it unless told otherwise.
-  init(_ bench: TestBench, starts: Bool = true) throws {
+  /// - Parameter access: an access list for everybody; nil = everything is allowed.
+  init(_ bench: TestBench, starts: Bool = true, access: String? = nil) throws {
     self.bench = bench
     port = try Self.freePort()
-    let configuration = "listener \(port) 127.0.0.1\nallow_anonymous true\n"
+    var configuration = "listener \(port) 127.0.0.1\nallow_anonymous true\nuser root\n"
+    if let access {
+      let list = bench.path("access")
+      try access.write(toFile: list, atomically: true, encoding: .utf8)
+      configuration += "acl_file \(list)\n"
+    }
     try configuration.write(toFile: bench.path("broker.conf"), atomically: true, encoding: .utf8)
     if starts { try start() }
   }
@@ -42,9 +48,9 @@ final class TestBroker {
   }
 
   /// A client that publishes each line of its input on `topic`.
-  func publisher(_ topic: String) throws -> RunningProgram {
+  func publisher(_ topic: String, qos: Int = 0) throws -> RunningProgram {
     try bench.start(
-      try #require(Repository.installed("mosquitto_pub")), connection + ["-l", "-t", topic],
+      try #require(Repository.installed("mosquitto_pub")), connection + ["-l", "-q", "\(qos)", "-t", topic],
       takesInput: true)
   }
 

@@ -15,8 +15,15 @@ struct StatusDocument: Decodable {
     var error: String?
   }
   struct Publisher: Decodable {
+    struct Way: Decodable {
+      var state: String
+      var error: String?
+    }
     var connected: Bool
     var published: UInt64
+    var drops: [String: UInt64]
+    var commands: Way
+    var stopWay: Way
   }
   struct Timekeeping: Decodable {
     var lateTicks: UInt64

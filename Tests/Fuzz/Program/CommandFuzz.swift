@@ -46,32 +46,39 @@ private func checkReply(_ bytes: [UInt8]) {
   }
 }
 
+/// Where replies go: made once, because they hold descriptors of the kernel.
+private let box = ReplyBox(wakeUp: WakeUp())
+private let answers = StopAnswers { .executed }
+
 /// A message of a command topic: the topic's last level, a line end, the body. It goes the whole way of a message,
 /// from the intake to the reply that is published.
 func fuzzMQTT(_ input: UnsafeRawBufferPointer) {
   let end = input.firstIndex(of: 0x0A) ?? input.count
   let verb = String(decoding: input[..<end], as: UTF8.self)
   let body = Array(input[min(end + 1, input.count)...])
-  nonisolated(unsafe) var submitted: Command?
-  var intake = CommandIntake(
-    bootID: "boot",
-    submit: { envelope, _ in
+  nonisolated(unsafe) var stops = 0
+  let sink = CommandSink(
+    submit: { envelope, _, completion in
       check(envelope.command)
       if let expiry = envelope.expiryNanoseconds { require(expiry > wallNanoseconds, "expired") }
-      submitted = envelope.command
-      return .executed
+      completion(.executed)
+      return true
     },
+    requestStop: { stops += 1 }, awaitStop: { .executed },
     parse: { parser.parse($0, verb: $1.isEmpty ? nil : $1, now: wallNanoseconds) })
+  var intake = CommandIntake(sink: sink, answers: answers, box: box)
+  let inbox = CommandInbox(topics: Topics(handID: "hand"), sink: sink)
   // As the broker's callback makes it: a body beyond the limit does not come along.
   let isTooLong = body.count > CommandIntake.largestBodyBytes
   let message = InboundMessage(
     verb: verb, body: isTooLong ? [] : body, bodyBytes: body.count, retained: false)
-  for _ in 0..<2 {
-    submitted = nil
-    let reply = intake.handle(
-      message, wallNanoseconds: wallNanoseconds, monotonicNanoseconds: 1, sequence: 1)
-    if let reply { checkReply(reply) }
-    if verb == "stop" { require(submitted == .stop, "a stop that was not executed") }
+  for turn in 1...2 {
+    inbox.note(message)
+    if verb == "stop" { require(stops == turn, "a stop that did not act in the callback") }
+    intake.judge(inbox, stopWayAnswers: false, now: 1)
+    for outcome in box.take(ReplyBox.capacity) {
+      checkReply(ReplyPayload(bootID: "boot").encode(outcome, sequence: 1))
+    }
   }
 }
 

@@ -1,0 +1,31 @@
+import HandModel
+
+/// Where the publisher's commands and stops go. Every closure is called from several threads.
+package struct CommandSink: Sendable {
+  /// Hands a command on and returns at once; false when it was not taken, because too many wait. Otherwise
+  /// `completion` is called once, on any thread, with what became of it.
+  package typealias Submit =
+    @Sendable (
+      _ envelope: CommandEnvelope, _ source: CommandSource,
+      _ completion: @escaping @Sendable (CommandReply) -> Void
+    ) -> Bool
+
+  let submit: Submit
+  /// Asks for the stop. Wait-free: called inside the callback that read it.
+  let requestStop: @Sendable () -> Void
+  /// Waits, bounded, until the stop is seen to have done its work.
+  let awaitStop: @Sendable () -> CommandReply
+  /// Reads a JSON command body. The verb is the topic's last level, or empty where the body itself names it.
+  let parse: @Sendable (_ body: [UInt8], _ verb: String) -> Result<CommandEnvelope, CommandRejection>
+
+  package init(
+    submit: @escaping Submit, requestStop: @escaping @Sendable () -> Void,
+    awaitStop: @escaping @Sendable () -> CommandReply,
+    parse: @escaping @Sendable ([UInt8], String) -> Result<CommandEnvelope, CommandRejection>
+  ) {
+    self.submit = submit
+    self.requestStop = requestStop
+    self.awaitStop = awaitStop
+    self.parse = parse
+  }
+}

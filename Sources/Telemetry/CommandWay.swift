@@ -1,0 +1,28 @@
+/// A way on which commands or stops reach the hand over MQTT: a connection and what the broker granted it.
+package struct CommandWay: Sendable, Equatable {
+  package enum State: String, Sendable {
+    /// No connection stands.
+    case down
+    /// Connected; the broker has not answered yet.
+    case asking
+    /// The broker refuses the subscription, or grants it and delivers nothing.
+    case deaf
+    /// Subscribed; that the broker delivers could not be shown.
+    case unproved
+    /// Subscribed, and a message of the hand's own has come back.
+    case up
+  }
+
+  package var state = State.down
+  /// Why the way is not up, or what is wrong although it is; empty when nothing is.
+  package var error = ""
+  /// Wall clock of the last change of state, nanoseconds since 1970; 0 = none yet.
+  package var sinceNanoseconds: Int64 = 0
+
+  /// Takes over what is the case now, and the time when that is a change.
+  mutating func become(_ state: State, _ error: String) {
+    if state != self.state { sinceNanoseconds = PublisherClock.wall() }
+    self.state = state
+    self.error = error
+  }
+}
