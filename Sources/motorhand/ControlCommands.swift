@@ -22,10 +22,28 @@ struct SocketOptions: ParsableArguments {
     let decoded = try JSONDecoder().decode(Reply.self, from: Data(reply.utf8))
     if json { print(reply) }
     guard decoded.result == "executed" else {
-      if !json { complain("\(command.verb) refused: \(decoded.reason ?? "no reason given")") }
+      if !json { complain("\(command.verb) \(decoded.result): \(decoded.reason ?? "no reason given")") }
       throw Exit.failure
     }
     if !json { print("\(command.verb): executed") }
+  }
+
+  /// Stops the hand. The stop is on its way before anything else is done: no time of its sender is worth waiting for.
+  func stop(json: Bool) throws {
+    let line: String
+    do throws(SocketError) {
+      line = try connect().request(ControlServer.stopLine)
+    } catch {
+      complain("stop: outputs NOT seen off: cut the hand's supply")
+      throw error
+    }
+    if json { print(line) }
+    let reply = try JSONDecoder().decode(Reply.self, from: Data(line.utf8))
+    guard reply.result == "executed" else {
+      complain("stop: outputs NOT seen off: cut the hand's supply (\(reply.reason ?? reply.result))")
+      throw Exit.failure
+    }
+    if !json { print("stop: executed, outputs seen off") }
   }
 }
 
@@ -58,8 +76,16 @@ struct CommandLine: Encodable {
   }
 }
 
+/// Reads a state; a daemon that does not give it says why.
 func decodeSnapshot(_ line: String) throws -> HandSnapshot {
-  try JSONDecoder().decode(HandSnapshot.self, from: Data(line.utf8))
+  let data = Data(line.utf8)
+  do {
+    return try JSONDecoder().decode(HandSnapshot.self, from: data)
+  } catch {
+    guard let reply = try? JSONDecoder().decode(Reply.self, from: data) else { throw error }
+    complain("\(reply.result): \(reply.reason ?? "no reason given")")
+    throw Exit.failure
+  }
 }
 
 struct ReplyOptions: ParsableArguments {
@@ -159,7 +185,7 @@ struct Stop: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "E-stop: outputs off at once, latched.")
   @OptionGroup var socket: SocketOptions
   @OptionGroup var reply: ReplyOptions
-  func run() throws { try socket.send(CommandLine(verb: "stop"), json: reply.json) }
+  func run() throws { try socket.stop(json: reply.json) }
 }
 
 struct Reset: ParsableCommand {

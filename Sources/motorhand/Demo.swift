@@ -82,7 +82,7 @@ struct Demo: ParsableCommand {
   private func command(_ client: ControlClient, _ command: CommandLine) throws {
     let reply = try JSONDecoder().decode(Reply.self, from: Data(try client.request(command.json).utf8))
     guard reply.result == "executed" else {
-      complain("\(command.verb) refused: \(reply.reason ?? "no reason given")")
+      complain("\(command.verb) \(reply.result): \(reply.reason ?? "no reason given")")
       throw Exit.failure
     }
   }

@@ -74,7 +74,8 @@ final class Daemon {
 
     // The socket's lock comes first: a second daemon must end before it touches a chip or leaves a file.
     let port = CommandPort()
-    let server = try ControlServer(path: options.socketPath, parser: parser, port: port)
+    let queue = CommandQueue(port: port)
+    let server = try ControlServer(path: options.socketPath, parser: parser, port: port, queue: queue)
     let keeper = BlackBoxKeeper(manager: manager, log: log)
     let runtime: HandRuntime
     let recorder: Recorder?
@@ -89,8 +90,10 @@ final class Daemon {
       try recorder?.start()
       try publisher?.start()
       try runtime.start(cpu: options.cpu, requireRealtime: options.requireRealtime)
+      try queue.start()
       try server.start(snapshot: answers(runtime, recorder, publisher))
     } catch {
+      queue.stop()
       server.stop()
       throw error
     }
@@ -109,6 +112,7 @@ final class Daemon {
     // Outputs first; then nobody may command; then what was recorded and published is brought to its end.
     runtime.stop()
     keeper.drop()
+    queue.stop()
     server.stop()
     let published = publisher?.stop() ?? true
     let final = recorder?.stop()
