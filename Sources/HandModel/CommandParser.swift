@@ -56,50 +56,42 @@ package struct CommandParser: Sendable {
   ///   - wallNanoseconds: the wall clock now, against which issue and expiry are judged.
   ///
   /// A stop is understood whatever surrounds it: unknown fields, a past expiry, a repeated verb, a body that is
-  /// no JSON. Nobody who asks for a stop is told about syntax.
+  /// no JSON (`asksForStop`). Nobody who asks for a stop is told about syntax.
   package func parse(
     _ bytes: some Collection<UInt8>, verb: String? = nil, now wallNanoseconds: Int64
   ) -> Result<CommandEnvelope, CommandRejection> {
-    let isStop = verb == Verb.stop.rawValue
     // The count of a collection may itself be work; one byte too many is enough to know.
     let body = Array(bytes.prefix(Self.maximumBytes + 1))
+    if verb == Verb.stop.rawValue || Self.asksForStop(body) {
+      return .success(CommandEnvelope(id: Self.identifier(ofStop: body), command: .stop))
+    }
     guard body.count <= Self.maximumBytes else {
-      if isStop { return .success(CommandEnvelope(id: "", command: .stop)) }
       return .failure(CommandRejection(id: "", reason: "found more than \(Self.maximumBytes) bytes"))
     }
     if verb != nil, body.allSatisfy({ $0 == 0x20 || (0x09...0x0D).contains($0) }) {
-      return parse([], verb: verb, now: wallNanoseconds)
+      return parse([JSONValue.Member](), verb: verb, now: wallNanoseconds)
     }
     let value: JSONValue
     do {
       value = try JSONValue(parsing: body)
     } catch {
-      if isStop || Self.isBareStop(body) { return .success(CommandEnvelope(id: "", command: .stop)) }
       return .failure(CommandRejection(id: "", reason: error.description))
     }
     guard case .object(let members) = value else {
-      if isStop || value == .string(Verb.stop.rawValue) {
-        return .success(CommandEnvelope(id: "", command: .stop))
-      }
       return .failure(CommandRejection(id: "", reason: "found no JSON object, expected one"))
     }
     return parse(members, verb: verb, now: wallNanoseconds)
   }
 
-  /// Whether the body is the word stop without any JSON around it.
-  private static func isBareStop(_ body: [UInt8]) -> Bool {
-    let word = body.filter { $0 > 0x20 }.map { $0 | 0x20 }
-    return word.elementsEqual(Verb.stop.rawValue.utf8)
+  private static func identifier(ofStop body: [UInt8]) -> String {
+    guard case .object(let members) = try? JSONValue(parsing: body) else { return "" }
+    return identifier(in: members) ?? ""
   }
 
   private func parse(
     _ members: [JSONValue.Member], verb: String?, now: Int64
   ) -> Result<CommandEnvelope, CommandRejection> {
     let id = Self.identifier(in: members)
-    let asksForStop = members.contains { $0.key == "verb" && $0.value == .string(Verb.stop.rawValue) }
-    if verb == Verb.stop.rawValue || asksForStop {
-      return .success(CommandEnvelope(id: id ?? "", command: .stop))
-    }
     do throws(CommandProblem) {
       var fields = CommandFields(members)
       let command = try parse(&fields, verb: verb)

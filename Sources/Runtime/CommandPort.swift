@@ -39,6 +39,7 @@ package final class CommandPort: Sendable {
   private let lastResort = SharedState(LastResort())
   /// Bit s set: a stop from source s; a remote one must not hide a local one of the same tick.
   private let stop = Atomic<UInt8>(0)
+  private let stops = Atomic<UInt32>(0)
   /// Number of the last handled command << 8 | its result.
   private let answer = Atomic<UInt64>(0)
   /// The newest tick's state << 1 | whether its outputs are on.
@@ -131,8 +132,13 @@ package final class CommandPort: Sendable {
 
   /// Asks for the stop: wait-free, from any thread, in the callback that read it. The next tick latches it.
   package func requestStop(_ source: CommandSource) {
+    stops.wrappingAdd(1, ordering: .acquiringAndReleasing)
     stop.bitwiseOr(1 << source.rawValue, ordering: .acquiringAndReleasing)
   }
+
+  /// Stops requested so far. A command that was read at another count is older than a stop, and not what is wanted
+  /// after it.
+  package var stopCount: UInt32 { stops.load(ordering: .acquiring) }
 
   /// Whether a stop waits for a tick.
   var isStopPending: Bool { stop.load(ordering: .acquiring) != 0 }

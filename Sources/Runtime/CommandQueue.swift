@@ -20,6 +20,7 @@ package final class CommandQueue: Sendable {
     var envelope: CommandEnvelope
     var source: CommandSource
     var arrivedNanoseconds: Int64
+    var stopCount: UInt32
     var completion: @Sendable (CommandReply) -> Void
   }
 
@@ -62,10 +63,13 @@ package final class CommandQueue: Sendable {
   }
 
   /// Puts a command into its source's lane; a set-point of a stream goes straight to the loop.
-  /// - Parameter completion: called once, with what became of the command, on the queue's thread or on the caller's.
+  /// - Parameters:
+  ///   - stopCount: `CommandPort.stopCount` when the command was read, where that was before now. One that is older
+  ///     than a stop is refused: a reset or an arm must not undo the stop that was sent after it.
+  ///   - completion: called once, with what became of the command, on the queue's thread or on the caller's.
   /// - Returns: false when the lane is full; then the command is forgotten and `completion` is not called.
   package func submit(
-    _ envelope: CommandEnvelope, source: CommandSource,
+    _ envelope: CommandEnvelope, source: CommandSource, stopCount: UInt32? = nil,
     completion: @escaping @Sendable (CommandReply) -> Void
   ) -> Bool {
     if case .stream = envelope.command, envelope.id.isEmpty {
@@ -73,7 +77,8 @@ package final class CommandQueue: Sendable {
       return true
     }
     let waiting = Waiting(
-      envelope: envelope, source: source, arrivedNanoseconds: MonotonicClock().now(), completion: completion)
+      envelope: envelope, source: source, arrivedNanoseconds: MonotonicClock().now(),
+      stopCount: stopCount ?? port.stopCount, completion: completion)
     let isTaken = lanes.withLock { lanes in
       guard !lanes.isStopping else { return false }
       if source == .mqtt {
@@ -111,7 +116,9 @@ package final class CommandQueue: Sendable {
     }
     let reply: CommandReply
     let clock = MonotonicClock()
-    if clock.now() - waiting.arrivedNanoseconds > Self.longestWaitNanoseconds {
+    if waiting.stopCount != port.stopCount {
+      reply = .refused(reason: "a stop came after it")
+    } else if clock.now() - waiting.arrivedNanoseconds > Self.longestWaitNanoseconds {
       reply = .refused(
         reason: "waited longer than \(Self.longestWaitNanoseconds / 1_000_000) ms behind other commands")
     } else if let expiry = envelope.expiryNanoseconds, expiry < clock.wallNow() {

@@ -63,26 +63,38 @@ func withUnixAddress<Result>(
 
 /// A client of the control socket: one JSON line out, one JSON line in.
 package final class ControlClient {
-  /// Time that `request` waits for an answer. A daemon answers within a tick and a look at the socket.
+  /// Time that `request` waits for an answer. A daemon answers within a tick and a look at the socket, or, when its
+  /// loop stands still, within a second.
   package static let answerSeconds = 2.0
+  /// Time for a daemon to take the connection and what is sent: it is due at once, unless very many connect.
+  static let connectSeconds = 2
 
   private let path: String
   private let descriptor: Int32
   private var buffer: [UInt8] = []
 
-  /// Connects. Throws `SocketError` when nobody listens.
+  /// Connects; waits, bounded, while the daemon has others to take first. Throws `SocketError` when nobody listens.
   package init(path: String) throws(SocketError) {
     self.path = path
     let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { throw .system(operation: "socket", path: path, errno: errno) }
     self.descriptor = descriptor
+    var limit = timeval(tv_sec: Self.connectSeconds, tv_usec: 0)
+    setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     let result = try withUnixAddress(path) { connect(descriptor, $0, $1) }
-    guard result == 0 else {
-      throw .system(operation: "connect", path: path, errno: errno)
-    }
+    guard result == 0 else { throw Self.failure("connect", path) }
   }
 
   deinit { close(descriptor) }
+
+  /// What the error number of a call that failed says.
+  private static func failure(_ operation: String, _ path: String, _ reason: Int32 = errno) -> SocketError {
+    switch reason {
+    case EAGAIN: .timedOut(path: path, seconds: Double(connectSeconds))
+    case ECONNRESET: .closed(path: path)
+    default: .system(operation: operation, path: path, errno: reason)
+    }
+  }
 
   /// Sends one line.
   ///
@@ -91,14 +103,14 @@ package final class ControlClient {
     let bytes = Array((line + "\n").utf8)
     var sent = 0
     while sent < bytes.count {
-      let n = bytes.withUnsafeBytes {
-        Glibc.send(descriptor, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
+      let n = bytes[sent...].withUnsafeBytes {
+        Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
       }
       if n < 0 && errno == EINTR { continue }
-      let reason = errno
       guard n > 0 else {
+        let reason = errno
         if reason == EPIPE || reason == ECONNRESET, hasAnswer { return }
-        throw .system(operation: "send", path: path, errno: reason)
+        throw Self.failure("send", path, reason)
       }
       sent += n
     }
@@ -112,14 +124,19 @@ package final class ControlClient {
 
   /// The next line; throws after `seconds` without one, or when the daemon has closed.
   package func receive(seconds: Double) throws(SocketError) -> String {
+    let clock = MonotonicClock()
+    let end = clock.now() + Int64(seconds * 1e9)
     while true {
-      if let line = try receive(seconds: seconds, unlessReadable: -1) { return line }
+      let left = max(Double(end - clock.now()) * 1e-9, 0)
+      if let line = try receive(seconds: left, unlessReadable: -1) { return line }
     }
   }
 
   /// As `receive(seconds:)`; nil as soon as `other` can be read or a signal comes.
   /// - Parameter other: a descriptor such as the keyboard's, or -1.
   package func receive(seconds: Double, unlessReadable other: Int32) throws(SocketError) -> String? {
+    let clock = MonotonicClock()
+    let end = clock.now() + Int64(seconds * 1e9)
     while true {
       if let end = buffer.firstIndex(of: UInt8(ascii: "\n")) {
         let line = String(decoding: buffer[..<end], as: UTF8.self)
@@ -127,21 +144,24 @@ package final class ControlClient {
         return line
       }
       var polled = [descriptor, other].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-      let ready = poll(&polled, nfds_t(polled.count), Int32(seconds * 1000))
+      let milliseconds = max((end - clock.now() + 999_999) / 1_000_000, 0)
+      let ready = poll(&polled, nfds_t(polled.count), Int32(clamping: milliseconds))
       if ready < 0 && errno == EINTR || ready > 0 && polled[1].revents != 0 { return nil }
       guard ready > 0 else { throw .timedOut(path: path, seconds: seconds) }
       var chunk = [UInt8](repeating: 0, count: 65536)
       let n = recv(descriptor, &chunk, chunk.count, 0)
       if n < 0 && errno == EINTR { continue }
-      if n < 0 && errno != ECONNRESET { throw .system(operation: "receive", path: path, errno: errno) }
+      if n < 0 { throw Self.failure("receive", path) }
       guard n > 0 else { throw .closed(path: path) }
       buffer += chunk[..<n]
     }
   }
 
-  /// One request, one reply.
+  /// One request, one reply. A daemon that takes no more may have said why before: that is the reply then.
   package func request(_ line: String, seconds: Double = answerSeconds) throws(SocketError) -> String {
-    try send(line)
+    do throws(SocketError) { try send(line) } catch {
+      do throws(SocketError) { return try receive(seconds: 0) } catch _ { throw error }
+    }
     return try receive(seconds: seconds)
   }
 }

@@ -22,10 +22,28 @@ struct SocketOptions: ParsableArguments {
     let decoded = try JSONDecoder().decode(Reply.self, from: Data(reply.utf8))
     if json { print(reply) }
     guard decoded.result == "executed" else {
-      if !json { complain("\(command.verb) refused: \(decoded.reason ?? "no reason given")") }
+      if !json { complain("\(command.verb) \(decoded.result): \(decoded.reason ?? "no reason given")") }
       throw Exit.failure
     }
     if !json { print("\(command.verb): executed") }
+  }
+
+  /// Stops the hand. The stop is on its way before anything else is done: no time of its sender is worth waiting for.
+  func stop(json: Bool) throws {
+    let line: String
+    do throws(SocketError) {
+      line = try connect().request(ControlServer.stopLine)
+    } catch {
+      complain("stop: outputs NOT seen off: cut the hand's supply")
+      throw error
+    }
+    if json { print(line) }
+    let reply = try JSONDecoder().decode(Reply.self, from: Data(line.utf8))
+    guard reply.result == "executed" else {
+      complain("stop: outputs NOT seen off: cut the hand's supply (\(reply.reason ?? reply.result))")
+      throw Exit.failure
+    }
+    if !json { print("stop: executed, outputs seen off") }
   }
 }
 
@@ -66,7 +84,7 @@ func decodeSnapshot(_ line: String, before: () -> Void = {}) throws -> HandSnaps
   } catch {
     guard let reply = refusal(line) else { throw error }
     before()
-    complain("refused: \(reply.reason ?? "no reason given")")
+    complain("\(reply.result): \(reply.reason ?? "no reason given")")
     throw Exit.failure
   }
 }
@@ -74,7 +92,7 @@ func decodeSnapshot(_ line: String, before: () -> Void = {}) throws -> HandSnaps
 /// A line as a refusal, if it is one.
 func refusal(_ line: String) -> Reply? {
   let reply = try? JSONDecoder().decode(Reply.self, from: Data(line.utf8))
-  return reply?.result == "refused" ? reply : nil
+  return reply.map { $0.result != "executed" } ?? false ? reply : nil
 }
 
 struct ReplyOptions: ParsableArguments {
@@ -197,7 +215,7 @@ struct Stop: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "E-stop: outputs off at once, latched.")
   @OptionGroup var socket: SocketOptions
   @OptionGroup var reply: ReplyOptions
-  func run() throws { try socket.send(CommandLine(verb: "stop"), json: reply.json) }
+  func run() throws { try socket.stop(json: reply.json) }
 }
 
 struct Reset: ParsableCommand {

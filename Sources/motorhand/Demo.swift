@@ -91,7 +91,7 @@ struct Demo: ParsableCommand {
     let reply = try JSONDecoder().decode(Reply.self, from: Data(try client.request(command.json).utf8))
     guard reply.result == "executed" else {
       before()
-      complain("\(command.verb) refused: \(reply.reason ?? "no reason given")")
+      complain("\(command.verb) \(reply.result): \(reply.reason ?? "no reason given")")
       throw Exit.failure
     }
   }

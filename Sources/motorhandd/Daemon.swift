@@ -77,7 +77,7 @@ final class Daemon {
     // The socket's lock comes first: a second daemon must end before it touches a chip or leaves a file.
     let port = CommandPort()
     let queue = CommandQueue(port: port)
-    let server = try ControlServer(path: options.socketPath, parser: parser, port: port)
+    let server = try ControlServer(path: options.socketPath, parser: parser, port: port, queue: queue)
     let keeper = BlackBoxKeeper(manager: manager, log: log)
     // The clock of a simulated hand stands still while the machine does.
     let clock: any TimeSource =

@@ -101,6 +101,12 @@ struct CommandParserTests {
       (#"{"verb":"stop","id":17}"#, nil), ("stop", nil), ("\"stop\"", nil), ("STOP\r\n", nil),
       ("garbage {", "stop"), ("\u{FF}\0", "stop"), ("[]", "stop"), (#"{"verb":"arm"}"#, "stop"),
       (#"{"verb":"stop"}"#, "pose"), (String(repeating: "x", count: 5000), "stop"), ("", "stop"),
+      (#"{"verb":"stop""#, nil), (#"{"verb":"stop"#, nil), (#"xx{"verb": "stop"} yy"#, nil),
+      ("\0\0stop\0", nil), (#"{"verb":"\u0073top"}"#, nil), (#"{"Verb":"Stop"}"#, nil),
+      ("{verb:'stop'}", nil),
+      (#"{"verb":"arm"} stop"#, nil), ("please stop!", nil), (#"["stop"]"#, nil), ("stop", "arm"),
+      (#"{"verb":"stop","x":"# + String(repeating: "[", count: 40), nil),
+      (#"{"verb":"stop"}"# + String(repeating: " ", count: 5000), nil),
     ] as [(String, String?)])
   func stop(_ body: String, verb: String?) {
     #expect(parse(body, verb: verb) == .success(CommandEnvelope(id: "", command: .stop)))
@@ -111,6 +117,89 @@ struct CommandParserTests {
     #expect(
       parse(#"{"verb":"stop","id":"s1","x":[]}"#) == .success(CommandEnvelope(id: "s1", command: .stop)))
     #expect(parse(#"{"id":"s2"}"#, verb: "stop") == .success(CommandEnvelope(id: "s2", command: .stop)))
+  }
+
+  @Test("a stop is understood in whatever noise, cut off wherever, and no prefix of it that lacks it stops")
+  func stopInNoise() {
+    let seed = UInt64.random(in: 0 ... .max)
+    print("seed of stops in noise: \(seed)")
+    var generator = SeededGenerator(seed: seed)
+    /// No letters and digits: they would make another word of the word.
+    func noise() -> [UInt8] {
+      (0..<Int.random(in: 0...6, using: &generator)).map { _ in
+        let byte = UInt8.random(in: 0...255, using: &generator)
+        let isWord =
+          byte < 0x80
+          && (Character(Unicode.Scalar(byte)).isLetter || Character(Unicode.Scalar(byte)).isNumber)
+        return isWord ? 0 : byte
+      }
+    }
+    func space() -> String { ["", " ", "\t", "\r\n", "  "].randomElement(using: &generator) ?? "" }
+    for _ in 0..<5000 {
+      let word = ["stop", "STOP", "Stop"].randomElement(using: &generator) ?? ""
+      let member = "\"verb\"\(space()):\(space())\"\(word)\""
+      let before = [#"{"#, #"{"id":"stop 7","#, #"{"pose":"verb","#, "{ \"radians\":[1,"].randomElement(
+        using: &generator)
+      let after = ["}", #","id":"7"}"#, #","expiry":"1","x":{}}"#, "", ",", "}\r\n"].randomElement(
+        using: &generator)
+      let whole = Array(((before ?? "") + member + (after ?? "")).utf8)
+      let earliest = (before ?? "").utf8.count + member.utf8.count - 1
+      let cut = Array(whole.prefix(Int.random(in: earliest...whole.count, using: &generator)))
+      let body = noise() + cut + noise()
+      #expect(CommandParser.asksForStop(body), "seed \(seed): \(String(decoding: body, as: UTF8.self))")
+      if cut.count > earliest {
+        let sighting = CommandParser.sightStop(inBeginning: noise() + cut + [0x20])
+        #expect(sighting != .none, "seed \(seed): \(String(decoding: cut, as: UTF8.self))")
+      }
+      // As Windows' consoles write: two bytes a letter.
+      let wide = whole.flatMap { [$0, UInt8(0)] }
+      #expect(CommandParser.asksForStop(wide), "seed \(seed)")
+    }
+  }
+
+  @Test(
+    "no legal command but the stop stops, whole or as far as it has arrived, whatever its texts are called")
+  func noOtherStops() throws {
+    let seed = UInt64.random(in: 0 ... .max)
+    print("seed of commands that are no stop: \(seed)")
+    var generator = SeededGenerator(seed: seed)
+    var board = try ShippedFiles.board()
+    var calibration = try ShippedFiles.calibration()
+    let names = ["stop", "verb", "verb stop", "STOP", "verb:stop"]
+    for (index, name) in names.enumerated() {
+      board.joints[index].name = name
+      calibration.poses[index % calibration.poses.count].name = name
+    }
+    let parser = CommandParser(board: board, calibration: calibration)
+    let list = "[" + board.joints.map { _ in "0.25" }.joined(separator: ",") + "]"
+    let table = "{" + board.joints.map { "\(JSON.quoted($0.name)):0.25" }.joined(separator: ",") + "}"
+    let texts =
+      names + [
+        #"":"stop"#, #"\"verb\":\"stop\""#, #""verb":"stop""#, "e-stop", "\\", "don't stop",
+        "{\"verb\":\"stop\"}",
+      ]
+    for _ in 0..<2000 {
+      let pose = JSON.quoted(parser.poses.randomElement(using: &generator)?.name ?? "")
+      let joint = JSON.quoted(board.joints.randomElement(using: &generator)?.name ?? "")
+      let verb = [
+        #""verb":"arm""#, #""verb":"null-g""#, #""verb":"disarm""#, #""verb":"reset""#,
+        #""verb":"pose","pose":\#(pose)"#, #""verb":"pose","radians":\#(list)"#,
+        #""verb":"stream","radians":\#(table)"#,
+        #""verb":"move","joint":\#(joint),"radians":0.25"#,
+      ].randomElement(using: &generator)
+      let id = texts.randomElement(using: &generator) ?? ""
+      var members = [verb ?? "", #""id":\#(JSON.quoted(id))"#, #""expiry":"\#(Self.now + 1)""#]
+      members.shuffle(using: &generator)
+      let body = Array("{ \(members.joined(separator: " , ")) }".utf8)
+      guard case .success(let envelope) = parser.parse(body, now: Self.now) else {
+        Issue.record("seed \(seed): refused \(String(decoding: body, as: UTF8.self))")
+        continue
+      }
+      #expect(envelope.command != .stop, "seed \(seed): \(String(decoding: body, as: UTF8.self))")
+      for end in 0...body.count where CommandParser.sightStop(inBeginning: Array(body[..<end])) != .none {
+        Issue.record("seed \(seed): \(String(decoding: body[..<end], as: UTF8.self))")
+      }
+    }
   }
 
   // MARK: What is refused

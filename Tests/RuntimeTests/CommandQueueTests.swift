@@ -137,6 +137,27 @@ struct CommandQueueTests {
     #expect(hand.executed == [.arm])
   }
 
+  @Test("what was sent before a stop and waits is refused, what is sent after it is executed")
+  func olderThanAStop() throws {
+    let hand = try Hand()
+    defer { hand.queue.stop() }
+    let before = hand.port.stopCount
+    #expect(hand.submit(.disarm, tag: "under way"))
+    #expect(hand.submit(.reset, tag: "waiting"))
+    hand.port.requestStop(.mqtt)
+    let replies = hand.replies
+    let isTaken = hand.queue.submit(
+      CommandEnvelope(id: "", command: .arm), source: .socket, stopCount: before
+    ) { reply in replies.withLock { $0["read before"] = reply } }
+    #expect(isTaken)
+    #expect(hand.submit(.reset, tag: "after"))
+    #expect(hand.reply("after") == .executed)
+    for tag in ["waiting", "read before"] {
+      #expect(hand.reply(tag) == .refused(reason: "a stop came after it"))
+    }
+    #expect(hand.executed.filter { $0 == .reset }.count == 1 && !hand.executed.contains(.arm))
+  }
+
   @Test("what waits when the daemon stops is refused")
   func stopping() throws {
     let hand = try Hand()
