@@ -300,7 +300,7 @@ package final class ControlServer: @unchecked Sendable {
         if reason == EINTR || reason == ECONNABORTED { continue }
         if reason == EAGAIN { return }
         // The listener stays readable: without a pause this would turn as fast as the processor does.
-        if !freeDescriptor() {
+        guard reason == EMFILE || reason == ENFILE, freeDescriptor() else {
           listensAgainAt = clock.now() + Int64(Self.watchPeriodMilliseconds) * 1_000_000
           return
         }
@@ -337,8 +337,11 @@ package final class ControlServer: @unchecked Sendable {
     return candidates.min { (rank($0), $0.lastHeard) < (rank($1), $1.lastHeard) }
   }
 
+  /// Who waits for the answer to a stop goes last: the stop itself is under way.
   private func oldestSurplus() -> ControlConnection? {
-    clients.filter { $0.surplusUntil != nil || $0.endsAt != nil }.min { $0.lastHeard < $1.lastHeard }
+    func rank(_ client: ControlConnection) -> Int { client.isAwaitingStop ? 1 : 0 }
+    return clients.filter { $0.surplusUntil != nil || $0.endsAt != nil }
+      .min { (rank($0), $0.lastHeard) < (rank($1), $1.lastHeard) }
   }
 
   /// Whether a descriptor was made free.

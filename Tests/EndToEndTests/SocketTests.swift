@@ -186,6 +186,19 @@ extension EndToEnd {
       withExtendedLifetime(clients) {}
     }
 
+    @Test("stop works when the daemon has no file descriptor left for its clients")
+    func noDescriptors() throws {
+      // Some more than a daemon without clients has open.
+      let daemon = try TestDaemon(
+        bench, launcher: ["/bin/sh", "-c", "ulimit -n 24; exec \"$@\"", "sh"])
+      let clients = try (1...40).map { _ in try SocketClient(daemon.socket) }
+      try daemon.execute("arm")
+      let outcome = try daemon.command("stop")
+      #expect(outcome.status == 0 && outcome.output.contains("outputs seen off"), "\(outcome)")
+      #expect(try daemon.reaches("e-stop"))
+      withExtendedLifetime(clients) {}
+    }
+
     @Test("a stop that arrives without a newline, from a sender that leaves at once, is executed")
     func stopAndLeave() throws {
       let daemon = try TestDaemon(bench)
