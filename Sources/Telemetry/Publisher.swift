@@ -15,7 +15,9 @@ package final class Publisher: Sendable {
   private let thread = SharedState<ThreadState>(.notStarted)
 
   /// Time for a command handler to return when `stop()` comes while it runs.
-  private static let handlerGraceSeconds = 1.0
+  package static let handlerGraceSeconds = 1.0
+  /// When `stop` gives up waiting, by the monotonic clock; nil until `beginStop`.
+  private let stopLimit = SharedState<Int64?>(nil)
 
   private enum ThreadState {
     case notStarted
@@ -44,9 +46,15 @@ package final class Publisher: Sendable {
     }
     for file in [options.tls?.authorityFile, options.tls?.certificateFile, options.tls?.keyFile] {
       guard let file else { continue }
-      guard access(file, R_OK) == 0 else {
+      // A directory or an empty file would show with the first connection only, whenever the broker comes.
+      var attributes = stat()
+      guard stat(file, &attributes) == 0, access(file, R_OK) == 0 else {
         throw .unreadable(file: file, reason: String(cString: strerror(errno)))
       }
+      guard attributes.st_mode & S_IFMT == S_IFREG else {
+        throw .unreadable(file: file, reason: "not a regular file")
+      }
+      guard attributes.st_size > 0 else { throw .unreadable(file: file, reason: "empty") }
     }
     self.options = options
     self.ring = ring
@@ -75,6 +83,15 @@ package final class Publisher: Sendable {
     }
   }
 
+  /// Asks for the end and does not wait: the time of `stop` runs from here. Idempotent.
+  package func beginStop() {
+    stopLimit.withLock { limit in
+      guard limit == nil else { return }
+      limit = PublisherClock.monotonic() + Int64((options.stopSeconds + Self.handlerGraceSeconds) * 1e9)
+    }
+    shared.stopRequested.store(true, ordering: .releasing)
+  }
+
   /// Publishes what is left and the status `disconnected`, closes the connection and ends the thread, all
   /// within `PublisherOptions.stopSeconds` (a second more if a command handler hangs). A broker that does
   /// not acknowledge in that time sends the will.
@@ -88,7 +105,7 @@ package final class Publisher: Sendable {
         return false
       case .ended(let clean): return clean
       case .running(let handle):
-        shared.stopRequested.store(true, ordering: .releasing)
+        beginStop()
         join(handle)
         let clean = shared.farewellAcknowledged.load(ordering: .acquiring)
         state = .ended(clean: clean)
@@ -100,7 +117,7 @@ package final class Publisher: Sendable {
   /// The thread's own deadline ends it; the longer one here covers a command handler that never returns,
   /// whose thread is then left to end by itself.
   private func join(_ handle: pthread_t) {
-    let limit = PublisherClock.monotonic() + Int64((options.stopSeconds + Self.handlerGraceSeconds) * 1e9)
+    let limit = stopLimit.withLock { $0 ?? 0 }
     while !shared.ended.load(ordering: .acquiring) {
       if PublisherClock.monotonic() > limit {
         pthread_detach(handle)
