@@ -4,7 +4,7 @@ import Runtime
 
 /// Where the daemon listens.
 struct SocketOptions: ParsableArguments {
-  @Option(help: "Control socket of the daemon.")
+  @Option(help: "Control socket of the daemon.", transform: nonEmpty)
   var socket = defaultSocketPath
 
   /// Throws `SocketError`, for which the program ends with `Exit.noDaemon`.
@@ -20,12 +20,18 @@ struct SocketOptions: ParsableArguments {
     let client = try connect()
     let reply = try client.request(command.json)
     let decoded = try JSONDecoder().decode(Reply.self, from: Data(reply.utf8))
-    if json { print(reply) }
+    // The exit code tells what became of the hand, whatever becomes of the words.
+    do throws(Failure) {
+      if json {
+        try emit(reply)
+      } else if decoded.result == "executed" {
+        try emit("\(command.verb): executed")
+      }
+    } catch { complain(error) }
     guard decoded.result == "executed" else {
       if !json { complain("\(command.verb) refused: \(decoded.reason ?? "no reason given")") }
       throw Exit.failure
     }
-    if !json { print("\(command.verb): executed") }
   }
 }
 
@@ -74,7 +80,7 @@ struct Status: ParsableCommand {
 
   func run() throws {
     let line = try socket.connect().request(ControlServer.statusLine)
-    print(
+    try emit(
       json ? line : LiveView(colour: false).render(try decodeSnapshot(line)), terminator: json ? "\n" : "")
   }
 }
@@ -83,7 +89,9 @@ struct Watch: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Follow the hand's state, 20 times a second.")
   @OptionGroup var socket: SocketOptions
   @Flag(help: "Print each state as a JSON line.") var json = false
-  @Option(help: "End after this many seconds; without it, on Ctrl-C.") var seconds: Double?
+  @Option(
+    help: "End after this many seconds; without it, on Ctrl-C.", transform: positive(upTo: longestSeconds))
+  var seconds: Double?
 
   func run() throws {
     let client = try socket.connect()
@@ -95,8 +103,7 @@ struct Watch: ParsableCommand {
     while end.map({ Date() < $0 }) ?? true, !Interrupt.isPending {
       let line = try client.receive(seconds: LiveView.silenceSeconds)
       if json {
-        print(line)
-        fflush(nil)
+        try emit(line)
       } else {
         terminal.show(LiveView(colour: terminal.isInteractive).render(try decodeSnapshot(line)))
       }
@@ -133,8 +140,8 @@ struct PoseCommand: ParsableCommand {
     commandName: "pose", abstract: "Move all joints to a pose of the calibration file.")
   @OptionGroup var socket: SocketOptions
   @OptionGroup var reply: ReplyOptions
-  @Argument(help: "Name of the pose, for example power.") var name: String
-  @Option(help: "Duration; without it as fast as the limits allow.") var seconds: Double?
+  @Argument(help: "Name of the pose, for example power.", transform: nonEmpty) var name: String
+  @Option(help: "Duration; without it as fast as the limits allow.", transform: duration) var seconds: Double?
   func run() throws {
     try socket.send(CommandLine(verb: "pose", pose: name, seconds: seconds), json: reply.json)
   }
@@ -144,10 +151,10 @@ struct Move: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Move one joint.")
   @OptionGroup var socket: SocketOptions
   @OptionGroup var reply: ReplyOptions
-  @Argument(help: "Joint, for example index-proximal.") var joint: String
+  @Argument(help: "Joint, for example index-proximal.", transform: nonEmpty) var joint: String
   @Argument(help: "Angle in radians, or in degrees with --degrees.", transform: number) var angle: Double
   @Flag(help: "The angle is in degrees.") var degrees = false
-  @Option(help: "Duration; without it as fast as the limits allow.") var seconds: Double?
+  @Option(help: "Duration; without it as fast as the limits allow.", transform: duration) var seconds: Double?
   func run() throws {
     let radians = degrees ? angle * .pi / 180 : angle
     try socket.send(
