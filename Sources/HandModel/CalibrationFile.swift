@@ -19,9 +19,12 @@ extension Calibration {
     static let resistance = NumberRange.positive(upTo: 10_000)
     static let supply = NumberRange.positive(upTo: 60)
     static let deadBand = NumberRange.from(0, to: 0.5)
-    static let encoderNoise = NumberRange.positive(upTo: 0.1)
-    static let torqueNoise = NumberRange.positive(upTo: 100)
-    static let currentNoise = NumberRange.positive(upTo: 10)
+    /// Below any sensor's and actuator's noise: a 20-bit encoder has 1.7e-6 rad. Less noise than that says that a
+    /// value is known for certain, which no observer can be designed for.
+    private static let smallestNoise = 1e-6
+    static let encoderNoise = NumberRange.from(smallestNoise, to: 0.1)
+    static let torqueNoise = NumberRange.from(smallestNoise, to: 100)
+    static let currentNoise = NumberRange.from(smallestNoise, to: 10)
     static let thermalSeconds = NumberRange.from(1, to: 10_000)
     static let stiffness = NumberRange.positive(upTo: 10_000)
     static let gain = NumberRange.from(0, to: 10_000)
@@ -37,7 +40,7 @@ extension Calibration {
     /// Longer ones no certificate covers at any rate that controls a finger.
     static let delay = NumberRange.from(0, to: 0.2)
     static let correction = NumberRange.positive(upTo: 1)
-    static let commandNoise = NumberRange.positive(upTo: 0.5)
+    static let commandNoise = NumberRange.from(smallestNoise, to: 0.5)
     static let servoGain = NumberRange.from(0, to: 100)
     /// At 1 the inertia could be 0, or a motor coast for ever.
     static let uncertainShare = NumberRange.from(0, to: 0.9)

@@ -201,7 +201,10 @@ final class MappingReader {
 
   func name(_ key: String) -> String? {
     guard let value = required(key, expected: Self.nameText) else { return nil }
-    guard case .scalar(let text, _) = value.node.content, Self.isName(text) else {
+    // A plain null is YAML's word for nothing; in quotes it is a name.
+    guard case .scalar(let text, let plain) = value.node.content, Self.isName(text),
+      !(plain && text.lowercased() == "null")
+    else {
       refuse(value, expected: Self.nameText)
       return nil
     }

@@ -188,10 +188,13 @@ enum YAMLDocument {
         expected: "at most \(maximumDepth) levels")
       return YAMLNode(content: .scalar("", plain: true), mark: mark)
     }
+    if isTagged(node) {
+      diagnostics.report(at: mark, keyPath: path, found: "a tag (!)", expected: "a value without a tag")
+      return YAMLNode(content: .scalar("", plain: true), mark: mark)
+    }
     switch node {
     case .scalar(let scalar):
-      let plain = scalar.style == .plain || scalar.style == .any
-      return YAMLNode(content: .scalar(scalar.string, plain: plain), mark: mark)
+      return YAMLNode(content: .scalar(scalar.string, plain: !scalar.style.isQuoted), mark: mark)
     case .sequence(let sequence):
       let items = sequence.enumerated().map { index, item in
         self.node(from: item, path: "\(path)[\(index)]", depth: depth + 1, diagnostics)
@@ -207,6 +210,20 @@ enum YAMLDocument {
     }
   }
 
+  /// Whether the file itself says what type a value is to be: the readers know that, and nobody else. (libyaml
+  /// passes over a lone `!`.)
+  private static func isTagged(_ node: Node) -> Bool {
+    // Read where it is stored: `Node.tag` would resolve it.
+    switch node {
+    // Quoted text comes with the tag of text.
+    case .scalar(let scalar):
+      scalar.tag.rawValue != "" && !(scalar.style.isQuoted && scalar.tag.rawValue == Tag.Name.str.rawValue)
+    case .sequence(let sequence): sequence.tag.rawValue != ""
+    case .mapping(let mapping): mapping.tag.rawValue != ""
+    case .alias: false
+    }
+  }
+
   private static func entries(
     of mapping: Node.Mapping, path: String, depth: Int, _ diagnostics: ConfigurationDiagnostics
   ) -> [YAMLNode.Entry] {
@@ -216,6 +233,12 @@ enum YAMLDocument {
       guard case .scalar(let scalar) = key else {
         diagnostics.report(
           at: keyMark, keyPath: path, found: "a list or mapping as a key", expected: "a word as a key")
+        continue
+      }
+      // Comparing the keys has resolved untagged ones to text.
+      guard ["", Tag.Name.str.rawValue].contains(scalar.tag.rawValue) else {
+        diagnostics.report(
+          at: keyMark, keyPath: path, found: "a tag (!)", expected: "a key without a tag")
         continue
       }
       let name = restored(scalar.string)
@@ -263,4 +286,8 @@ enum YAMLDocument {
     }
     return mark
   }
+}
+
+extension Node.Scalar.Style {
+  fileprivate var isQuoted: Bool { self != .plain && self != .any }
 }

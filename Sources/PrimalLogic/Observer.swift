@@ -24,9 +24,9 @@ public struct Observer: BitwiseCopyable, Sendable {
   /// below a thousandth of the way.
   static let youngShare = 0.1
 
-  /// Most Riccati steps of `design`: with noises at all the recursion converges within a few thousand ticks;
-  /// without any the gains fall towards 0 like 1/n and the limit ends it.
-  static let maximumRiccatiSteps = 200_000
+  /// Most Riccati steps of `design`: with noises at all the recursion converges within a few thousand ticks. With
+  /// hardly any the gains fall towards 0 like 1/n and the limit ends it, within seconds for any file of a hand.
+  static let maximumRiccatiSteps = 20_000
 
   /// Gains of the steady-state filter whose samples come every so many ticks, by iterating the Riccati recursion
   /// until it stands still.

@@ -71,9 +71,16 @@ package struct LoopBenchResult: Sendable {
 }
 
 /// Why a comparison could not be made.
-package enum LoopBenchError: Error, Equatable, Sendable {
+package enum LoopBenchError: Error, Equatable, Sendable, CustomStringConvertible {
   case thread(RealtimeThreadError)
   case cyclictest(CyclictestError)
+
+  package var description: String {
+    switch self {
+    case .thread(let error): "the measured thread could not be started: \(error)"
+    case .cyclictest(let error): "\(error)"
+    }
+  }
 }
 
 /// Compares our loop with cyclictest in alternating segments, so that the noise of a shared machine falls on

@@ -26,7 +26,9 @@ package final class Recorder: @unchecked Sendable {
   private let lifecycle = SharedState(Lifecycle.created)
   // The disk lives in real time, whatever clock the hand runs on.
   private let clock = MonotonicClock()
-  private let stopRequested = Atomic<Bool>(false)
+  /// When the recording is to be closed; `runsOn` until `beginStop`.
+  private let stopLimit = Atomic<Int64>(Recorder.runsOn)
+  private static let runsOn = Int64.max
   private let finished = Atomic<Bool>(false)
 
   /// Creates `directory/<boot id>` with its event file and first segment, so that whatever is wrong with the
@@ -66,16 +68,21 @@ package final class Recorder: @unchecked Sendable {
     if let failure { throw failure }
   }
 
+  /// Asks for the end and does not wait: the time of `stop` runs from here. Idempotent.
+  package func beginStop() {
+    _ = stopLimit.compareExchange(
+      expected: Self.runsOn, desired: clock.now() + options.stopNanoseconds, ordering: .acquiringAndReleasing)
+  }
+
   /// Records what the ring holds, commits, closes the files and ends the thread. Takes at most
-  /// `options.stopNanoseconds`, plus the time of one write that the disk does not answer; then what is left
-  /// is counted as dropped. Idempotent.
+  /// `options.stopNanoseconds`; what could not be written is given up and counted as dropped. A disk that does not
+  /// answer at all is left to itself: the status then says `running`. Idempotent.
   @discardableResult
   package func stop() -> RecorderStatus {
     lifecycle.withLock { lifecycle in
       guard case .running(let thread) = lifecycle else { return }
-      stopRequested.store(true, ordering: .releasing)
-      // Twice the thread's own limit: beyond it the disk itself hangs, and waiting longer would hang too.
-      let limit = clock.now() + 2 * options.stopNanoseconds
+      beginStop()
+      let limit = stopLimit.load(ordering: .acquiring)
       while !finished.load(ordering: .acquiring), clock.now() < limit {
         clock.sleep(until: clock.now() + 1_000_000)
       }
@@ -84,10 +91,20 @@ package final class Recorder: @unchecked Sendable {
         lifecycle = .stopped
       } else {
         // The thread stays owned: releasing it would wait for it.
-        shared.withLock { $0.lastError = "the disk did not answer while the recording was being closed" }
+        shared.withLock { shared in
+          shared.lagTicks = max(shared.lagTicks, ring.count)
+          shared.lastError = "the disk did not answer while the recording was being closed"
+        }
       }
     }
     return status
+  }
+
+  /// Removes the files of a start that came to nothing: where no tick was recorded, nothing is left that would look
+  /// like a recording. After `stop`, or in place of `start`.
+  package func discardIfEmpty() {
+    let status = status
+    if !status.running && status.recordedTicks == 0 { work.removeFiles() }
   }
 
   /// What has been done so far. Any thread.
@@ -98,18 +115,16 @@ package final class Recorder: @unchecked Sendable {
   }
 
   private func run() {
-    var stopLimit: Int64?
     while true {
       // Read before the ring is: what was pushed before `stop` was called is then drained.
-      let stopping = stopRequested.load(ordering: .acquiring)
-      let now = clock.now()
-      if stopping, stopLimit == nil { stopLimit = now + options.stopNanoseconds }
-      work.turn(now: now, stopping: stopping)
+      let limit = stopLimit.load(ordering: .acquiring)
+      let lastWrite = limit == Self.runsOn ? nil : limit - options.closingNanoseconds
+      work.turn(now: clock.now(), lastWrite: lastWrite)
       shared.withLock { shared in
         shared = work.status
         shared.running = true
       }
-      if let stopLimit, work.isDrained || now >= stopLimit { break }
+      if let lastWrite, work.isDrained || clock.now() >= lastWrite { break }
       if ring.count == 0 || work.status.storageFailing {
         clock.sleep(until: clock.now() + options.pollNanoseconds)
       }

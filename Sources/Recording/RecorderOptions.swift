@@ -22,8 +22,8 @@ package struct RecorderOptions: Sendable {
   /// Bytes that the recordings of all boots in the directory may take before the oldest segments are deleted;
   /// nil = keep everything. 8 GB are 100 minutes of 15 joints at 1 kHz and fit beside a system on a small card.
   package var keepBytes: UInt64? = 8_000_000_000
-  /// Longest time `stop` waits for the last batches before it gives up.
-  package var stopNanoseconds: Int64 = 5_000_000_000
+  /// Longest time that `stop` takes: two thirds of it for the last batches, the rest for closing the files.
+  package var stopNanoseconds: Int64 = 3_000_000_000
 
   package init() {}
 
@@ -42,6 +42,9 @@ package struct RecorderOptions: Sendable {
     try require(keepBytes.map { $0 > segmentBytes } ?? true, "keepBytes", "above segmentBytes")
     try require(stopNanoseconds > 0, "stopNanoseconds", "above 0")
   }
+
+  /// Of `stopNanoseconds`: the summary and the mark of a closed segment, each with a sync of the disk.
+  var closingNanoseconds: Int64 { stopNanoseconds / 3 }
 
   /// Ticks after which a segment is closed.
   func segmentTicks(rateHertz: Int) -> Int { segmentTicks ?? 600 * rateHertz }

@@ -9,6 +9,8 @@ package struct RecorderStatus: Sendable, Equatable {
   package var droppedByRing: UInt64 = 0
   /// Ticks dropped because storage failed for longer than the backlog lasts.
   package var droppedByStorage: UInt64 = 0
+  /// Of these the ones that `stop` gave up.
+  package var givenUpTicks: UInt64 = 0
   /// Records refused because their sequence was not above the one before.
   package var refusedTicks: UInt64 = 0
   /// Ticks produced and not committed yet.
@@ -23,4 +25,7 @@ package struct RecorderStatus: Sendable, Equatable {
   package var storageFailing = false
   /// Text of the last storage error; it stays after recovery.
   package var lastError: String?
+
+  /// After `stop`: whether the files are closed with everything in them that was there to be written.
+  package var isComplete: Bool { !running && givenUpTicks == 0 }
 }

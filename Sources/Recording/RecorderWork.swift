@@ -1,4 +1,5 @@
 import CSQLite
+import Glibc
 import HandModel
 import Realtime
 
@@ -23,6 +24,8 @@ final class RecorderWork {
   private var detector: EventDetector
   private var segment: SegmentWriter?
   private var nextSegment: Int
+  /// Whether another recorder began the directory.
+  private let continues: Bool
   private var closedBytes: UInt64 = 0
   /// The fault latched at the last tick committed.
   private var lastFault = FaultCode.none
@@ -53,31 +56,47 @@ final class RecorderWork {
       path: self.directory + "/" + RecordingPaths.eventsName, handID: identity.handID,
       bootID: identity.bootID)
     nextSegment = (try RecordingPaths.segments(in: self.directory).last?.number ?? 0) + 1
-    detector = EventDetector(jointNames: identity.board.joints.map(\.name), continues: nextSegment > 1)
-    _ = try openSegment()
+    continues = nextSegment > 1
+    detector = EventDetector(jointNames: identity.board.joints.map(\.name), continues: continues)
+    do throws(RecordingError) { _ = try openSegment() } catch {
+      removeFiles()
+      throw error
+    }
     status.bytes = segment?.bytes ?? 0
+  }
+
+  /// Removes what `init` made. Only where nothing was recorded.
+  func removeFiles() {
+    guard !continues else { return }
+    let first = directory + "/" + RecordingPaths.segmentName(1)
+    for path in [first, first + "-journal"] + ["", "-wal", "-shm"].map({ events.path + $0 }) { unlink(path) }
+    // Fails where anything else is in it, and shall.
+    rmdir(directory)
   }
 
   /// Whether nothing waits to be written.
   var isDrained: Bool { ring.count == 0 && backlog.isEmpty && events.isEmpty }
 
   /// One round: take what is there, write what is due.
-  func turn(now: Int64, stopping: Bool) {
+  /// - Parameter lastWrite: where the recording is being closed: when it is to be given up.
+  func turn(now: Int64, lastWrite: Int64?) {
     takeRecords(now: now)
     if wantsCheckpoint, checkpoint?.request() == true { wantsCheckpoint = false }
-    if now >= retryAt || stopping { commitDue(now: now, stopping: stopping) }
-    if now >= eventRetryAt || stopping { flushEvents(now: now) }
+    if now >= retryAt || lastWrite != nil { commitDue(now: now, lastWrite: lastWrite) }
+    if now >= eventRetryAt || lastWrite != nil { flushEvents(now: now) }
     status.lagTicks = ring.count + backlog.count
   }
 
   /// Gives up what could not be written, writes the summary and closes the files.
   func finish() {
     let left = backlog.count
+    let droppedBefore = status.droppedByStorage
     for index in 0..<left { countDropped(backlog.pointer(at: index).pointee.sequence) }
     backlog.removeFirst(left)
     ring.drainAll { record in
       if detector.accepts(record) { countDropped(record.sequence) } else { status.refusedTicks += 1 }
     }
+    status.givenUpTicks = status.droppedByStorage - droppedBefore
     reportDropped()
     detector.finish { events.append($0) }
     closeSegment()
@@ -115,10 +134,11 @@ final class RecorderWork {
     if let displaced = backlog.append(record) { countDropped(displaced) }
   }
 
-  private func commitDue(now: Int64, stopping: Bool) {
+  private func commitDue(now: Int64, lastWrite: Int64?) {
     while !backlog.isEmpty {
+      if let lastWrite, clock.now() >= lastWrite { return }
       let due =
-        backlog.count >= options.batchTicks || stopping || status.storageFailing
+        backlog.count >= options.batchTicks || lastWrite != nil || status.storageFailing
         || now - batchStart >= options.batchNanoseconds
       guard due else { return }
       do throws(RecordingError) {

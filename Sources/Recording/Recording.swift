@@ -1,6 +1,7 @@
 import CSQLite
 import Glibc
 import HandModel
+import PrimalLogic
 
 /// A recording on disk, opened for reading: all segments of one boot, or a single segment file.
 ///
@@ -9,6 +10,9 @@ import HandModel
 package final class Recording {
   /// How long a read waits for a commit of a recorder that is still running.
   static let busyMilliseconds: Int32 = 2000
+
+  /// Rates that boards may have (docs/board-file.md).
+  private static let rates = 10...10_000
 
   /// One segment file.
   package struct Segment: Sendable, Equatable {
@@ -93,19 +97,20 @@ package final class Recording {
       }
       let version = try connection.integer("PRAGMA user_version")
       guard version == SegmentSchema.version else { throw .unsupportedSchema(path: file, version: version) }
+      try Self.requireTables(["meta", "joint", "tick", "checkpoint"], connection, file)
       let meta = try Self.meta(connection)
       if let first, first["boot_id"] != meta["boot_id"] {
         throw .notARecording(path: file, reason: "it belongs to another boot than the segments before it")
       }
       if first == nil {
         first = meta
-        names = try Self.jointNames(connection)
+        names = try Self.jointNames(connection, file)
       }
       var status = stat()
       let bytes = stat(file, &status) == 0 ? UInt64(status.st_size) : 0
       segments.append(Segment(path: file, bytes: bytes, closed: meta["closed"] == "1"))
     }
-    guard let first else {
+    guard let first, let firstPath = segments.first?.path else {
       throw .notARecording(path: path, reason: "its segments are empty: nothing was recorded")
     }
     self.path = path
@@ -115,7 +120,13 @@ package final class Recording {
     handID = first["hand_id"] ?? ""
     bootID = first["boot_id"] ?? ""
     version = first["version"] ?? ""
-    rateHertz = Int(first["rate_hertz"] ?? "") ?? 0
+    let rate = first["rate_hertz"] ?? "nothing"
+    guard let hertz = Int(rate), Self.rates.contains(hertz) else {
+      throw .unreadable(
+        path: firstPath, place: "meta, rate_hertz", found: rate,
+        expected: "\(Self.rates.lowerBound) to \(Self.rates.upperBound)")
+    }
+    rateHertz = hertz
     boardYAML = first["board_yaml"] ?? ""
     calibrationYAML = first["calibration_yaml"] ?? ""
     certificateJSON = first["certificate_json"] ?? ""
@@ -153,6 +164,7 @@ package final class Recording {
   package func events() throws(RecordingError) -> [RecordedEvent] {
     guard let eventsPath else { return [] }
     let connection = try Self.connect(eventsPath)
+    try Self.requireTables(["event"], connection, eventsPath)
     let statement = try connection.prepare(
       """
       SELECT number, sequence, wall_nanoseconds, kind, value_from, value_to, text FROM event ORDER BY number
@@ -163,11 +175,25 @@ package final class Recording {
       guard let kind = RecordedEvent.Kind(rawValue: name) else {
         throw .notARecording(path: eventsPath, reason: "event kind '\(name)' does not exist")
       }
+      let number = statement.integer(0)
+      func integer(_ column: Int32, _ name: String) throws(RecordingError) -> Int64 {
+        guard case .integer(let value) = statement.stored(column) else {
+          throw .unreadable(
+            path: eventsPath, place: "event \(number), \(name)", found: statement.stored(column).name,
+            expected: "an integer")
+        }
+        return value
+      }
+      let sequence = statement.isNull(1) ? nil : try integer(1, "sequence")
+      if let sequence, sequence < 0 {
+        throw .unreadable(
+          path: eventsPath, place: "event \(number), sequence", found: "\(sequence)", expected: "0 or more")
+      }
       events.append(
         RecordedEvent(
-          number: statement.integer(0),
-          sequence: statement.isNull(1) ? nil : UInt64(clamping: statement.integer(1)),
-          wallNanoseconds: statement.integer(2), kind: kind, from: statement.text(4), to: statement.text(5),
+          number: number, sequence: sequence.map { UInt64(clamping: $0) },
+          wallNanoseconds: try integer(2, "wall_nanoseconds"), kind: kind, from: statement.text(4),
+          to: statement.text(5),
           text: statement.text(6) ?? ""))
     }
     return events
@@ -178,6 +204,11 @@ package final class Recording {
   /// A read-only connection cannot roll back, so write access is used where the reader has it; SQLite then
   /// writes nothing unless a rollback is due, and `query_only` forbids the rest.
   static func connect(_ path: String) throws(RecordingError) -> SQLiteConnection {
+    var status = stat()
+    // Opening a pipe would wait for its other end.
+    guard stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG else {
+      throw .notARecording(path: path, reason: "not a regular file")
+    }
     let directory = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(
       separator: "/")
     let parent = directory.isEmpty ? (path.hasPrefix("/") ? "/" : ".") : directory
@@ -235,10 +266,32 @@ package final class Recording {
     return meta
   }
 
-  private static func jointNames(_ connection: SQLiteConnection) throws(RecordingError) -> [String] {
+  /// Views and virtual tables compute what they hold, perhaps without end: none of a recording's has such names.
+  private static func requireTables(
+    _ names: [String], _ connection: SQLiteConnection, _ path: String
+  ) throws(RecordingError) {
+    for name in names {
+      let count = try connection.integer(
+        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name = '\(name)'")
+      guard count == 1 else {
+        throw .unreadable(path: path, place: name, found: "no table", expected: "a table of this name")
+      }
+    }
+  }
+
+  private static func jointNames(
+    _ connection: SQLiteConnection, _ path: String
+  ) throws(RecordingError) -> [String] {
     let statement = try connection.prepare("SELECT name FROM joint ORDER BY number")
     var names: [String] = []
-    while try statement.step() { names.append(statement.text(0) ?? "") }
+    while try statement.step() {
+      guard let name = statement.text(0), names.count < maximumJoints else {
+        throw .unreadable(
+          path: path, place: "joint", found: "more, or one without a name",
+          expected: "at most \(maximumJoints) joints, each with a name")
+      }
+      names.append(name)
+    }
     return names
   }
 }

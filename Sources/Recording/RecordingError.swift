@@ -22,6 +22,8 @@ package enum RecordingError: Error, Equatable, CustomStringConvertible {
   case unsupportedSchema(path: String, version: Int64)
   /// A write was interrupted and its rollback needs write access that the reader does not have.
   case interruptedWrite(path: String)
+  /// A description of the hand or an event contradicts the schema.
+  case unreadable(path: String, place: String, found: String, expected: String)
   /// A stored row contradicts the schema.
   case damaged(path: String, sequence: UInt64, reason: String)
   /// The joint is not one of the recorded hand's.
@@ -56,6 +58,8 @@ package enum RecordingError: Error, Equatable, CustomStringConvertible {
       "\(path): a write was interrupted and must be rolled back, which needs write access to the file and"
         + " its directory: read it once as its owner, or copy the whole directory (with the -journal and"
         + " -wal files) to a writable place and read the copy"
+    case .unreadable(let path, let place, let found, let expected):
+      "\(path): \(place): found \(found), expected \(expected)"
     case .damaged(let path, let sequence, let reason):
       "\(path): tick \(sequence) is damaged: \(reason)"
     case .unknownJoint(let name, let known):

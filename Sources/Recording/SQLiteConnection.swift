@@ -107,10 +107,36 @@ final class SQLiteStatement {
 
   func reset() { sqlite3_reset(statement) }
 
+  /// What a column holds, whatever its declaration says: SQLite keeps any type in any column.
+  enum Stored: Equatable {
+    case integer(Int64)
+    case real(Double)
+    case null
+    case text, blob
+
+    var name: String {
+      switch self {
+      case .integer(let value): "\(value)"
+      case .real(let value): "\(value)"
+      case .null: "NULL"
+      case .text: "text"
+      case .blob: "bytes"
+      }
+    }
+  }
+
+  func stored(_ column: Int32) -> Stored {
+    switch sqlite3_column_type(statement, column) {
+    case SQLITE_INTEGER: .integer(sqlite3_column_int64(statement, column))
+    case SQLITE_FLOAT: .real(sqlite3_column_double(statement, column))
+    case SQLITE_TEXT: .text
+    case SQLITE_BLOB: .blob
+    default: .null
+    }
+  }
+
   func isNull(_ column: Int32) -> Bool { sqlite3_column_type(statement, column) == SQLITE_NULL }
   func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(statement, column) }
-  /// NULL reads as NaN.
-  func real(_ column: Int32) -> Double { isNull(column) ? .nan : sqlite3_column_double(statement, column) }
   func text(_ column: Int32) -> String? {
     sqlite3_column_text(statement, column).map { String(cString: $0) }
   }

@@ -85,64 +85,109 @@ enum TickRow {
     _ statement: SQLiteStatement, path: String, into record: inout TickRecord
   ) throws(RecordingError) {
     let sequence = UInt64(clamping: statement.integer(0))
-    func code<T: RawRepresentable<UInt8>>(_ column: TickColumn, _ type: T.Type) throws(RecordingError) -> T {
-      let stored = statement.integer(column.rawValue)
-      guard let raw = UInt8(exactly: stored), let value = T(rawValue: raw) else {
-        throw .damaged(path: path, sequence: sequence, reason: "\(column.column) \(stored) does not exist")
+    func refusal(_ column: Int32, _ name: String, expected: String) -> RecordingError {
+      .damaged(
+        path: path, sequence: sequence,
+        reason: "\(name) is \(statement.stored(column).name), expected \(expected)")
+    }
+    // Nothing is rounded or clipped into the range of a field: a row that this program cannot have written says so.
+    func integer<T: FixedWidthInteger>(_ column: TickColumn, _ type: T.Type = T.self) throws(RecordingError)
+      -> T
+    {
+      guard case .integer(let stored) = statement.stored(column.rawValue), let value = T(exactly: stored)
+      else {
+        throw refusal(column.rawValue, column.column, expected: "an integer from \(T.min) to \(T.max)")
       }
       return value
     }
+    func code<T: RawRepresentable<UInt8>>(_ column: TickColumn, _ type: T.Type) throws(RecordingError) -> T {
+      guard case .integer(let stored) = statement.stored(column.rawValue), let raw = UInt8(exactly: stored),
+        let value = T(rawValue: raw)
+      else { throw refusal(column.rawValue, column.column, expected: "a code that exists") }
+      return value
+    }
+    func flag(_ column: TickColumn) throws(RecordingError) -> Bool {
+      switch statement.stored(column.rawValue) {
+      case .integer(0): return false
+      case .integer(1): return true
+      default: throw refusal(column.rawValue, column.column, expected: "0 or 1")
+      }
+    }
+    /// NULL reads as NaN, which SQLite has not.
+    func real(_ column: TickColumn) throws(RecordingError) -> Double {
+      switch statement.stored(column.rawValue) {
+      case .real(let value): return value
+      case .null: return .nan
+      default: throw refusal(column.rawValue, column.column, expected: "a number or NULL")
+      }
+    }
+    func bytes(_ column: Int32, _ name: String) throws(RecordingError) -> UnsafeRawBufferPointer {
+      guard statement.stored(column) == .blob else { throw refusal(column, name, expected: "bytes") }
+      return statement.bytes(column)
+    }
+    let count: UInt8 = try integer(.jointCount)
     record.sequence = sequence
-    record.deadlineNanoseconds = statement.integer(1)
-    record.wallNanoseconds = statement.integer(2)
-    record.wakeUpNanoseconds = statement.integer(3)
-    record.previousComputeNanoseconds = statement.integer(4)
-    record.dtNanoseconds = statement.integer(5)
-    record.overruns = UInt64(clamping: statement.integer(6))
+    record.deadlineNanoseconds = try integer(.deadline)
+    record.wallNanoseconds = try integer(.wall)
+    record.wakeUpNanoseconds = try integer(.wakeUp)
+    record.previousComputeNanoseconds = try integer(.previousCompute)
+    record.dtNanoseconds = try integer(.dt)
+    record.overruns = try integer(.overruns)
     record.state = try code(.state, HandState.self)
     record.mode = try code(.mode, ControlMode.self)
     record.fault = try code(.fault, FaultCode.self)
-    record.faultJoint = statement.isNull(10) ? noJoint : UInt8(clamping: statement.integer(10))
+    record.faultJoint = noJoint
+    if statement.stored(TickColumn.faultJoint.rawValue) != .null {
+      let joint: UInt8 = try integer(.faultJoint)
+      guard joint < count else {
+        throw refusal(
+          TickColumn.faultJoint.rawValue, TickColumn.faultJoint.column,
+          expected: "a joint below \(count) or NULL")
+      }
+      record.faultJoint = joint
+    }
     record.certificate = try code(.certificate, CertificateState.self)
-    record.outputsEnabled = statement.integer(13) != 0
-    record.eStopLineActive = statement.integer(14) != 0
-    record.lipschitz = statement.real(15)
-    record.ratePerSecond = statement.real(16)
-    record.windowProduct = statement.real(17)
-    record.uncertifiedTicks = UInt32(clamping: statement.integer(18))
-    record.commandNumber = UInt32(clamping: statement.integer(19))
-    record.psi = statement.real(20)
-    record.gamma = statement.real(21)
-    record.energyIntegral = statement.real(22)
+    record.outputsEnabled = try flag(.outputsEnabled)
+    record.eStopLineActive = try flag(.eStopLine)
+    record.lipschitz = try real(.lipschitz)
+    record.ratePerSecond = try real(.rate)
+    record.windowProduct = try real(.windowProduct)
+    record.uncertifiedTicks = try integer(.uncertifiedTicks)
+    record.commandNumber = try integer(.commandNumber)
+    record.psi = try real(.psi)
+    record.gamma = try real(.gamma)
+    record.energyIntegral = try real(.energyIntegral)
     record.inertial = InertialSample(
       accelerationMetresPerSecondSquared: Vector3(
-        x: statement.real(23), y: statement.real(24), z: statement.real(25)),
+        x: try real(.accelerationX), y: try real(.accelerationY), z: try real(.accelerationZ)),
       rotationRadiansPerSecond: Vector3(
-        x: statement.real(26), y: statement.real(27), z: statement.real(28)))
-    record.failedBusJoints = UInt16(truncatingIfNeeded: statement.integer(29))
-    record.unhealthyJoints = UInt16(truncatingIfNeeded: statement.integer(30))
-    record.failedActuatorJoints = UInt16(truncatingIfNeeded: statement.integer(31))
-    record.inputFlags = UInt16(truncatingIfNeeded: statement.integer(32))
-    record.skippedDeadlines = Int(statement.integer(33))
-    record.outputHash = UInt64(bitPattern: statement.integer(34))
-    record.actuatorLagTicks = UInt32(clamping: statement.integer(35))
-    record.lateTicks = UInt32(clamping: statement.integer(36))
-    record.commandResult = statement.isNull(37) ? .executed : try code(.commandResult, CommandResult.self)
+        x: try real(.rotationX), y: try real(.rotationY), z: try real(.rotationZ)))
+    record.failedBusJoints = try integer(.failedBusJoints)
+    record.unhealthyJoints = try integer(.unhealthyJoints)
+    record.failedActuatorJoints = try integer(.failedActuatorJoints)
+    record.inputFlags = try integer(.inputFlags)
+    record.skippedDeadlines = Int(clamping: try integer(.skippedDeadlines, UInt64.self))
+    record.outputHash = UInt64(bitPattern: try integer(.outputHash))
+    record.actuatorLagTicks = try integer(.actuatorLag)
+    record.lateTicks = try integer(.lateTicks)
+    record.commandResult =
+      statement.stored(TickColumn.commandResult.rawValue) == .null
+      ? .executed : try code(.commandResult, CommandResult.self)
     record.command.kind = .none
-    if !statement.isNull(TickColumn.command) {
-      guard let command = CommandFrame.decode(statement.bytes(TickColumn.command)) else {
+    if statement.stored(TickColumn.command) != .null {
+      guard let command = CommandFrame.decode(try bytes(TickColumn.command, "command")) else {
         throw .damaged(path: path, sequence: sequence, reason: "its command cannot be read")
       }
       record.command = command
     }
-    let count = Int(statement.integer(12))
-    let blob = statement.bytes(TickColumn.joints)
-    guard (0...maximumJoints).contains(count), blob.count == count * JointFrame.byteCount else {
+    let blob = try bytes(TickColumn.joints, "joints")
+    guard count <= maximumJoints, blob.count == Int(count) * JointFrame.byteCount else {
       throw .damaged(path: path, sequence: sequence, reason: "\(blob.count) bytes for \(count) joints")
     }
-    record.jointCount = UInt8(count)
-    for index in 0..<count {
-      guard let joint = JointFrame.decode(blob.baseAddress! + index * JointFrame.byteCount) else {
+    record.jointCount = count
+    guard let frames = blob.baseAddress else { return }
+    for index in 0..<Int(count) {
+      guard let joint = JointFrame.decode(frames + index * JointFrame.byteCount) else {
         throw .damaged(path: path, sequence: sequence, reason: "joint \(index) has no certificate state")
       }
       record.joints[index] = joint

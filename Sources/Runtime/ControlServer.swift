@@ -56,7 +56,7 @@ package final class ControlServer: @unchecked Sendable {
   private let stops: StopWaiter
   private var snapshot: @Sendable () -> String = { "" }
   private let listener: Int32
-  private let lock: Int32
+  private var lock: SocketLock
   private let shouldStop = Atomic<Bool>(false)
   private var thread: RealtimeThread?
   private let wakeUp: WakeUp
@@ -86,26 +86,10 @@ package final class ControlServer: @unchecked Sendable {
     stops = StopWaiter(port: port)
     guard let wakeUp = WakeUp() else { throw .system(operation: "socketpair", path: path, errno: errno) }
     self.wakeUp = wakeUp
-    // The lock, not the socket file, says whether a daemon lives: a file survives kill -9, a lock does not.
-    lock = open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o660)
-    guard lock >= 0 else { throw .system(operation: "open the lock beside it", path: path, errno: errno) }
-    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-      let reason = errno
-      close(lock)
-      if reason == EWOULDBLOCK { throw .alreadyRunning(path: path) }
-      throw .system(operation: "lock", path: path, errno: reason)
-    }
-    // The socket of a daemon that was killed goes; whatever else has that name is somebody's.
-    var found = stat()
-    if lstat(path, &found) == 0 {
-      guard found.st_mode & S_IFMT == S_IFSOCK else {
-        close(lock)
-        throw .occupied(path: path)
-      }
-      unlink(path)
-    }
+    lock = try SocketLock.take(path)
     listener = socket(
       AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+    guard listener >= 0 else { throw .system(operation: "socket", path: path, errno: errno) }
     let mask = umask(0o117)
     let bound: Int32
     do throws(SocketError) {
@@ -113,16 +97,15 @@ package final class ControlServer: @unchecked Sendable {
     } catch {
       umask(mask)
       close(listener)
-      close(lock)
       throw error
     }
     umask(mask)
     guard bound == 0, listen(listener, Self.backlog) == 0 else {
       let reason = errno
       close(listener)
-      close(lock)
       throw .system(operation: "bind", path: path, errno: reason)
     }
+    lock.bound()
   }
 
   deinit { buffer.deallocate() }
@@ -137,6 +120,9 @@ package final class ControlServer: @unchecked Sendable {
     }
   }
 
+  /// Why no client reaches this server any longer, or why another may take its place; nil while all is well.
+  package var loss: String? { lock.loss }
+
   /// Stops serving, closes every client and removes the socket.
   package func stop() {
     // What was asked before is answered: first the stops, then in the thread's last round all that is known.
@@ -147,8 +133,7 @@ package final class ControlServer: @unchecked Sendable {
     thread = nil
     clients = []
     close(listener)
-    unlink(path)
-    close(lock)
+    lock.removeSocket()
   }
 
   // MARK: - Rounds

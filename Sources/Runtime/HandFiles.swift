@@ -29,9 +29,14 @@ package struct HandFiles: Sendable {
 
   /// The text of a file of at most 1 MiB.
   package static func text(_ path: String) throws(UnreadableFile) -> String {
-    let descriptor = Descriptor(open(path, O_RDONLY | O_CLOEXEC))
-    guard descriptor.value >= 0 else {
+    // O_NONBLOCK: opening a pipe without a writer would wait for one.
+    let descriptor = Descriptor(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK))
+    var status = stat()
+    guard descriptor.value >= 0, fstat(descriptor.value, &status) == 0 else {
       throw UnreadableFile(path: path, reason: String(cString: strerror(errno)))
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw UnreadableFile(path: path, reason: "not a regular file")
     }
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 65536)

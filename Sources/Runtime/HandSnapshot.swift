@@ -149,6 +149,8 @@ package struct HandSnapshot: Codable, Sendable {
   package var timekeeping: Timekeeping?
   /// What real-time operation lacks; empty = full real time.
   package var degraded: [String]
+  /// Messages of the daemon that nobody took: neither the journal nor standard error.
+  package var unwrittenMessages: UInt64 = 0
 
   /// - Parameter identity: of the hand that `runtime` runs.
   package init(

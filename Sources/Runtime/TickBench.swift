@@ -9,7 +9,7 @@ import Synchronization
 /// The samples come from a virtual run of the same board beforehand, so that the measured part is the tick
 /// and its hand-over to the rings, as in the daemon, and not the simulated chips.
 package final class TickBench: @unchecked Sendable {
-  // Safety of @unchecked: `tick` belongs to the loop thread; the drain thread touches only the ring.
+  // Safety of @unchecked: `tick` belongs to the loop thread; the drain thread touches only `drain`.
 
   /// One cycle of samples: open, power grasp, open again; it ends where it began.
   private static let cycleMilliseconds: Int64 = 4000
@@ -20,7 +20,7 @@ package final class TickBench: @unchecked Sendable {
   private let inputs: UnsafeMutablePointer<TickInputs>
   private let record: UnsafeMutablePointer<TickRecord>
   private let actuators: UnsafeMutablePointer<ActuatorCommand>
-  private let ring = Ring<TickRecord>(capacity: 1024, filling: TickRecord())
+  private let drain = Drain()
   private let latest = LatestValue<TickRecord>(TickRecord())
   private let samples: UnsafeMutablePointer<PerJoint<EncoderSample>>
   private let closeCommand: TickCommand
@@ -37,8 +37,13 @@ package final class TickBench: @unchecked Sendable {
   private let clock = MonotonicClock()
   /// Durations of the controller's ticks alone.
   package let ticks = LatencyHistogram()
-  private let shouldStop = Atomic<Bool>(false)
-  private var drain: RealtimeThread?
+  private var drainThread: RealtimeThread?
+
+  /// What the consumer of the records holds: not the bench, which waits for it in its own end.
+  private final class Drain: Sendable {
+    let ring = Ring<TickRecord>(capacity: 1024, filling: TickRecord())
+    let shouldStop = Atomic<Bool>(false)
+  }
 
   /// - Parameters:
   ///   - board: a simulated board, whose samples the bench replays.
@@ -126,18 +131,18 @@ package final class TickBench: @unchecked Sendable {
   /// Starts the consumer of the records; called before the first tick.
   package func begin() throws(RealtimeThreadError) {
     let clock = MonotonicClock()
-    drain = try RealtimeThread(name: "bench-drain", policy: .normal) { [unowned self] in
-      while !shouldStop.load(ordering: .acquiring) {
-        _ = ring.drain { _ in }
+    drainThread = try RealtimeThread(name: "bench-drain", policy: .normal) { [drain] in
+      while !drain.shouldStop.load(ordering: .acquiring) {
+        _ = drain.ring.drain { _ in }
         clock.sleep(until: clock.now() + Self.drainNanoseconds)
       }
     }
   }
 
   package func stop() {
-    shouldStop.store(true, ordering: .releasing)
-    drain?.join()
-    drain = nil
+    drain.shouldStop.store(true, ordering: .releasing)
+    drainThread?.join()
+    drainThread = nil
   }
 
   /// One tick that started at `now`.
@@ -170,7 +175,7 @@ package final class TickBench: @unchecked Sendable {
     let begin = clock.now()
     controller.tick(inputs, record: record, actuators: actuators)
     ticks.record(clock.now() - begin)
-    ring.push(record.pointee)
+    drain.ring.push(record.pointee)
     latest.write(record.pointee)
   }
 

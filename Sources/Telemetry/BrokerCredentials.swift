@@ -22,7 +22,8 @@ package struct BrokerCredentials: Sendable, Equatable {
   /// Reads and checks the file. Refused when anybody but owner and group may read or write it: the
   /// password of a hand lets its holder move it.
   package init(file: String) throws(BrokerCredentialsError) {
-    let descriptor = open(file, O_RDONLY | O_CLOEXEC)
+    // O_NONBLOCK: opening a pipe without a writer would wait for one.
+    let descriptor = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw .unreadable(file: file, errno: errno) }
     defer { close(descriptor) }
     // Asked of the open file, so that it cannot be exchanged between check and use.

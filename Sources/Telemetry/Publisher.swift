@@ -18,7 +18,9 @@ package final class Publisher: Sendable {
   private let threads = SharedState<ThreadState>(.notStarted)
 
   /// Beyond the time that the farewell may take: for threads on a busy machine to come to their end.
-  private static let graceSeconds = 1.0
+  package static let graceSeconds = 1.0
+  /// When `stop` gives up waiting, by the monotonic clock; nil until `beginStop`.
+  private let stopLimit = SharedState<Int64?>(nil)
 
   private enum ThreadState {
     case notStarted
@@ -42,9 +44,15 @@ package final class Publisher: Sendable {
     }
     for file in [options.tls?.authorityFile, options.tls?.certificateFile, options.tls?.keyFile] {
       guard let file else { continue }
-      guard access(file, R_OK) == 0 else {
+      // A directory or an empty file would show with the first connection only, whenever the broker comes.
+      var attributes = stat()
+      guard stat(file, &attributes) == 0, access(file, R_OK) == 0 else {
         throw .unreadable(file: file, reason: String(cString: strerror(errno)))
       }
+      guard attributes.st_mode & S_IFMT == S_IFREG else {
+        throw .unreadable(file: file, reason: "not a regular file")
+      }
+      guard attributes.st_size > 0 else { throw .unreadable(file: file, reason: "empty") }
     }
     self.options = options
     self.ring = ring
@@ -60,7 +68,7 @@ package final class Publisher: Sendable {
     }
   }
 
-  deinit { askToEnd() }
+  deinit { beginStop() }
 
   /// Starts the threads. A publisher starts once; a second call does nothing.
   package func start() throws(PublisherError) {
@@ -73,7 +81,7 @@ package final class Publisher: Sendable {
           running.append(handle)
           shared.running.wrappingAdd(1, ordering: .acquiringAndReleasing)
         case .failure(let error):
-          askToEnd()
+          beginStop()
           for handle in running { pthread_detach(handle) }
           state = .ended(clean: false)
           throw .noThread(errno: error.errno)
@@ -111,7 +119,12 @@ package final class Publisher: Sendable {
     ]
   }
 
-  private func askToEnd() {
+  /// Asks for the end and does not wait: the time of `stop` runs from here. Idempotent.
+  package func beginStop() {
+    stopLimit.withLock { limit in
+      guard limit == nil else { return }
+      limit = PublisherClock.monotonic() + Int64((options.stopSeconds + Self.graceSeconds) * 1e9)
+    }
     shared.stopRequested.store(true, ordering: .releasing)
     shared.wakeUp.ring()
     shared.stopWakeUp.ring()
@@ -131,7 +144,7 @@ package final class Publisher: Sendable {
         return false
       case .ended(let clean): return clean
       case .running(let handles):
-        askToEnd()
+        beginStop()
         end(handles)
         let clean = shared.farewellAcknowledged.load(ordering: .acquiring)
         state = .ended(clean: clean)
@@ -143,7 +156,7 @@ package final class Publisher: Sendable {
   /// Their own deadline ends the threads; the longer one here covers those that the machine does not let run, which
   /// are then left to end by themselves.
   private func end(_ handles: [pthread_t]) {
-    let limit = PublisherClock.monotonic() + Int64((options.stopSeconds + Self.graceSeconds) * 1e9)
+    let limit = stopLimit.withLock { $0 ?? 0 }
     while shared.running.load(ordering: .acquiring) > 0 {
       if PublisherClock.monotonic() > limit {
         for handle in handles { pthread_detach(handle) }

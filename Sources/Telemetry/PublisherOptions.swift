@@ -54,6 +54,9 @@ package struct PublisherOptions: Sendable, Equatable {
     return "\(tls == nil ? "mqtt" : "mqtts")://\(shownHost):\(port)"
   }
 
+  /// Whether the broker is this machine itself, so that what is said to it passes no wire.
+  package var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
+
   /// Reads `mqtt://host[:port]` (default port 1883) or `mqtts://host[:port]` (default port 8883); an IPv6
   /// address stands in brackets.
   package static func parse(brokerURL url: String) throws(PublisherOptionsError) -> PublisherOptions {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import HandModel
 import Realtime
 import Runtime
 
@@ -20,29 +21,42 @@ struct LoopBenchCommand: ParsableCommand {
       Runs our loop and Debian's cyclictest (package rt-tests) in turn, in segments of about two seconds, with \
       the same rate, priority, CPU and idle-state request. The ratio is ours over cyclictest's.
       """)
-  @Option(help: "Rate in Hz.") var rate = 1000
-  @Option(help: "Seconds for each of the two.") var seconds = 20.0
+  @Option(help: "Rate in Hz.", transform: loopRate) var rate = 1000
+  @Option(
+    help: "Seconds for each of the two, in segments of at least 2.", transform: positive(upTo: 86_400))
+  var seconds = 20.0
   @Option(help: "CPU to pin both to; default: the last one.") var cpu: Int?
   @Option(
-    help: "Simulated board whose tick is measured; default: Boards/sim.yaml of the checkout or the package.")
+    help: "Simulated board whose tick is measured; default: Boards/sim.yaml of the checkout or the package.",
+    transform: nonEmpty)
   var board: String?
   @OptionGroup var calibration: CalibrationOption
   @Flag(help: "Print the result as JSON.") var json = false
+
+  func validate() throws {
+    let count = ProcessInfo.processInfo.processorCount
+    guard (0..<count).contains(cpu ?? 0) else {
+      throw ValidationError("--cpu: found \(cpu ?? 0), expected 0 to \(count - 1)")
+    }
+  }
 
   func run() throws {
     let file = try board ?? ShippedFiles.simulatedBoard()
     let (boardFile, calibrationFile) = try load(board: file, calibration: calibration.path(board: file))
     let cpu = cpu ?? ProcessInfo.processInfo.activeProcessorCount - 1
-    let bench = try TickBench(board: boardFile, calibration: calibrationFile, rateHertz: rate)
+    let bench = try tickBench(board: boardFile, calibration: calibrationFile, rateHertz: rate)
     try bench.begin()
-    let result = try LoopBench.run(rateHertz: Double(rate), seconds: seconds, cpu: cpu) { bench.tick($0) }
-    bench.stop()
+    defer { bench.stop() }
+    let result: LoopBenchResult
+    do throws(LoopBenchError) {
+      result = try LoopBench.run(rateHertz: Double(rate), seconds: seconds, cpu: cpu) { bench.tick($0) }
+    } catch { throw Failure(error, Exit.failure) }
     let record = bench.lastRecord
     guard record.state.outputsLive else {
-      complain("the measured hand was \(record.state.name) at the end: \(record.fault.name)")
-      throw Exit.failure
+      throw Failure(
+        "the measured hand was \(record.state.name) at the end: \(record.fault.name)", Exit.failure)
     }
-    print(json ? result.json : text(result))
+    try emit(json ? result.json : text(result))
   }
 
   private func text(_ result: LoopBenchResult) -> String {
@@ -73,6 +87,15 @@ struct LoopBenchCommand: ParsableCommand {
   }
 }
 
+/// A bench of a hand; the failure, with 3, says why the hand cannot run at this rate.
+private func tickBench(
+  board: Board, calibration: Calibration, rateHertz: Int, checks: Bool = true
+) throws -> TickBench {
+  do {
+    return try TickBench(board: board, calibration: calibration, rateHertz: rateHertz, checks: checks)
+  } catch let error as DesignRefusal { throw Failure(error, Exit.infeasible) }
+}
+
 struct TickBenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tick",
@@ -83,13 +106,16 @@ struct TickBenchCommand: ParsableCommand {
       """)
   @Option(help: "Ticks of each of the two.") var ticks = 200_000
   @Option(
-    help: "Simulated board whose tick is measured; default: Boards/sim.yaml of the checkout or the package.")
+    help: "Simulated board whose tick is measured; default: Boards/sim.yaml of the checkout or the package.",
+    transform: nonEmpty)
   var board: String?
   @OptionGroup var calibration: CalibrationOption
   @Flag(help: "Print the result as JSON.") var json = false
 
   /// Long against the caches' warm-up, short against what else happens on the machine.
   private static let turnTicks = 1000
+  /// An hour of two cores.
+  private static let largestTicks = 100_000_000
 
   private struct Result: Codable {
     var ticks: Int
@@ -99,8 +125,8 @@ struct TickBenchCommand: ParsableCommand {
   }
 
   func validate() throws {
-    guard ticks >= Self.turnTicks else {
-      throw ValidationError("--ticks: found \(ticks), expected at least \(Self.turnTicks)")
+    guard (Self.turnTicks...Self.largestTicks).contains(ticks) else {
+      throw ValidationError("--ticks: found \(ticks), expected \(Self.turnTicks) to \(Self.largestTicks)")
     }
   }
 
@@ -109,7 +135,7 @@ struct TickBenchCommand: ParsableCommand {
     let (boardFile, calibrationFile) = try load(board: file, calibration: calibration.path(board: file))
     let rate = boardFile.control.rateHertz
     let benches = try [true, false].map {
-      try TickBench(board: boardFile, calibration: calibrationFile, rateHertz: rate, checks: $0)
+      try tickBench(board: boardFile, calibration: calibrationFile, rateHertz: rate, checks: $0)
     }
     let period = boardFile.control.periodNanoseconds
     // Time is given: the ticks run one after another, as fast as they can.
@@ -123,8 +149,8 @@ struct TickBenchCommand: ParsableCommand {
     }
     for bench in benches where !bench.lastRecord.state.outputsLive {
       let record = bench.lastRecord
-      complain("the measured hand was \(record.state.name) at the end: \(record.fault.name)")
-      throw Exit.failure
+      throw Failure(
+        "the measured hand was \(record.state.name) at the end: \(record.fault.name)", Exit.failure)
     }
     let (full, bare) = (benches[0].ticks.snapshot(), benches[1].ticks.snapshot())
     func micro(_ of: (Int64, Int64, Int64)) -> [String: Double] {
@@ -140,7 +166,7 @@ struct TickBenchCommand: ParsableCommand {
         + ["p50", "p99", "p99.9"].map { String(format: "%10.2f", values[$0] ?? .nan) })
         .joined()
     }
-    print(
+    try emit(
       [
         "\(boardFile.joints.count) joints, \(ticks) ticks of each, in turn",
         "microseconds".padding(toLength: 30, withPad: " ", startingAt: 0) + "       p50       p99     p99.9",

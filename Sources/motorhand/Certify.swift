@@ -13,10 +13,11 @@ struct Certify: ParsableCommand {
       Exit codes: 0 every joint has N; 2 a file is broken; 3 a joint has none, or no gains were found.
       """
   )
-  @Argument(help: "Board file, for example Boards/sim.yaml.") var board: String
-  @Argument(help: "Calibration file; default as for motorhand check.") var calibration: String?
+  @Argument(help: "Board file, for example Boards/sim.yaml.", transform: nonEmpty) var board: String
+  @Argument(help: "Calibration file; default as for motorhand check.", transform: nonEmpty) var calibration:
+    String?
   @Flag(help: "Print the result as JSON.") var json = false
-  @Option(help: "Write the map of two gains to this SVG file.") var plot: String?
+  @Option(help: "Write the map of two gains to this SVG file.", transform: nonEmpty) var plot: String?
   @Option(help: "Joint of the map or the advice; default: the first.") var joint: String?
   @Option(help: "Gain across: kp, kd, km or h (back-calculation).") var x = LoopParameter.kp
   @Option(help: "Gain upwards.") var y = LoopParameter.kd
@@ -70,22 +71,13 @@ struct Certify: ParsableCommand {
           board: board, calibration: calibration, joint: index, x: x, y: y, xMaximum: xMax, yMaximum: yMax,
           progress: progress.show)
       } catch {
-        progress.clear()
-        complain(error)
-        throw Exit.infeasible
+        throw Failure(error, Exit.infeasible)
       }
-      do {
-        try map.svg.write(toFile: plot, atomically: true, encoding: .utf8)
-      } catch {
-        progress.clear()
-        complain(
-          "\(plot): cannot be written (\(error.localizedDescription)); name a file in a writable folder")
-        throw Exit.failure
-      }
+      try write(svg: map.svg, to: plot)
     }
     let report = CertificateReport(board: board, calibration: calibration, progress: progress.show)
     progress.clear()
-    if json { try printJSON(report) } else { print(report.text, terminator: "") }
+    if json { try printJSON(report) } else { try emit(report.text, terminator: "") }
     guard report.isCertified else { throw Exit.infeasible }
   }
 
@@ -98,12 +90,10 @@ struct Certify: ParsableCommand {
         board: board, calibration: calibration, joint: index, stiffness: stiffness ?? .nan,
         dampingRatio: dampingRatio, progress: progress.show)
     } catch {
-      progress.clear()
-      complain(error)
-      throw Exit.infeasible
+      throw Failure(error, Exit.infeasible)
     }
     progress.clear()
-    if json { try printJSON(advice) } else { print(advice.text, terminator: "") }
+    if json { try printJSON(advice) } else { try emit(advice.text, terminator: "") }
   }
 }
 
@@ -115,11 +105,11 @@ struct ProgressLine {
 
   func show(_ text: String) {
     guard isInteractive else { return }
-    FileHandle.standardError.write(Data("\r\u{1B}[K\(text) …".utf8))
+    writeError("\r\u{1B}[K\(text) …")
   }
 
   func clear() {
     guard isInteractive else { return }
-    FileHandle.standardError.write(Data("\r\u{1B}[K".utf8))
+    writeError("\r\u{1B}[K")
   }
 }

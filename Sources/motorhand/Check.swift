@@ -10,7 +10,7 @@ struct CalibrationOption: ParsableArguments {
     help: """
       Calibration file; default: calibration.yaml beside the board, as installed; else in the folder Calibration \
       beside the board's the one of the board's name, the first that fits the board, or nominal-hand.yaml.
-      """)
+      """, transform: nonEmpty)
   var calibration: String?
 
   func path(board: String) -> String { Self.path(board: board, calibration: calibration) }
@@ -41,9 +41,9 @@ struct Check: ParsableCommand {
       no certificate; 4 hardware is missing, busy or may not be used.
       """
   )
-  @Argument(help: "Board file, for example Boards/sim.yaml.") var board: String
+  @Argument(help: "Board file, for example Boards/sim.yaml.", transform: nonEmpty) var board: String
   @OptionGroup var calibration: CalibrationOption
-  @Option(help: "Check at this rate instead of the board's.") var rateHz: Int?
+  @Option(help: "Check at this rate instead of the board's.", transform: loopRate) var rateHz: Int?
   @Flag(
     help: "Find the certificate U of each joint as well, which takes seconds; motorhand certify says more.")
   var uncertain = false
@@ -52,14 +52,7 @@ struct Check: ParsableCommand {
   func run() throws {
     let file = calibration.path(board: board)
     var (board, calibration) = try load(board: board, calibration: file)
-    if let rateHz {
-      let allowed = 10...10_000
-      guard allowed.contains(rateHz), 1_000_000_000 % rateHz == 0 else {
-        throw ValidationError(
-          "--rate-hz: found \(rateHz), expected \(allowed) and a divisor of 1,000,000,000")
-      }
-      board.control.rateHertz = rateHz
-    }
+    if let rateHz { board.control.rateHertz = rateHz }
     var report: BoardReport
     do throws(DesignRefusal) {
       var design = try HandDesign(board: board, calibration: calibration)
@@ -76,7 +69,7 @@ struct Check: ParsableCommand {
     if json {
       try printJSON(report)
     } else {
-      print("calibration \(file)\n" + text(report) + (report.machine.map(text) ?? ""), terminator: "")
+      try emit("calibration \(file)\n" + text(report) + (report.machine.map(text) ?? ""), terminator: "")
     }
     guard report.fits && report.refusal == nil else { throw Exit.infeasible }
     guard report.machine?.isComplete ?? true else { throw Exit.device }
@@ -171,7 +164,7 @@ struct Check: ParsableCommand {
   }
 }
 
-/// Reads a board and its calibration; every error of a file is printed, then the command ends with 2.
+/// Reads a board and its calibration; the failure, with 2, names every error of a file.
 func load(board: String, calibration: String) throws -> (Board, Calibration) {
   let files = try loadFiles(board: board, calibration: calibration)
   return (files.board, files.calibration)
@@ -182,7 +175,6 @@ func loadFiles(board: String, calibration: String) throws -> HandFiles {
   do {
     return try HandFiles(board: board, calibration: calibration)
   } catch {
-    complain("\(error)")
-    throw Exit.brokenFile
+    throw Failure("\(error)", Exit.brokenFile)
   }
 }

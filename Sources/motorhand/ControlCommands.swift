@@ -4,7 +4,7 @@ import Runtime
 
 /// Where the daemon listens.
 struct SocketOptions: ParsableArguments {
-  @Option(help: "Control socket of the daemon.")
+  @Option(help: "Control socket of the daemon.", transform: nonEmpty)
   var socket = defaultSocketPath
 
   /// Throws `SocketError`, for which the program ends with `Exit.noDaemon`.
@@ -20,12 +20,18 @@ struct SocketOptions: ParsableArguments {
     let client = try connect()
     let reply = try client.request(command.json)
     let decoded = try JSONDecoder().decode(Reply.self, from: Data(reply.utf8))
-    if json { print(reply) }
+    // The exit code tells what became of the hand, whatever becomes of the words.
+    do throws(Failure) {
+      if json {
+        try emit(reply)
+      } else if decoded.result == "executed" {
+        try emit("\(command.verb): executed")
+      }
+    } catch { complain(error) }
     guard decoded.result == "executed" else {
       if !json { complain("\(command.verb) \(decoded.result): \(decoded.reason ?? "no reason given")") }
       throw Exit.failure
     }
-    if !json { print("\(command.verb): executed") }
   }
 
   /// Stops the hand. The stop is on its way before anything else is done: no time of its sender is worth waiting for.
@@ -114,12 +120,12 @@ struct Status: ParsableCommand {
   func run() throws {
     let line = try socket.connect().request(ControlServer.statusLine)
     if json {
-      print(line)
+      try emit(line)
       if refusal(line) != nil { throw Exit.failure }
     } else {
       let columns = Terminal.size?.columns ?? LiveView.fileColumns
       let view = LiveView(isDegrees: angles.degrees)
-      print(view.text(try decodeSnapshot(line), columns: columns), terminator: "")
+      try emit(view.text(try decodeSnapshot(line), columns: columns), terminator: "")
     }
   }
 }
@@ -135,7 +141,9 @@ struct Watch: ParsableCommand {
   @OptionGroup var socket: SocketOptions
   @OptionGroup var angles: AngleOption
   @Flag(help: "Print each state as a JSON line.") var json = false
-  @Option(help: "End after this many seconds; without it, on Ctrl-C.") var seconds: Double?
+  @Option(
+    help: "End after this many seconds; without it, on Ctrl-C.", transform: positive(upTo: longestSeconds))
+  var seconds: Double?
 
   func run() throws {
     Interrupt.install()
@@ -189,8 +197,8 @@ struct PoseCommand: ParsableCommand {
     commandName: "pose", abstract: "Move all joints to a pose of the calibration file.")
   @OptionGroup var socket: SocketOptions
   @OptionGroup var reply: ReplyOptions
-  @Argument(help: "Name of the pose, for example power.") var name: String
-  @Option(help: "Duration; without it as fast as the limits allow.") var seconds: Double?
+  @Argument(help: "Name of the pose, for example power.", transform: nonEmpty) var name: String
+  @Option(help: "Duration; without it as fast as the limits allow.", transform: duration) var seconds: Double?
   func run() throws {
     try socket.send(CommandLine(verb: "pose", pose: name, seconds: seconds), json: reply.json)
   }
@@ -200,10 +208,10 @@ struct Move: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Move one joint.")
   @OptionGroup var socket: SocketOptions
   @OptionGroup var reply: ReplyOptions
-  @Argument(help: "Joint, for example index-proximal.") var joint: String
+  @Argument(help: "Joint, for example index-proximal.", transform: nonEmpty) var joint: String
   @Argument(help: "Angle in radians, or in degrees with --degrees.", transform: number) var angle: Double
   @Flag(help: "The angle is in degrees.") var degrees = false
-  @Option(help: "Duration; without it as fast as the limits allow.") var seconds: Double?
+  @Option(help: "Duration; without it as fast as the limits allow.", transform: duration) var seconds: Double?
   func run() throws {
     let radians = degrees ? angle * .pi / 180 : angle
     try socket.send(

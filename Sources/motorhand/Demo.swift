@@ -10,10 +10,13 @@ struct Demo: ParsableCommand {
     discussion: "The hand moves. It is disarmed at the end, on Ctrl-C too.")
   @OptionGroup var socket: SocketOptions
   @OptionGroup var angles: AngleOption
-  @Option(help: "End after this many seconds of the hand's ticks; without it, on Ctrl-C.")
+  @Option(
+    help: "End after this many seconds of the hand's ticks; without it, on Ctrl-C.",
+    transform: positive(upTo: longestSeconds))
   var seconds: Double?
   @Option(help: "Poses to move through, in turn.") var poses = ["open", "power", "precision", "pointing"]
-  @Option(help: "Duration of each motion and of the rest after it.") var motionSeconds = 1.0
+  @Option(help: "Duration of each motion and of the rest after it.", transform: duration) var motionSeconds =
+    1.0
   @Flag(help: "Print the summary as JSON.") var json = false
 
   func run() throws {
@@ -59,7 +62,7 @@ struct Demo: ParsableCommand {
     isArmed = false
     if failure == nil { try command(client, CommandLine(verb: "disarm")) }
     let last = try socket.snapshot(client)
-    report(last, ticks: last.ticks - firstTick, elapsed: Date().timeIntervalSince(start), motions: turn)
+    try report(last, ticks: last.ticks - firstTick, elapsed: Date().timeIntervalSince(start), motions: turn)
     if let failure {
       complain("the hand stopped with a fault: \(failure)\(Self.advice(last))")
       throw Exit.failure
@@ -79,9 +82,9 @@ struct Demo: ParsableCommand {
       let snapshot = try decodeSnapshot(try client.receive(seconds: LiveView.silenceSeconds))
       if snapshot.state == state { return snapshot }
       if Date() > deadline {
-        complain(
-          "the hand is \(snapshot.state)\(snapshot.fault.map { ": " + $0 } ?? ""), it must be \(state) first")
-        throw Exit.failure
+        throw Failure(
+          "the hand is \(snapshot.state)\(snapshot.fault.map { ": " + $0 } ?? ""), it must be \(state) first",
+          Exit.failure)
       }
     }
   }
@@ -91,20 +94,18 @@ struct Demo: ParsableCommand {
     let reply = try JSONDecoder().decode(Reply.self, from: Data(try client.request(command.json).utf8))
     guard reply.result == "executed" else {
       before()
-      complain("\(command.verb) \(reply.result): \(reply.reason ?? "no reason given")")
-      throw Exit.failure
+      throw Failure("\(command.verb) \(reply.result): \(reply.reason ?? "no reason given")", Exit.failure)
     }
   }
 
-  private func report(_ snapshot: HandSnapshot, ticks: UInt64, elapsed: Double, motions: Int) {
+  private func report(_ snapshot: HandSnapshot, ticks: UInt64, elapsed: Double, motions: Int) throws {
     if json {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.sortedKeys]
-      if let data = try? encoder.encode(snapshot) { print(String(decoding: data, as: UTF8.self)) }
-      return
+      return try emit(String(decoding: try encoder.encode(snapshot), as: UTF8.self))
     }
     let recorder = snapshot.recorder
-    print(
+    try emit(
       """
       summary
         ticks        \(ticks) in \(String(format: "%.2f", elapsed)) s at \(snapshot.rateHertz) Hz, \

@@ -15,8 +15,11 @@ struct Faults: ParsableCommand {
       Exit codes: 0 no unsafe outcome, no miss, no false alarm; 1 some; 2 a file is broken; 3 a joint has no \
       certificate; 64 wrong arguments.
       """)
-  @Argument(help: "Board file; default: Boards/sim.yaml of the checkout or the package.") var board: String?
-  @Argument(help: "Calibration file; default as for motorhand check.") var calibration: String?
+  @Argument(
+    help: "Board file; default: Boards/sim.yaml of the checkout or the package.", transform: nonEmpty)
+  var board: String?
+  @Argument(help: "Calibration file; default as for motorhand check.", transform: nonEmpty)
+  var calibration: String?
   @Option(help: "Episodes with a fault.") var count = 1000
   @Option(help: "Seed of the campaign: equal seeds give equal reports.") var seed: UInt64 = 1
   @Option(name: .customLong("class"), help: "Only this class of faults; may be repeated.")
@@ -24,22 +27,33 @@ struct Faults: ParsableCommand {
   @Option(help: "Fault-free hours of virtual time.") var hours = 0.0
   @Option(help: "Hands computed at once; default: one a core.") var jobs: Int?
   @Option(help: "Show the episode of this seed.") var replay: UInt64?
-  @Option(help: "With --replay: write set-point, angles and torque of its joint as SVG into this file.")
+  @Option(
+    help: "With --replay: write set-point, angles and torque of its joint as SVG into this file.",
+    transform: nonEmpty)
   var plot: String?
   @Flag(help: "Print the report as JSON.") var json = false
   @Flag(help: "Print the table of all faults as Markdown and do nothing else.") var table = false
 
+  /// Episodes of one campaign: their plans and results are kept in memory.
+  private static let largestCount = 10_000_000
+  /// Each is a thread and a hand in memory; no machine here has more cores.
+  private static let largestJobs = 1024
+
   func validate() throws {
-    guard count >= 0 else { throw ValidationError("--count: found \(count), expected 0 or more") }
+    guard (0...Self.largestCount).contains(count) else {
+      throw ValidationError("--count: found \(count), expected 0 to \(Self.largestCount)")
+    }
     guard hours >= 0, hours.isFinite, hours <= 10_000 else {
       throw ValidationError("--hours: found \(hours), expected 0 to 10000")
     }
-    guard (jobs ?? 1) > 0 else { throw ValidationError("--jobs: found \(jobs ?? 0), expected 1 or more") }
+    guard (1...Self.largestJobs).contains(jobs ?? 1) else {
+      throw ValidationError("--jobs: found \(jobs ?? 0), expected 1 to \(Self.largestJobs)")
+    }
     guard plot == nil || replay != nil else { throw ValidationError("--plot needs --replay SEED") }
   }
 
   func run() throws {
-    if table { return print(FaultCode.markdownTable, terminator: "") }
+    if table { return try emit(FaultCode.markdownTable, terminator: "") }
     let file = try board ?? ShippedFiles.simulatedBoard()
     let path = CalibrationOption.path(board: file, calibration: calibration)
     let (board, calibration) = try load(board: file, calibration: path)
@@ -50,9 +64,7 @@ struct Faults: ParsableCommand {
     do throws(DesignRefusal) {
       hand = CampaignHand(try HandDesign(board: board, calibration: calibration))
     } catch {
-      progress.clear()
-      complain(error)
-      throw Exit.infeasible
+      throw Failure(error, Exit.infeasible)
     }
     if let replay { return try show(replay, of: hand, progress) }
     Interrupt.install()
@@ -70,7 +82,7 @@ struct Faults: ParsableCommand {
     }
     progress.clear()
     let report = campaign.report(results, faultFree: faultFree)
-    if json { try printJSON(report) } else { print(report.text, terminator: "") }
+    if json { try printJSON(report) } else { try emit(report.text, terminator: "") }
     guard report.isClean && !Interrupt.isPending else { throw Exit.failure }
   }
 
@@ -98,17 +110,9 @@ struct Faults: ParsableCommand {
   private func show(_ seed: UInt64, of hand: CampaignHand, _ progress: ProgressLine) throws {
     progress.clear()
     let story = try EpisodeStory(seed: seed, hand: hand)
-    if let plot {
-      do {
-        try story.svg.write(toFile: plot, atomically: true, encoding: .utf8)
-      } catch {
-        complain(
-          "\(plot): cannot be written (\(error.localizedDescription)); name a file in a writable folder")
-        throw Exit.failure
-      }
-    }
+    if let plot { try write(svg: story.svg, to: plot) }
     if !json {
-      print(story.text, terminator: "")
+      try emit(story.text, terminator: "")
     } else if let result = story.result {
       try printJSON(result)
     } else {

@@ -14,17 +14,15 @@ struct Log: ParsableCommand {
 struct LogInfo: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "info", abstract: "What a recording holds: ticks, gaps, states, faults, drops.")
-  @Argument(help: "The recording.") var recording: String
+  @Argument(help: "The recording.", transform: nonEmpty) var recording: String
   @Flag(help: "Print as JSON.") var json = false
 
   func run() throws {
     let info = try opening { () throws(RecordingError) in try openRecording(recording).info() }
     if json {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-      print(String(decoding: try encoder.encode(info), as: UTF8.self))
+      try emit(info.json)
     } else {
-      print(info.text)
+      try emit(info.text)
     }
   }
 }
@@ -32,7 +30,7 @@ struct LogInfo: ParsableCommand {
 struct LogExport: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export", abstract: "Write a recording as CSV to standard output.")
-  @Argument(help: "The recording.") var recording: String
+  @Argument(help: "The recording.", transform: nonEmpty) var recording: String
   @Flag(help: "Comma-separated values with a header line that carries the units (the only format so far).")
   var csv = false
   @Option(help: "Only this joint; may be given several times.") var joint: [String] = []
@@ -57,14 +55,14 @@ struct LogDiff: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "diff", abstract: "Compare two recordings tick by tick, but for wall-clock times.",
     discussion: "Exit codes: 0 identical; 1 different; 2 a recording cannot be read.")
-  @Argument(help: "One recording.") var first: String
-  @Argument(help: "The other.") var second: String
+  @Argument(help: "One recording.", transform: nonEmpty) var first: String
+  @Argument(help: "The other.", transform: nonEmpty) var second: String
 
   func run() throws {
     let difference = try opening { () throws(RecordingError) in
       try Recording.diff(try openRecording(first), try openRecording(second))
     }
-    print(difference)
+    try emit(difference)
     guard difference.isIdentical else { throw Exit.failure }
   }
 }
@@ -83,7 +81,6 @@ private func opening<Value>(_ body: () throws(RecordingError) -> Value) throws -
   } catch {
     // A reader that has seen enough, such as head, is no failure of the recording.
     if case .output(errno: EPIPE) = error { throw ExitCode.success }
-    complain(error)
-    throw Exit.brokenFile
+    throw Failure(error, Exit.brokenFile)
   }
 }

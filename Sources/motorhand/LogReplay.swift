@@ -16,10 +16,14 @@ struct LogReplay: ParsableCommand {
       Exit codes: 0 identical; 1 different; 2 a file is broken or the recording cannot be run again; 3 a joint has no \
       certificate.
       """)
-  @Argument(help: "The recording.") var recording: String
-  @Option(help: "Use the gains of this calibration file, everything else as recorded.") var gains: String?
-  @Option(help: "Use this calibration file in place of the recorded one.") var calibration: String?
-  @Option(help: "Write angle, torque and L of a joint, recorded against replayed, as SVG into this file.")
+  @Argument(help: "The recording.", transform: nonEmpty) var recording: String
+  @Option(help: "Use the gains of this calibration file, everything else as recorded.", transform: nonEmpty)
+  var gains: String?
+  @Option(help: "Use this calibration file in place of the recorded one.", transform: nonEmpty)
+  var calibration: String?
+  @Option(
+    help: "Write angle, torque and L of a joint, recorded against replayed, as SVG into this file.",
+    transform: nonEmpty)
   var plot: String?
   @Option(help: "The joint to plot; default: the one that differs most, else the first.") var joint: String?
   @Flag(help: "Print the result as JSON.") var json = false
@@ -35,15 +39,15 @@ struct LogReplay: ParsableCommand {
     do {
       try replay()
     } catch let error as DesignRefusal {
-      complain(error)
-      throw Exit.infeasible
+      throw Failure(error, Exit.infeasible)
     } catch let error as ExitCode {
+      throw error
+    } catch let error as Failure {
       throw error
     } catch let error as ValidationError {
       throw error
     } catch {
-      complain("\(error)")
-      throw Exit.brokenFile
+      throw Failure("\(error)", Exit.brokenFile)
     }
   }
 
@@ -74,10 +78,10 @@ struct LogReplay: ParsableCommand {
     if let plot {
       let most = result.largestTorqueDifference.flatMap { recording.jointNames.firstIndex(of: $0.joint) } ?? 0
       let chosen = plots[plots.count == 1 ? 0 : most]
-      try chosen.svg.write(toFile: plot, atomically: true, encoding: .utf8)
+      try write(svg: chosen.svg, to: plot)
     }
     let report = ReplayReport(result, recording: recording, seconds: seconds)
-    if json { try printJSON(report) } else { print(report.text) }
+    if json { try printJSON(report) } else { try emit(report.text) }
     guard result.isIdentical else { throw Exit.failure }
   }
 
@@ -106,13 +110,13 @@ struct LogReplay: ParsableCommand {
       let line = String(
         format: "\r%llu ticks, %.0f a second, %.0f times real time\u{1B}[K", ticks, rate,
         rate / Double(max(recording.rateHertz, 1)))
-      FileHandle.standardError.write(Data(line.utf8))
+      writeError(line)
     }
   }
 
   private func clearProgress() {
     guard isatty(STDERR_FILENO) == 1 else { return }
-    FileHandle.standardError.write(Data("\r\u{1B}[K".utf8))
+    writeError("\r\u{1B}[K")
   }
 }
 

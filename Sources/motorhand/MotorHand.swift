@@ -1,5 +1,7 @@
 import ArgumentParser
 import Foundation
+import HandModel
+import Realtime
 import Runtime
 
 /// Exit codes of `motorhand` and `motorhandd`, documented in README.md.
@@ -34,39 +36,54 @@ struct MotorHand: ParsableCommand {
     ])
 
   static func main() {
+    StandardDescriptors.fill()
+    let arguments = Swift.CommandLine.arguments.dropFirst()
     do {
-      var command = try parseAsRoot(Swift.CommandLine.arguments.dropFirst().map(protectingSign))
+      var command = try parseAsRoot(arguments.map(protectingSign))
       try command.run()
-    } catch let error as SocketError {
-      complain(error)
-      exit(withError: Exit.noDaemon)
     } catch {
-      exit(withError: error)
+      end(error, asJSON: arguments.contains("--json"))
     }
+  }
+
+  /// Tells why the command ended, where its error has not been told, and ends with its exit code.
+  private static func end(_ error: any Error, asJSON: Bool) -> Never {
+    let code: ExitCode
+    let reason: String
+    switch error {
+    case let silent as ExitCode: Foundation.exit(silent.rawValue)
+    case let failure as Failure:
+      (code, reason) = (failure.code, failure.description)
+      complain(reason)
+    case let error as SocketError:
+      (code, reason) = (Exit.noDaemon, error.description)
+      complain(reason)
+    default:
+      code = exitCode(for: error)
+      // Help and version end a command by an error too.
+      guard !code.isSuccess else {
+        do throws(Failure) { try emit(fullMessage(for: error)) } catch { end(error, asJSON: false) }
+        Foundation.exit(code.rawValue)
+      }
+      reason = message(for: error)
+      writeError(fullMessage(for: error).printable + "\n")
+    }
+    if asJSON {
+      let object = FailureObject(exitCode: code.rawValue, reason: reason)
+      do { try printJSON(object) } catch { complain("\(error)") }
+    }
+    Foundation.exit(code.rawValue)
+  }
+
+  /// What a program that asked for JSON reads instead of it; a refusal of the daemon has the same two keys.
+  private struct FailureObject: Encodable {
+    var exitCode: Int32
+    var reason: String
+    var result = "failed"
   }
 
   /// A negative number is a value, not a bundle of options: a space before it says so to the parser.
   private static func protectingSign(_ argument: String) -> String {
     Double(argument).map { $0.sign == .minus && argument != "-0" } ?? false ? " " + argument : argument
   }
-}
-
-/// Reads a number, finite and perhaps negative (`MotorHand.main`).
-@Sendable func number(_ text: String) throws -> Double {
-  guard let value = Double(text.drop { $0 == " " }), value.isFinite else {
-    throw ValidationError("found '\(text)', expected a number")
-  }
-  return value
-}
-
-/// Prints a value as JSON that people can read, keys in alphabetical order.
-func printJSON(_ value: some Encodable) throws {
-  let encoder = JSONEncoder()
-  encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-  print(String(decoding: try encoder.encode(value), as: UTF8.self))
-}
-
-/// Prints an error to standard error.
-func complain(_ message: some CustomStringConvertible) {
-  FileHandle.standardError.write(Data("motorhand: \(message)\n".utf8))
 }

@@ -12,23 +12,25 @@ struct Recover: ParsableCommand {
       file to clock its wires. Refused while a daemon runs. Exit codes: 0 the bus is free; 1 it is not, or a \
       daemon runs; 2 the board file is broken or has no such bus; 4 the machine lacks the bus or a line.
       """)
-  @Argument(help: "Board file, for example Boards/raspberry-pi-4.yaml.") var board: String
-  @Argument(help: "Name of the bus in the board file.") var bus: String
+  @Argument(help: "Board file, for example Boards/raspberry-pi-4.yaml.", transform: nonEmpty) var board:
+    String
+  @Argument(help: "Name of the bus in the board file.", transform: nonEmpty) var bus: String
   @OptionGroup var socket: SocketOptions
 
   func run() throws {
     let spec = try busOfBoard()
     if (try? ControlClient(path: socket.socket)) != nil {
-      complain("a daemon runs on \(socket.socket): stop it first (systemctl stop motorhandd)")
-      throw Exit.failure
+      throw Failure(
+        "a daemon runs on \(socket.socket): stop it first (systemctl stop motorhandd)", Exit.failure)
     }
+    let steps: [String]
     do throws(HardwareError) {
-      for step in try BusRecovery(spec).run() { print("bus \(bus): \(step)") }
+      steps = try BusRecovery(spec).run()
     } catch {
-      complain(error)
-      throw error.kind == .missing ? Exit.device : Exit.failure
+      throw Failure(error, error.kind == .missing ? Exit.device : Exit.failure)
     }
-    print("bus \(bus): recovered; motorhand check shows whether its chips answer")
+    for step in steps { try emit("bus \(bus): \(step)") }
+    try emit("bus \(bus): recovered; motorhand check shows whether its chips answer")
   }
 
   private func busOfBoard() throws -> BusSpec {
@@ -36,17 +38,15 @@ struct Recover: ParsableCommand {
     do {
       board = try Board(yaml: try HandFiles.text(self.board), file: self.board)
     } catch {
-      complain("\(error)")
-      throw Exit.brokenFile
+      throw Failure("\(error)", Exit.brokenFile)
     }
     guard let spec = board.buses.first(where: { $0.name == bus }) else {
-      complain(
-        "\(self.board): no bus \(bus); there are \(board.buses.map(\.name).joined(separator: ", "))")
-      throw Exit.brokenFile
+      throw Failure(
+        "\(self.board): no bus \(bus); there are \(board.buses.map(\.name).joined(separator: ", "))",
+        Exit.brokenFile)
     }
     guard board.platform == .linux else {
-      complain("\(self.board): a simulated board has no wires to recover")
-      throw Exit.failure
+      throw Failure("\(self.board): a simulated board has no wires to recover", Exit.failure)
     }
     return spec
   }

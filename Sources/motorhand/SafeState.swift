@@ -15,18 +15,17 @@ struct SafeState: ParsableCommand {
       4 a line or chip could not be reached, all others are off: what the kill line does not hold is then not \
       known to be safe.
       """)
-  @Argument(help: "Board file.") var board = "/etc/motorhand/board.yaml"
+  @Argument(help: "Board file.", transform: nonEmpty) var board = "/etc/motorhand/board.yaml"
 
   func run() throws {
     let board: Board
     do {
       board = try Board(yaml: try HandFiles.text(self.board), file: self.board)
     } catch {
-      complain("\(error)")
-      throw Exit.brokenFile
+      throw Failure("\(error)", Exit.brokenFile)
     }
     guard board.platform == .linux else {
-      print("board \(board.name) is simulated: its outputs ended with the process")
+      try emit("board \(board.name) is simulated: its outputs ended with the process")
       return
     }
     var missing: [HardwareError] = []
@@ -35,18 +34,18 @@ struct SafeState: ParsableCommand {
     for part in missing { complain(part) }
     for failure in failures { complain(failure) }
     guard !parts.isDriven else {
-      complain("board \(board.name): a daemon drives this hand; use motorhand stop, or end the daemon first")
-      throw Exit.device
+      throw Failure(
+        "board \(board.name): a daemon drives this hand; use motorhand stop, or end the daemon first",
+        Exit.device)
     }
     guard missing.isEmpty && failures.isEmpty else {
       let isReleased =
         parts.killLine != nil && !failures.contains { if case .line = $0 { true } else { false } }
-      complain(
+      throw Failure(
         "board \(board.name): kill line \(isReleased ? "released" : "NOT released"); every "
           + "actuator is off but those on the parts above: switch their supply off by hand, mend the parts, then "
-          + "run motorhand safe-state again")
-      throw Exit.device
+          + "run motorhand safe-state again", Exit.device)
     }
-    print("board \(board.name): kill line released, every actuator off")
+    try emit("board \(board.name): kill line released, every actuator off")
   }
 }

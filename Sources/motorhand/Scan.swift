@@ -17,7 +17,7 @@ struct Scan: ParsableCommand {
     if json {
       try printJSON(scan)
     } else {
-      print(text(scan), terminator: "")
+      try emit(text(scan), terminator: "")
     }
   }
 

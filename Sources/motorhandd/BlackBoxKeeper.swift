@@ -38,7 +38,7 @@ struct BlackBoxKeeper {
       }
       let path = try BlackBoxFile.save(contents.records, identity: contents.identity, directory: directory)
       log.report(
-        "the last run (boot \(contents.identity.bootID)) ended without being asked to in state "
+        "the last run (boot \(contents.identity.bootID)) ended without a whole recording in state "
           + "\(last.state.name) at tick \(last.sequence); its last \(contents.records.count) ticks: \(path)",
         .blackBoxSaved,
         tick: .init(bootID: contents.identity.bootID, sequence: last.sequence, fault: last.fault))

@@ -74,33 +74,32 @@ final class Daemon {
     if options.requireRealtime && !degraded.isEmpty { throw StartError.notRealtime(degraded) }
     for finding in degraded { log.report("degraded: \(finding)", .degraded) }
 
-    // The socket's lock comes first: a second daemon must end before it touches a chip or leaves a file.
     let port = CommandPort()
     let queue = CommandQueue(port: port)
-    let server = try ControlServer(path: options.socketPath, parser: parser, port: port, queue: queue)
     let keeper = BlackBoxKeeper(manager: manager, log: log)
+    // The socket's lock comes first: a second daemon must end before it touches a chip or leaves a file.
+    let server = try ControlServer(path: options.socketPath, parser: parser, port: port, queue: queue)
     // The clock of a simulated hand stands still while the machine does.
     let clock: any TimeSource =
       identity.board.platform == .simulated && !options.strictClock
       ? VirtualClock(nanoseconds: MonotonicClock().now()) : MonotonicClock()
+    var parts = Parts(server: server, keeper: keeper, queue: queue)
     let runtime: HandRuntime
-    let recorder: Recorder?
-    let publisher: Publisher?
     do {
       runtime = try HandRuntime(
         design: design, seed: options.seed, clock: clock, port: port,
         blackBox: keeper.store(identity))
-      // First what may be refused: a start that fails leaves no empty recording.
-      publisher = try makePublisher(runtime, queue)
-      recorder = try makeRecorder(runtime)
-      try recorder?.start()
-      try publisher?.start()
+      parts.runtime = runtime
+      try startConsumers(of: runtime, &parts)
       try runtime.start(cpu: options.cpu, requireRealtime: options.requireRealtime)
-      try queue.start()
-      try server.start(snapshot: answers(runtime, recorder, publisher))
+      do throws(RealtimeThreadError) { try queue.start() } catch {
+        throw StartError.thread(name: "commands", error)
+      }
+      do throws(RealtimeThreadError) {
+        try server.start(snapshot: answers(runtime, parts.recorder, parts.publisher))
+      } catch { throw StartError.thread(name: "control", error) }
     } catch {
-      queue.stop()
-      server.stop()
+      unwind(parts)
       throw error
     }
     log.report(
@@ -109,7 +108,7 @@ final class Daemon {
     var reporter = ServiceReporter(
       manager, settings: identity.board.control, judgesTime: !(clock is VirtualClock),
       now: MonotonicClock().now())
-    let end = watch(runtime, recorder, publisher, signals, &reporter)
+    let end = watch(runtime, parts, signals, &reporter)
     let cause =
       switch end {
       case .signal(let name): name
@@ -117,16 +116,57 @@ final class Daemon {
       }
     log.report("stopping: \(cause)", .stopping)
     reporter.stopping(cause)
-    // Outputs first; then nobody may command; then what was recorded and published is brought to its end.
-    runtime.stop()
-    keeper.drop()
-    queue.stop()
-    server.stop()
-    let published = publisher?.stop() ?? true
-    let final = recorder?.stop()
-    summarise(runtime, recorder: final, publisher: publisher?.status, publishedCleanly: published)
+    let ended = stop(parts)
+    summarise(runtime, ended)
     _ = consume process
     if case .selfTest(let joint) = end { throw StartError.selfTest(joint: joint) }
+  }
+
+  // MARK: - Start and end
+
+  /// What runs so far.
+  private struct Parts {
+    var server: ControlServer?
+    var keeper: BlackBoxKeeper?
+    var queue: CommandQueue
+    var runtime: HandRuntime?
+    var recorder: Recorder?
+    var publisher: Publisher?
+  }
+
+  /// What recorder and publisher had done when they ended.
+  private struct Ended {
+    var recorder: RecorderStatus?
+    var publisher: PublisherStatus?
+    var saidFarewell: Bool
+  }
+
+  private func startConsumers(of runtime: HandRuntime, _ parts: inout Parts) throws {
+    // First what may be refused.
+    parts.publisher = try makePublisher(runtime, parts.queue)
+    parts.recorder = try makeRecorder(runtime)
+    try parts.recorder?.start()
+    try parts.publisher?.start()
+  }
+
+  /// Outputs first; then nobody may command; then what was recorded and published is brought to its end, side by
+  /// side within `StopBudget.consumerSeconds`. The black box is given up last, when the recording has all of it.
+  private func stop(_ parts: Parts) -> Ended {
+    parts.runtime?.stop()
+    parts.server?.stop()
+    parts.recorder?.beginStop()
+    parts.publisher?.beginStop()
+    parts.queue.stop()
+    let saidFarewell = parts.publisher?.stop() ?? true
+    let recorder = parts.recorder?.stop()
+    if recorder?.isComplete ?? true { parts.keeper?.drop() }
+    return Ended(recorder: recorder, publisher: parts.publisher?.status, saidFarewell: saidFarewell)
+  }
+
+  /// The end of a start that failed half-way: as an orderly stop, and nothing is left that would look like a run.
+  private func unwind(_ parts: Parts) {
+    _ = stop(parts)
+    parts.recorder?.discardIfEmpty()
   }
 
   /// What the control socket gives as the hand's present state.
@@ -135,18 +175,19 @@ final class Daemon {
   ) -> @Sendable () -> String {
     let identity = identity
     let degraded = degraded
+    let log = log
     return {
-      let snapshot = HandSnapshot(
+      var snapshot = HandSnapshot(
         runtime, identity: identity, recorder: recorder.map(Self.snapshot),
         publisher: publisher.map(Self.snapshot), degraded: degraded)
+      snapshot.unwrittenMessages = log.unwritten
       return (try? Self.line(snapshot)) ?? #"{"result":"refused","reason":"the state could not be encoded"}"#
     }
   }
 
   /// Waits for a signal; meanwhile reports to the service manager, and faults and troubles as they come.
   private func watch(
-    _ runtime: HandRuntime, _ recorder: Recorder?, _ publisher: Publisher?, _ signals: SignalFence,
-    _ reporter: inout ServiceReporter
+    _ runtime: HandRuntime, _ parts: Parts, _ signals: SignalFence, _ reporter: inout ServiceReporter
   ) -> End {
     let clock = MonotonicClock()
     var fault = FaultCode.none
@@ -155,6 +196,7 @@ final class Daemon {
     var nextDropReport: Int64 = 0
     var expired = 0
     var ways = WayReports(now: clock.now())
+    var isReachable = true
     while true {
       if let name = signals.wait(milliseconds: Self.watchMilliseconds) { return .signal(name) }
       let record = runtime.latestRecord()
@@ -166,8 +208,14 @@ final class Daemon {
         reportFault(record)
         if fault == .selfTestFailed && reporter.hasManager { return .selfTest(joint: faultJoint(record)) }
       }
-      if let publisher { ways.observe(publisher.status, now: clock.now()) { log.report($0, $1) } }
-      guard let status = recorder?.status else { continue }
+      if let publisher = parts.publisher {
+        ways.observe(publisher.status, now: clock.now()) { log.report($0, $1) }
+      }
+      if isReachable, let loss = parts.server?.loss {
+        isReachable = false
+        log.report("\(loss); restart this daemon", priority: .error)
+      }
+      guard let status = parts.recorder?.status else { continue }
       // The last error stays in the status after recovery; whether storage fails now is a field of its own.
       if status.storageFailing != storageFailing {
         storageFailing = status.storageFailing
@@ -230,9 +278,7 @@ final class Daemon {
     }
   }
 
-  private func summarise(
-    _ runtime: HandRuntime, recorder: RecorderStatus?, publisher: PublisherStatus?, publishedCleanly: Bool
-  ) {
+  private func summarise(_ runtime: HandRuntime, _ ended: Ended) {
     let record = runtime.latestRecord()
     log.report(
       "stopped: \(record.sequence + 1) ticks, \(record.overruns) overruns, outputs off, last state "
@@ -241,19 +287,26 @@ final class Daemon {
           ? "" : " (\(record.fault.name)\(faultJoint(record).map { ", joint " + $0 } ?? ""))"),
       .stopped)
     if let timekeeping = runtime.latestTimekeeping() { log.report(timekeeping.sentence) }
-    if log.journalFailures > 0 {
-      log.report("journal: \(log.journalFailures) messages went to standard error instead")
-    }
-    if let recorder {
+    if let recorder = ended.recorder {
       log.report(
         "recorded \(recorder.recordedTicks) ticks, dropped \(recorder.droppedByRing + recorder.droppedByStorage), "
           + "\(options.dataDirectory ?? "")/\(identity.bootID)")
+      if !recorder.isComplete {
+        let left = recorder.running ? "\(recorder.lagTicks) or more" : "\(recorder.givenUpTicks)"
+        log.report(
+          "recorder: the last \(left) ticks were given up after \(StopBudget.consumerSeconds) s: "
+            + "\(recorder.lastError ?? "storage is too slow")", .ticksDropped)
+      }
     }
-    if let publisher {
+    if let publisher = ended.publisher {
       log.report(
         "published \(publisher.published) messages, dropped \(publisher.droppedMessages)"
-          + (publishedCleanly ? "" : "; the broker did not take the farewell in time"))
+          + (ended.saidFarewell ? "" : "; the broker did not take the farewell in time"))
     }
+    if log.journalFailures > 0 {
+      log.report("journal: \(log.journalFailures) messages went to standard error instead")
+    }
+    if log.unwritten > 0 { log.report("\(log.unwritten) messages could not be written and are lost") }
   }
 
   // MARK: - Virtual time
@@ -264,27 +317,28 @@ final class Daemon {
     let clock = VirtualClock()
     let runtime = try HandRuntime(design: design, seed: options.seed, clock: clock)
     let queue = CommandQueue(port: runtime.port)
-    let publisher = try makePublisher(runtime, queue)
-    let recorder = try makeRecorder(runtime)
-    try recorder?.start()
-    try publisher?.start()
-    try queue.start()
+    var parts = Parts(queue: queue)
+    do {
+      try startConsumers(of: runtime, &parts)
+      try queue.start()
+    } catch {
+      unwind(parts)
+      throw error
+    }
     log.report("ready: virtual time, \(ticks) ticks, seed \(options.seed), boot \(identity.bootID)")
     let start = MonotonicClock().now()
     let signalPeriod = identity.board.control.rateHertz
     var done = 0
     runtime.runVirtual(
-      clock, ticks: ticks, script: script?.entries ?? [], records: recorder != nil,
-      publishes: publisher != nil
+      clock, ticks: ticks, script: script?.entries ?? [], records: parts.recorder != nil,
+      publishes: parts.publisher != nil
     ) {
       done += 1
       return done % signalPeriod != 0 || signals.wait(milliseconds: 0) == nil
     }
     let seconds = Double(MonotonicClock().now() - start) * 1e-9
-    queue.stop()
-    let published = publisher?.stop() ?? true
-    let final = recorder?.stop()
-    summarise(runtime, recorder: final, publisher: publisher?.status, publishedCleanly: published)
+    let ended = stop(parts)
+    summarise(runtime, ended)
     let virtual = Double(done) / Double(signalPeriod)
     log.report(
       "virtual: \(virtual) s in \(String(format: "%.2f", seconds)) s, "
@@ -297,13 +351,18 @@ final class Daemon {
     guard let directory = options.dataDirectory else { return nil }
     var recording = RecorderOptions()
     recording.keepBytes = options.keepBytes
+    recording.stopNanoseconds = Int64(StopBudget.consumerSeconds * 1e9)
     return try Recorder(
       directory: directory, identity: identity, ring: runtime.recorderRing, checkpoint: runtime.checkpoint,
       options: recording)
   }
 
   private func makePublisher(_ runtime: HandRuntime, _ queue: CommandQueue) throws -> Publisher? {
-    guard let broker = options.broker else { return nil }
+    guard var broker = options.broker else { return nil }
+    broker.stopSeconds = StopBudget.consumerSeconds - Publisher.graceSeconds
+    if broker.credentialsFile != nil, broker.tls == nil, !broker.isLoopback {
+      log.report("the password goes to \(broker.brokerText) unencrypted: use mqtts://", priority: .warning)
+    }
     let parser = parser
     let port = runtime.port
     return try Publisher(
@@ -373,7 +432,6 @@ struct SignalFence {
   private var set = sigset_t()
 
   init() {
-    signal(SIGPIPE, SIG_IGN)
     sigemptyset(&set)
     sigaddset(&set, SIGTERM)
     sigaddset(&set, SIGINT)

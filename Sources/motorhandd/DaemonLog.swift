@@ -1,5 +1,6 @@
-import Foundation
+import Glibc
 import HandModel
+import Realtime
 import Service
 
 /// Where the daemon's messages go: with their fields into the journal when a service manager connected standard
@@ -7,6 +8,7 @@ import Service
 final class DaemonLog: Sendable {
   let handID: String
   private let journal = Journal.ofStandardError()
+  private let output = MessageOutput(STDERR_FILENO)
 
   init(handID: String) { self.handID = handID }
 
@@ -21,19 +23,28 @@ final class DaemonLog: Sendable {
   /// Messages that the journal did not take; they are on standard error.
   var journalFailures: UInt64 { journal?.failures ?? 0 }
 
-  /// Reports a message.
-  /// - Parameter message: what it is, if it is one with a fixed id.
-  func report(_ text: String, _ message: JournalMessage? = nil, tick: Tick? = nil) {
-    if let journal, journal.send(fields(text, message, tick)) { return }
-    FileHandle.standardError.write(Data("motorhandd: \(text)\n".utf8))
+  /// Messages that neither the journal nor standard error took: they are lost.
+  var unwritten: UInt64 { output.failures }
+
+  /// Reports a message. Never waits; one that cannot be written is counted.
+  /// - Parameters:
+  ///   - message: what it is, if it is one with a fixed id, which has its own priority.
+  ///   - priority: of a message without one.
+  func report(
+    _ text: String, _ message: JournalMessage? = nil, priority: JournalPriority = .information,
+    tick: Tick? = nil
+  ) {
+    let text = text.printable
+    if let journal, journal.send(fields(text, message, message?.priority ?? priority, tick)) { return }
+    output.write("motorhandd: \(text)\n")
   }
 
   private func fields(
-    _ text: String, _ message: JournalMessage?, _ tick: Tick?
+    _ text: String, _ message: JournalMessage?, _ priority: JournalPriority, _ tick: Tick?
   ) -> [(name: String, value: String)] {
     var fields = [
       (name: "MESSAGE", value: text),
-      (name: "PRIORITY", value: "\((message?.priority ?? .information).rawValue)"),
+      (name: "PRIORITY", value: "\(priority.rawValue)"),
       (name: "SYSLOG_IDENTIFIER", value: "motorhandd"), (name: "HAND_ID", value: handID),
     ]
     if let message { fields.append((name: "MESSAGE_ID", value: message.rawValue)) }

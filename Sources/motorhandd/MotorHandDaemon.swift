@@ -3,6 +3,7 @@ import Foundation
 import HandModel
 import Runtime
 import Service
+import Realtime
 import Telemetry
 
 @main
@@ -19,11 +20,11 @@ struct MotorHandDaemon: ParsableCommand {
       """,
     version: motorHandVersion)
 
-  @Option(help: "Board file.") var board: String
-  @Option(help: "Calibration file of the hand.") var calibration: String
+  @Option(help: "Board file.", transform: nonEmpty) var board: String
+  @Option(help: "Calibration file of the hand.", transform: nonEmpty) var calibration: String
   @Option(help: "Identifier of the hand: letters, digits, _ and -, at most 64.") var hand = "hand"
-  @Option(help: "Control socket.") var socket = defaultSocketPath
-  @Option(help: "Directory for recordings.") var data = "/var/lib/motorhand"
+  @Option(help: "Control socket.", transform: nonEmpty) var socket = defaultSocketPath
+  @Option(help: "Directory for recordings.", transform: nonEmpty) var data = "/var/lib/motorhand"
   @Option(
     help:
       "Gigabytes that recordings may take; then the oldest segments are deleted, those around a fault last. 0 = keep everything."
@@ -32,10 +33,10 @@ struct MotorHandDaemon: ParsableCommand {
   @Flag(help: "Record nothing.") var noRecord = false
   @Option(help: "MQTT broker, mqtt://HOST:PORT or mqtts://HOST:PORT; without it nothing is published.")
   var broker: String?
-  @Option(help: "File with user and password for the broker.") var credentials: String?
-  @Option(help: "CA certificate for mqtts.") var tlsCa: String?
-  @Option(help: "Client certificate for mqtts.") var tlsCert: String?
-  @Option(help: "Key of the client certificate.") var tlsKey: String?
+  @Option(help: "File with user and password for the broker.", transform: nonEmpty) var credentials: String?
+  @Option(help: "CA certificate for mqtts.", transform: nonEmpty) var tlsCa: String?
+  @Option(help: "Client certificate for mqtts.", transform: nonEmpty) var tlsCert: String?
+  @Option(help: "Key of the client certificate.", transform: nonEmpty) var tlsKey: String?
   @Option(help: "CPU to pin the loop to.") var cpu: Int?
   @Flag(help: "Refuse to run where full real-time operation is not possible.") var requireRealtime = false
   @Flag(
@@ -46,7 +47,18 @@ struct MotorHandDaemon: ParsableCommand {
   @Option(help: "Seed of a simulated board's noise.") var seed: UInt64 = 1
   @Flag(help: "Run a simulated board in virtual time, as fast as the processor allows.") var virtual = false
   @Option(help: "Virtual time only: end after this many seconds of it.") var seconds: Double?
-  @Option(help: "Virtual time only: JSON lines of commands, each with \"at\" in seconds.") var script: String?
+  @Option(
+    help: "Virtual time only: JSON lines of commands, each with \"at\" in seconds.", transform: nonEmpty)
+  var script: String?
+
+  static func main() {
+    StandardDescriptors.fill()
+    // Reader gone: an error of that write, no end of the process.
+    signal(SIGPIPE, SIG_IGN)
+    // What a hand did is for its owner and group, whatever the caller's mask. The unit's own is stricter.
+    umask(umask(0) | 0o027)
+    main(nil)
+  }
 
   func validate() throws {
     guard HandIdentity.isValid(handID: hand) else {
@@ -64,6 +76,7 @@ struct MotorHandDaemon: ParsableCommand {
     guard !(virtual && strictClock) else {
       throw ValidationError("--strict-clock contradicts --virtual, which has no machine under it")
     }
+    guard cpu ?? 0 >= 0 else { throw ValidationError("--cpu: found \(cpu ?? 0), expected 0 or more") }
     guard virtual || (seconds == nil && script == nil) else {
       throw ValidationError("--seconds and --script need --virtual; a real hand is commanded by motorhand")
     }
@@ -118,6 +131,13 @@ struct MotorHandDaemon: ParsableCommand {
       cpu: cpu,
       requireRealtime: requireRealtime, strictClock: strictClock,
       seed: seed)
+  }
+
+  /// A path or name. Empty it is an unset variable of a script or of /etc/default, and would mean something else to
+  /// each system call: an abstract socket that every user may command, the root directory.
+  @Sendable private static func nonEmpty(_ text: String) throws -> String {
+    guard !text.isEmpty else { throw ValidationError("found '', expected a name") }
+    return text
   }
 
   private static func exitCode(_ error: any Error) -> ExitCode {

@@ -376,6 +376,33 @@ struct YAMLDocumentTests {
     #expect(boardErrors(padded(to: limit + 1)).map(\.found) == ["\(limit + 1) bytes"])
   }
 
+  @Test(
+    "a tag is refused, and a name is not YAML's word for nothing",
+    arguments: [
+      ("rate_hz: 1000", "rate_hz: !!str 1000", "control.rate_hz", "a tag (!)"),
+      ("rate_hz: 1000", "rate_hz: !!int \"1000\"", "control.rate_hz", "a tag (!)"),
+      ("name: sim\n", "name: !!binary c2lt\n", "name", "a tag (!)"),
+      ("name: sim\n", "name: !sim sim\n", "name", "a tag (!)"),
+      ("name: sim\n", "name: null\n", "name", "null"), ("name: sim\n", "name: Null\n", "name", "Null"),
+      ("control:\n", "control: !!map\n", "control", "a tag (!)"),
+      ("buses:\n", "buses: !!seq\n", "buses", "a tag (!)"),
+      ("name: sim\n", "!!int name: sim\n", "", "a tag (!)"),
+    ])
+  func tags(old: String, new: String, key: String, found: String) throws {
+    let text = try ShippedFiles.text("Boards/sim.yaml")
+    try #require(text.contains(old))
+    let errors = boardErrors(text.replacingOccurrences(of: old, with: new))
+    #expect(errors.contains { $0.keyPath == key && $0.found == found }, "\(errors)")
+  }
+
+  @Test("quoted text is text, whatever it says")
+  func quoted() throws {
+    let text = try ShippedFiles.text("Boards/sim.yaml")
+    for name in ["\"null\"", "'sim'", "\"sim\""] {
+      #expect(boardErrors(text.replacingOccurrences(of: "name: sim\n", with: "name: \(name)\n")).isEmpty)
+    }
+  }
+
   @Test("nesting without end is refused", arguments: ["[", "{a: ", "- ", "? "])
   func nesting(_ opening: String) {
     let errors = boardErrors("name: a\nx:\n  " + String(repeating: opening, count: 20_000))

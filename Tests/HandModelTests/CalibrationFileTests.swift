@@ -36,6 +36,19 @@ struct CalibrationFileTests {
     FileMistake(
       "lambda_per_s: 0.115", "lambda_per_s: .inf", key: "defaults.gains.lambda_per_s", found: ".inf",
       expected: "a number above 0"),
+    // With hardly any noise no observer's gains settle.
+    FileMistake(
+      "encoder_rad: 0.000535", "encoder_rad: 1e-300", key: "defaults.noise.encoder_rad", found: "1e-300",
+      expected: "a number from 1e-06 to 0.1"),
+    FileMistake(
+      "load_N_m: 0.01", "load_N_m: 1e-9", key: "defaults.noise.load_N_m", found: "1e-9",
+      expected: "a number from 1e-06 to 100"),
+    FileMistake(
+      "    torque_N_m: 0.01", "    torque_N_m: 1e-9", key: "defaults.noise.torque_N_m", found: "1e-9",
+      expected: "a number from 1e-06 to 100"),
+    FileMistake(
+      "current_A: 0.01", "current_A: 1e-9", key: "defaults.noise.current_A", found: "1e-9",
+      expected: "a number from 1e-06 to 10"),
     FileMistake(
       "sign: 1 #", "sign: 0 #", key: "defaults.encoder.sign", found: "0", expected: "1 or -1"),
     FileMistake(

@@ -219,3 +219,88 @@ struct ReaderTests {
     #expect(status.lastError == nil)
   }
 }
+
+@Suite("Reading what is no recording of ours")
+struct StrictReaderTests {
+  private let directory: TemporaryDirectory
+  private let path: String
+
+  init() throws {
+    directory = try TemporaryDirectory()
+    path = try record((0..<10).map { plainRecord($0) }, in: directory.path).segments[0].path
+  }
+
+  private func execute(_ sql: String, _ file: String? = nil) throws {
+    let writer = try SQLiteConnection(path: file ?? path, flags: SQLITE_OPEN_READWRITE, busyMilliseconds: 0)
+    try writer.execute(sql)
+  }
+
+  /// The error of reading everything.
+  private func refusal() throws -> String {
+    do throws(RecordingError) {
+      _ = try Recording.open(path: directory.path).info()
+      return "read"
+    } catch {
+      return error.description
+    }
+  }
+
+  @Test(
+    "a row with a value of another type or out of its range is refused with the tick, the column and what it holds",
+    arguments: [
+      ("fault = 'abc'", "fault is text"), ("fault = 99", "fault is 99"), ("state = 1.5", "state is 1.5"),
+      ("overruns = -1", "overruns is -1"), ("input_flags = -1", "input_flags is -1"),
+      ("input_flags = 65536", "input_flags is 65536"), ("uncertified_ticks = -1", "uncertified_ticks is -1"),
+      ("command_number = 4294967296", "command_number is 4294967296"),
+      ("fault_joint = 1000", "fault_joint is 1000"),
+      ("fault_joint = 15", "fault_joint is 15"), ("outputs_enabled = 2", "outputs_enabled is 2"),
+      ("lipschitz = 'abc'", "lipschitz is text"), ("skipped_deadlines = -1", "skipped_deadlines is -1"),
+      ("joint_count = -1", "joint_count is -1"), ("joint_count = 300", "joint_count is 300"),
+      ("joints = 'abc'", "joints is text"), ("command = 'abc'", "command is text"),
+      ("wall_nanoseconds = 0.5", "wall_nanoseconds is 0.5"),
+      ("failed_bus_joints = -1", "failed_bus_joints is -1"),
+    ])
+  func row(change: String, found: String) throws {
+    try execute("UPDATE tick SET \(change) WHERE sequence = 4")
+    #expect(try refusal().contains("tick 4 is damaged: \(found), expected "))
+  }
+
+  @Test("a rate that no board has is refused", arguments: ["0", "-1", "nan", "1e3", "99999999", ""])
+  func rate(text: String) throws {
+    try execute("UPDATE meta SET value = '\(text)' WHERE key = 'rate_hertz'")
+    #expect(try refusal().contains("meta, rate_hertz: found \(text), expected 10 to 10000"))
+  }
+
+  @Test(
+    "a view in a table's place, which may have no end, is not read",
+    arguments: ["tick", "meta", "joint", "checkpoint"])
+  func view(name: String) throws {
+    try execute(
+      """
+      DROP VIEW tick_named; DROP VIEW joint_tick; ALTER TABLE \(name) RENAME TO was;
+      CREATE VIEW \(name) AS WITH RECURSIVE n(sequence) AS (SELECT 0 UNION ALL SELECT sequence FROM n)
+        SELECT was.* FROM n, was;
+      """)
+    #expect(try refusal().contains("\(name): found no table"))
+  }
+
+  @Test("an event with values of other types is refused with its number")
+  func event() throws {
+    let events = directory.path + "/boot-1/events.sqlite"
+    try execute("UPDATE event SET wall_nanoseconds = 'abc' WHERE number = 1", events)
+    #expect(try refusal().contains("event 1, wall_nanoseconds: found text"))
+    try execute("UPDATE event SET wall_nanoseconds = 1, sequence = -1 WHERE number = 1", events)
+    #expect(try refusal().contains("event 1, sequence: found -1"))
+    try execute("DROP TABLE event", events)
+    #expect(try refusal().contains("event: found no table"))
+  }
+
+  @Test("a pipe is no recording, and nobody waits for its other end")
+  func pipe() throws {
+    let fifo = directory.path + "/fifo"
+    try #require(mkfifo(fifo, 0o600) == 0)
+    #expect(throws: RecordingError.notARecording(path: fifo, reason: "not a regular file")) {
+      try Recording.open(path: fifo)
+    }
+  }
+}

@@ -226,7 +226,7 @@ struct ReplayTests {
     // 0.3 = 0x3FD3333333333333.
     try alter(
       recording,
-      "UPDATE tick SET command = substr(command, 1, 23) || x'32' WHERE sequence = \(tick)"
+      "UPDATE tick SET command = CAST(substr(command, 1, 23) || x'32' AS BLOB) WHERE sequence = \(tick)"
         + " AND substr(command, 17) = x'3fd3333333333333'")
     let result = try Replay(recording, design: TestFiles.design).run()
     #expect(result.difference.first?.sequence == UInt64(tick))

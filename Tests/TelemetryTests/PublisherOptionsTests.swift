@@ -1,5 +1,6 @@
 import Glibc
 import HandModel
+import Realtime
 import Testing
 
 @testable import Telemetry
@@ -117,6 +118,48 @@ struct PublisherOptionsTests {
     #expect(throws: BrokerCredentialsError.tooLarge(file: large, bytes: 4097)) {
       try BrokerCredentials(file: large)
     }
+  }
+
+  @Test("a TLS file that is empty, a directory or a pipe is refused before anything starts")
+  func refusesTLSFiles() throws {
+    let directory = try TemporaryDirectory()
+    let empty = try directory.write("", to: "empty.pem")
+    let pipe = directory.path + "/pipe"
+    try #require(mkfifo(pipe, 0o600) == 0)
+    for (file, reason) in [
+      (empty, "empty"), (directory.path, "not a regular file"), (pipe, "not a regular file"),
+    ] {
+      for tls in [
+        PublisherOptions.TLS(authorityFile: file), .init(certificateFile: file, keyFile: file),
+      ] {
+        let options = PublisherOptions(host: "127.0.0.1", port: 8883, tls: tls)
+        #expect(throws: PublisherOptionsError.unreadable(file: file, reason: reason)) {
+          _ = try Publisher(
+            options: options, identity: Fixtures.identity(), ring: Ring(capacity: 16, filling: TickRecord()),
+            commands: CommandSink(
+              submit: { _, _, _ in false }, requestStop: {}, awaitStop: { .executed },
+              parse: { _, _ in .failure(.init(id: "", reason: "")) }))
+        }
+      }
+    }
+  }
+
+  @Test("a credentials pipe is refused, and nobody waits for its writer")
+  func refusesCredentialsPipe() throws {
+    let directory = try TemporaryDirectory()
+    let pipe = directory.path + "/pipe"
+    try #require(mkfifo(pipe, 0o600) == 0)
+    #expect(throws: BrokerCredentialsError.notAFile(file: pipe)) { try BrokerCredentials(file: pipe) }
+  }
+
+  @Test(
+    "a broker on this machine is known as one",
+    arguments: [
+      ("localhost", true), ("127.0.0.1", true), ("127.1.2.3", true), ("::1", true), ("10.0.0.1", false),
+      ("broker", false),
+    ])
+  func loopback(host: String, isLoopback: Bool) {
+    #expect(PublisherOptions(host: host, port: 1883).isLoopback == isLoopback)
   }
 
   @Test("pauses double to the ceiling and keep to the upper half of their range")

@@ -41,6 +41,9 @@ final class TestBroker {
     server = nil
   }
 
+  /// Lets it keep its connections and answer nothing.
+  func freeze() { server?.send(SIGSTOP) }
+
   /// Subscribes; each message becomes a line "topic payload" of the program's output.
   func subscribe(_ filter: String) throws -> RunningProgram {
     try bench.start(
