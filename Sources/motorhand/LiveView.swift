@@ -28,7 +28,7 @@ struct LiveView {
   /// What became of the last key.
   var notice: String?
 
-  /// At most `size.rows` lines of at most `size.columns` columns.
+  /// At most `size.rows` lines of at most `size.columns` columns. Without a limit of rows no line is cut.
   func lines(_ snapshot: HandSnapshot, size: Size) -> [ScreenText] {
     let columns = max(size.columns, 1)
     let rows = size.rows ?? .max
@@ -47,6 +47,7 @@ struct LiveView {
     let titleLines = header.filter { $0.part == .title }.flatMap(\.lines)
     let rest = header.filter { $0.part != .title }.flatMap(\.lines)
     let frame = titleLines + (titleLines.isEmpty ? [] : blank) + rest + (table.isEmpty ? [] : blank + table)
+    guard size.rows != nil else { return frame }
     return Array((frame.prefix(rows - keys.count) + keys).map { $0.clipped(to: columns) })
   }
 

@@ -169,6 +169,16 @@ struct LiveViewTests {
     #expect(line.width == ScreenText.width(line.text(isColoured: false)))
   }
 
+  @Test("the status in a file says everything, however long")
+  func status() throws {
+    var fixture = Fixture()
+    fixture.degraded = Array(repeating: "memory is not locked", count: 9) + ["the last reason"]
+    let text = LiveView().text(try snapshot(fixture), columns: 40)
+    #expect(
+      text.contains("the last reason\n") && text.contains("\nfinger-15 ") && !text.contains("…"), "\(text)")
+    #expect(text.contains("MQTT connected") && !text.contains("space stop"))
+  }
+
   @Test("for a file there is one line with state, outputs, fault and what is stale")
   func summary() throws {
     var fixture = Fixture(state: "fault", fault: "bus fault", faultJoint: "finger-3")
