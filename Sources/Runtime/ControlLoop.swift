@@ -103,8 +103,12 @@ package final class ControlLoop {
     computes.record(compute)
   }
 
-  /// The wall clock moves against the loop's: it decides nothing. Where the loop's clock is a virtual one.
+  /// The wall clock is set while the loop runs: it decides nothing. Virtual time only.
   func stepWallClock(byNanoseconds step: Int64) { wallOffset &+= step }
+
+  /// The wall clock is at `wallNanoseconds` when the loop's is at `now`: for a virtual one that stood still.
+  func setWallClock(_ wallNanoseconds: Int64, at now: Int64) { wallOffset = wallNanoseconds &- now }
+
 
   private func gatherSamples() {
     inputs.pointee.failedBusJoints = 0

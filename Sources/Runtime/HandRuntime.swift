@@ -247,6 +247,7 @@ package final class HandRuntime: @unchecked Sendable {
     var buses = VirtualBuses(workers, localActuators, periodNanoseconds: period, epoch: deadline)
     var cadence = LoopCadence(periodNanoseconds: period, start: machine.now() + 2 * period)
     var judge = TimekeepingJudge(settings: design.board.control, joints: design.joints)
+    let wallOffset = machine.wallNow() - machine.now()
     var missed: UInt64 = 0
     var before = cadence.deadlineNanoseconds - period
     while true {
@@ -256,7 +257,7 @@ package final class HandRuntime: @unchecked Sendable {
       let isLast = shouldStop.load(ordering: .acquiring)
       buses.serve(by: deadline, clock: clock)
       clock.set(deadline)
-      loop.stepWallClock(byNanoseconds: Int64(missed) * period)
+      loop.setWallClock(woke + wallOffset, at: deadline)
       let began = machine.now()
       // The machine's deadline lies as far before the tick as the machine was late.
       loop.tick(deadline: deadline - lateness, now: deadline, skipped: 0, missed: missed, isLast: isLast) {
