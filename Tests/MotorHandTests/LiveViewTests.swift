@@ -29,7 +29,8 @@ struct LiveViewTests {
     let latency = ["p50": 14.7, "p99": 20.5, "p999": 157.7, "max": 1606.6]
     var document: [String: Any] = [
       "handID": fixture.hand, "bootID": "boot", "version": "1.2.3", "board": "sim", "rateHertz": 1000,
-      "state": fixture.state, "mode": "TRAJECTORY", "outputsEnabled": true, "ticks": 1_234_567, "overruns": 3,
+      "state": fixture.state, "mode": "TRAJECTORY", "outputsEnabled": true,
+      "outputsChangedNanoseconds": 0, "ticks": 1_234_567, "overruns": 3,
       "certificate": "UNCERTIFIED", "lipschitz": 0.999_332_247, "ratePerSecond": 0.6678,
       "windowProduct": 0.512858,
       "uncertifiedTicks": 17, "wakeUpMicroseconds": latency, "computeMicroseconds": latency,
@@ -37,6 +38,7 @@ struct LiveViewTests {
       "recorder": ["recorded": 1_234_000, "dropped": 0, "lagTicks": 165, "path": "/data"],
       "publisher": [
         "connected": true, "broker": "mqtt://h", "published": 115_700, "dropped": 1, "lagTicks": 3,
+        "drops": ["inFlight": 1], "commands": ["state": "up"], "stopWay": ["state": "up"],
       ],
       "joints": fixture.joints.map { joint in
         var document: [String: Any] = [
