@@ -190,7 +190,6 @@ enum YAMLDocument {
     }
     if isTagged(node) {
       diagnostics.report(at: mark, keyPath: path, found: "a tag (!)", expected: "a value without a tag")
-      return YAMLNode(content: .scalar("", plain: true), mark: mark)
     }
     switch node {
     case .scalar(let scalar):

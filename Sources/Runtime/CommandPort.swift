@@ -42,8 +42,11 @@ package final class CommandPort: Sendable {
   private let stops = Atomic<UInt32>(0)
   /// Number of the last handled command << 8 | its result.
   private let answer = Atomic<UInt64>(0)
-  /// The newest tick's state << 1 | whether its outputs are on.
-  private let latest = Atomic<UInt8>(HandState.starting.rawValue << 1)
+  private let latestState = Atomic<UInt8>(HandState.starting.rawValue)
+  /// Stops that the present tick has taken; the loop thread's own.
+  nonisolated(unsafe) private var takenStops: UInt32 = 0
+  /// Stops that a tick took which ended with the outputs off.
+  private let servedStops = Atomic<UInt32>(0)
 
   package init() {}
 
@@ -93,7 +96,7 @@ package final class CommandPort: Sendable {
   }
 
   private func stream(_ command: Command, _ source: CommandSource) -> CommandReply {
-    let state = HandState(rawValue: latest.load(ordering: .acquiring) >> 1) ?? .starting
+    let state = HandState(rawValue: latestState.load(ordering: .acquiring)) ?? .starting
     guard state.outputsLive else { return .refused(reason: CommandResult.notArmed.refusal ?? "") }
     streamers.withLock { _ in
       streams.write(
@@ -132,8 +135,9 @@ package final class CommandPort: Sendable {
 
   /// Asks for the stop: wait-free, from any thread, in the callback that read it. The next tick latches it.
   package func requestStop(_ source: CommandSource) {
-    stops.wrappingAdd(1, ordering: .acquiringAndReleasing)
+    // The bit first: a tick that sees the count has seen the bit, or one before it has.
     stop.bitwiseOr(1 << source.rawValue, ordering: .acquiringAndReleasing)
+    stops.wrappingAdd(1, ordering: .acquiringAndReleasing)
   }
 
   /// Stops requested so far. A command that was read at another count is older than a stop, and not what is wanted
@@ -148,8 +152,10 @@ package final class CommandPort: Sendable {
   /// - Returns: executed only if outputs were seen off.
   package func awaitStop() -> CommandReply {
     let lastResort = lastResort.withLock { $0 }
+    let wanted = stopCount
+    // Counted, not the state looked at: somebody else may have reset the hand since.
     let isStopped = { [self] in
-      !isStopPending && latest.load(ordering: .acquiring) == HandState.eStop.rawValue << 1
+      Int32(bitPattern: servedStops.load(ordering: .acquiring) &- wanted) >= 0
     }
     if wait(lastResort.patienceNanoseconds, until: isStopped) { return .executed }
     if lastResort.releaseOutputs() || wait(Self.answerTimeoutNanoseconds, until: isStopped) {
@@ -174,6 +180,7 @@ package final class CommandPort: Sendable {
 
   /// Loop thread: takes what has arrived since the last tick.
   func collect(into inputs: UnsafeMutablePointer<TickInputs>) {
+    takenStops = stopCount
     commands.withNewest { command, isNew in
       if isNew && withdraw(command.number) { inputs.pointee.command = copy command }
     }
@@ -196,7 +203,8 @@ package final class CommandPort: Sendable {
   ///   - commandNumber: of the last command that the tick handled.
   ///   - areOutputsOn: as the tick left them.
   func report(commandNumber: UInt32, result: CommandResult, state: HandState, areOutputsOn: Bool) {
-    latest.store(state.rawValue << 1 | (areOutputsOn ? 1 : 0), ordering: .releasing)
+    latestState.store(state.rawValue, ordering: .releasing)
+    if !areOutputsOn { servedStops.store(takenStops, ordering: .releasing) }
     answer.store(UInt64(commandNumber) << 8 | UInt64(result.rawValue), ordering: .releasing)
   }
 }

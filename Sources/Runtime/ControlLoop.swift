@@ -109,7 +109,6 @@ package final class ControlLoop {
   /// The wall clock is at `wallNanoseconds` when the loop's is at `now`: for a virtual one that stood still.
   func setWallClock(_ wallNanoseconds: Int64, at now: Int64) { wallOffset = wallNanoseconds &- now }
 
-
   private func gatherSamples() {
     inputs.pointee.failedBusJoints = 0
     inputs.pointee.unhealthyJoints = 0

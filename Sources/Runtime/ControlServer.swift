@@ -84,12 +84,16 @@ package final class ControlServer: @unchecked Sendable {
     self.port = port
     self.queue = queue
     stops = StopWaiter(port: port)
-    guard let wakeUp = WakeUp() else { throw .system(operation: "socketpair", path: path, errno: errno) }
-    self.wakeUp = wakeUp
     lock = try SocketLock.take(path)
     listener = socket(
       AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
     guard listener >= 0 else { throw .system(operation: "socket", path: path, errno: errno) }
+    guard let wakeUp = WakeUp() else {
+      let reason = errno
+      close(listener)
+      throw .system(operation: "socketpair", path: path, errno: reason)
+    }
+    self.wakeUp = wakeUp
     let mask = umask(0o117)
     let bound: Int32
     do throws(SocketError) {

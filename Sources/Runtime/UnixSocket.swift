@@ -124,19 +124,22 @@ package final class ControlClient {
 
   /// The next line; throws after `seconds` without one, or when the daemon has closed.
   package func receive(seconds: Double) throws(SocketError) -> String {
-    let clock = MonotonicClock()
-    let end = clock.now() + Int64(seconds * 1e9)
+    let end = MonotonicClock().now() + Int64(seconds * 1e9)
     while true {
-      let left = max(Double(end - clock.now()) * 1e-9, 0)
-      if let line = try receive(seconds: left, unlessReadable: -1) { return line }
+      if let line = try receive(by: end, seconds, unlessReadable: -1) { return line }
     }
   }
 
   /// As `receive(seconds:)`; nil as soon as `other` can be read or a signal comes.
   /// - Parameter other: a descriptor such as the keyboard's, or -1.
   package func receive(seconds: Double, unlessReadable other: Int32) throws(SocketError) -> String? {
+    try receive(by: MonotonicClock().now() + Int64(seconds * 1e9), seconds, unlessReadable: other)
+  }
+
+  private func receive(
+    by end: Int64, _ seconds: Double, unlessReadable other: Int32
+  ) throws(SocketError) -> String? {
     let clock = MonotonicClock()
-    let end = clock.now() + Int64(seconds * 1e9)
     while true {
       if let end = buffer.firstIndex(of: UInt8(ascii: "\n")) {
         let line = String(decoding: buffer[..<end], as: UTF8.self)

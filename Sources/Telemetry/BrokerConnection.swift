@@ -152,6 +152,14 @@ final class BrokerConnection: @unchecked Sendable {
     wakeUp.wait(
       milliseconds: timeoutMilliseconds, socket: mosquitto_socket(client),
       events: mosquitto_want_write(client) ? POLLIN | POLLOUT : POLLIN)
+    // A broker that leaves Nagle's algorithm on holds a stop back, up to 40 ms, until what it sent before is
+    // acknowledged. The kernel forgets the wish, hence every turn.
+    defer {
+      var isQuick: Int32 = 1
+      setsockopt(
+        mosquitto_socket(client), Int32(IPPROTO_TCP), TCP_QUICKACK, &isQuick,
+        socklen_t(MemoryLayout<Int32>.size))
+    }
     for _ in 0..<Self.packetsPerTurn {
       let before = packets
       try step()

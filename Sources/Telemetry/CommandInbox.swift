@@ -24,6 +24,7 @@ final class CommandInbox: @unchecked Sendable {
   private let sink: CommandSink
   /// With what the bodies of this connection's own probes begin.
   private let probePrefix: String
+  private let role: Role
   private(set) var messages: [InboundMessage] = []
   /// Messages beyond the capacity, unread.
   private(set) var overflow: UInt64 = 0
@@ -35,8 +36,15 @@ final class CommandInbox: @unchecked Sendable {
   /// Whether anything has arrived that is not one of the hand's own probes.
   private(set) var hasHeard = false
 
-  init(topics: Topics, sink: CommandSink, probePrefix: String = "") {
+  /// Which connection's it is, where stops have one of their own.
+  enum Role {
+    case stops(StopEchoes)
+    case commands(StopEchoes)
+  }
+
+  init(topics: Topics, sink: CommandSink, role: Role, probePrefix: String = "") {
     self.topics = topics
+    self.role = role
     self.sink = sink
     self.probePrefix = probePrefix
   }
@@ -69,7 +77,15 @@ final class CommandInbox: @unchecked Sendable {
     if isStop(message) {
       // However it comes: late, twice, retained or with an unreadable body. Stopping is always safe; refusing a stop
       // for its form never is.
-      sink.requestStop()
+      switch role {
+      case .stops(let echoes):
+        sink.requestStop()
+        echoes.expect(message.body)
+      case .commands(let echoes):
+        // Its own connection has brought it, and answers it.
+        if message.verb == "stop", echoes.takes(message.body) { return }
+        sink.requestStop()
+      }
       if stops.count < Self.capacity { stops.append(message) } else { stopOverflow += 1 }
     } else if messages.count < Self.capacity {
       messages.append(message)

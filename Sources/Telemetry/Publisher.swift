@@ -198,6 +198,7 @@ final class PublisherShared: Sendable {
   let stopWakeUp = WakeUp()
   /// Whether stops of their own topic are answered by their own connection: one reply for each is enough.
   let stopWayAnswers = Atomic(false)
+  let stopEchoes = StopEchoes()
   private let newestSequence = Atomic<UInt64>(.max)
   private let snapshot: SharedState<PublisherStatus>
   private let stopReport = SharedState((way: CommandWay(), counts: ReplyBox.Counts()))

@@ -90,7 +90,7 @@ final class PublisherLoop {
     replyPayload = ReplyPayload(bootID: identity.bootID)
     probePrefix = "\(identity.bootID) "
     intake = CommandIntake(sink: sink, answers: answers, box: ReplyBox(wakeUp: shared.wakeUp))
-    inbox = CommandInbox(topics: topics, sink: sink)
+    inbox = CommandInbox(topics: topics, sink: sink, role: .commands(shared.stopEchoes))
     subscription = Subscription(filters: [])
     link = BrokerLink(options, wakeUp: shared.wakeUp)
     status = shared.status
@@ -153,7 +153,8 @@ final class PublisherLoop {
     let will = BrokerConnection.Will(
       topic: topics.status, payload: statusPayload.encode(.lost, session: session))
     let prefix = "\(probePrefix)\(session) "
-    let inbox = CommandInbox(topics: topics, sink: sink, probePrefix: prefix)
+    let inbox = CommandInbox(
+      topics: topics, sink: sink, role: .commands(shared.stopEchoes), probePrefix: prefix)
     self.inbox = inbox
     subscription = Subscription(
       filters: [topics.commandFilter, topics.agpCommand], probe: (topics.probe, prefix))

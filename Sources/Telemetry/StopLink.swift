@@ -42,7 +42,7 @@ final class StopLink {
     payload = ReplyPayload(bootID: identity.bootID)
     box = ReplyBox(wakeUp: shared.stopWakeUp)
     link = BrokerLink(options, wakeUp: shared.stopWakeUp)
-    inbox = CommandInbox(topics: topics, sink: sink)
+    inbox = CommandInbox(topics: topics, sink: sink, role: .stops(shared.stopEchoes))
     subscription = Subscription(filters: [topics.stop])
   }
 
@@ -74,7 +74,7 @@ final class StopLink {
   }
 
   private func beginAttempt() -> ConnectionAttempt {
-    let inbox = CommandInbox(topics: topics, sink: sink)
+    let inbox = CommandInbox(topics: topics, sink: sink, role: .stops(shared.stopEchoes))
     self.inbox = inbox
     return ConnectionAttempt { [options, clientID] () throws(BrokerError) in
       try BrokerConnection.open(options, clientID: clientID, will: nil) { inbox.note($0) }

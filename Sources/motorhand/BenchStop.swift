@@ -62,7 +62,7 @@ struct StopBenchCommand: ParsableCommand {
         throw Exit.failure
       }
     }
-    if json { try printJSON(rows) } else { print(Self.table(rows)) }
+    if json { try printJSON(rows) } else { try emit(Self.table(rows)) }
     guard rows.allSatisfy({ $0.lost == 0 }) else { throw Exit.failure }
   }
 
@@ -88,12 +88,13 @@ struct StopBenchCommand: ParsableCommand {
       lines.append(cells("  transport alone (witness)", numbers(row.transport)))
       lines.append(cells("  beyond the transport", numbers(row.beyondTransport)))
       lines.append(
-        "  \(row.stops) stops, \(row.lost) lost; p99.9 beyond the transport is "
-          + String(format: "%.2f", row.ticksAtP999) + " ticks; "
+        "  \(row.stops) stops, \(row.lost) lost; p99.9 is \(row.isWithinATick ? "" : "NOT ")within a tick and the "
+          + "transport's own; "
           + String(format: "%.0f commands/s flooding", row.floodPerSecond)
           + ", \(row.idleClients) idle clients, "
           + (row.isDiskFull ? "disk full" : "disk not full (mounting needs root)") + ", standard error closed"
       )
+      lines += row.lostReasons.sorted { $0.key < $1.key }.map { "  lost \($0.value): \($0.key)" }
     }
     return lines.joined(separator: "\n")
   }

@@ -43,13 +43,19 @@ struct SocketOptions: ParsableArguments {
       complain("stop: outputs NOT seen off: cut the hand's supply")
       throw error
     }
-    if json { print(line) }
     let reply = try JSONDecoder().decode(Reply.self, from: Data(line.utf8))
+    // The exit code tells what became of the hand, whatever becomes of the words.
+    do throws(Failure) {
+      if json {
+        try emit(line)
+      } else if reply.result == "executed" {
+        try emit("stop: executed, outputs seen off")
+      }
+    } catch { complain(error) }
     guard reply.result == "executed" else {
       complain("stop: outputs NOT seen off: cut the hand's supply (\(reply.reason ?? reply.result))")
       throw Exit.failure
     }
-    if !json { print("stop: executed, outputs seen off") }
   }
 }
 

@@ -136,7 +136,6 @@ func printAtOnce(_ line: String) throws {
   let reason = writeAll(line + "\n")
   if reason == EPIPE { throw ExitCode.success }
   guard reason == 0 else {
-    complain("standard output: \(String(cString: strerror(reason)))")
-    throw Exit.failure
+    throw Failure("standard output cannot be written: \(String(cString: strerror(reason)))", Exit.failure)
   }
 }

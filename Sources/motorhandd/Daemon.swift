@@ -294,7 +294,7 @@ final class Daemon {
       if !recorder.isComplete {
         let left = recorder.running ? "\(recorder.lagTicks) or more" : "\(recorder.givenUpTicks)"
         log.report(
-          "recorder: the last \(left) ticks were given up after \(StopBudget.consumerSeconds) s: "
+          "recorder: the last \(left) ticks were given up within \(StopBudget.consumerSeconds) s: "
             + "\(recorder.lastError ?? "storage is too slow")", .ticksDropped)
       }
     }

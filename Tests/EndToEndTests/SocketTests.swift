@@ -25,7 +25,6 @@ extension EndToEnd {
         (["move", "index-distal", "90"], "index-distal: found 90.0, expected 0.0 to 1.6"),
         (["move", "index-distal", "-0.5"], "index-distal: found -0.5, expected 0.0 to 1.6"),
         (["move", "wrist", "0.5"], "expected one of thumb-proximal"),
-        (["pose", "power", "--seconds", "0"], "seconds: found 0.0"),
       ] {
         let outcome = try bench.run(
           Repository.built("motorhand"), arguments + ["--socket", daemon.socket])

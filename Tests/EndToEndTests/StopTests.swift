@@ -44,7 +44,7 @@ extension EndToEnd {
       broker.freeze()
       try expectOrderlyEnd(daemon)
       let log = daemon.program.errors
-      #expect(log.contains(/the last \d+ ticks were given up after 3.0 s/), "\(log)")
+      #expect(log.contains(/the last \d+ ticks were given up within 3.0 s/), "\(log)")
       #expect(log.contains("did not take the farewell in time"), "\(log)")
       #expect(notify.awaits("STOPPING=1"))
       #expect(
@@ -101,14 +101,16 @@ extension EndToEnd {
 
     @Test(
       "a start that fails after any step is unwound: threads ended, recording closed or none, farewell said, socket gone",
-      .enabled(if: TestBroker.isInstalled, needsBroker))
+      .enabled(if: TestBroker.isInstalled, needsBroker),
+      // A sanitizer wants to be the first library itself.
+      .disabled(if: isSanitized))
     func failingStart() throws {
       let library = try failingThreads()
       let broker = try TestBroker(bench)
       let board = try bench.patientBoard()
-      // Recorder, publisher, six buses, loop, socket; before them a thread that tries what the machine allows, without
-      // which a hand runs.
-      let steps = 10
+      // Recorder, three of the publisher, six buses, loop, commands, two of the socket; before them a thread that tries
+      // what the machine allows, without which a hand runs.
+      let steps = 14
       var failures = 0
       for failing in 1...steps + 2 {
         let data = bench.path("data-\(failing)")
@@ -120,7 +122,7 @@ extension EndToEnd {
             board,
             "--calibration", Repository.calibration, "--hand", TestDaemon.hand, "--socket", socket, "--data",
             data,
-            "--broker", broker.url,
+            "--broker", broker.url, "--strict-clock",
           ])
         #expect(
           waitUntil(seconds: 30) { daemon.errors.contains("ready:") || !daemon.isRunning }, "step \(failing)")

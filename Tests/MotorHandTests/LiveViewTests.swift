@@ -34,7 +34,7 @@ struct LiveViewTests {
       "certificate": "UNCERTIFIED", "lipschitz": 0.999_332_247, "ratePerSecond": 0.6678,
       "windowProduct": 0.512858,
       "uncertifiedTicks": 17, "wakeUpMicroseconds": latency, "computeMicroseconds": latency,
-      "degraded": fixture.degraded,
+      "degraded": fixture.degraded, "unwrittenMessages": 0,
       "recorder": ["recorded": 1_234_000, "dropped": 0, "lagTicks": 165, "path": "/data"],
       "publisher": [
         "connected": true, "broker": "mqtt://h", "published": 115_700, "dropped": 1, "lagTicks": 3,

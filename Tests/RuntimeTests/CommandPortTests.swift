@@ -235,6 +235,25 @@ struct CommandPortTests {
     #expect(port.awaitStop() == .executed)
   }
 
+  @Test("a stop whose hand was reset before anybody looked was executed, and no line is released for it")
+  func stopAndReset() {
+    let port = CommandPort()
+    let released = Atomic(0)
+    port.fallBack(periodNanoseconds: 1_000_000) {
+      released.add(1, ordering: .relaxed)
+      return true
+    }
+    port.requestStop(.socket)
+    withInputs { inputs in
+      port.collect(into: inputs)
+      port.report(commandNumber: 0, result: .executed, state: .eStop, areOutputsOn: false)
+      port.collect(into: inputs)
+      port.report(commandNumber: 1, result: .executed, state: .armed, areOutputsOn: true)
+    }
+    #expect(port.awaitStop() == .executed)
+    #expect(released.load(ordering: .relaxed) == 0)
+  }
+
   private static func becomesTrue(_ condition: () -> Bool) -> Bool {
     let clock = MonotonicClock()
     let end = clock.now() + 10_000_000_000

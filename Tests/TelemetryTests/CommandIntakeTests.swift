@@ -1,4 +1,5 @@
 import HandModel
+import Realtime
 import Testing
 
 @testable import Telemetry
@@ -16,7 +17,8 @@ struct CommandIntakeTests {
     init() {
       let sink = runtime.sink
       answers = StopAnswers(awaitStop: sink.awaitStop)
-      inbox = CommandInbox(topics: Topics(handID: Fixtures.handID), sink: sink)
+      inbox = CommandInbox(
+        topics: Topics(handID: Fixtures.handID), sink: sink, role: .commands(StopEchoes()))
       intake = CommandIntake(sink: sink, answers: answers, box: box)
     }
 
@@ -208,5 +210,30 @@ struct CommandIntakeTests {
     #expect(
       try way.answer(message("arm", "", sentAfter: 7), at: limit + 7).first?["result"] as? String
         == "executed")
+  }
+
+  @Test("the second copy of a stop does not act again; a stop that only one of the connections brings does")
+  func stopCopies() {
+    let stops = SharedState(0)
+    let sink = CommandSink(
+      submit: { _, _, _ in false }, requestStop: { stops.withLock { $0 += 1 } }, awaitStop: { .executed },
+      parse: { _, _ in .failure(CommandRejection(id: "", reason: "")) })
+    let echoes = StopEchoes()
+    let topics = Topics(handID: Fixtures.handID)
+    let own = CommandInbox(topics: topics, sink: sink, role: .stops(echoes))
+    let other = CommandInbox(topics: topics, sink: sink, role: .commands(echoes))
+    func stop(_ body: String) -> InboundMessage {
+      InboundMessage(verb: "stop", body: Array(body.utf8), bodyBytes: body.utf8.count, retained: false)
+    }
+    own.note(stop("1"))
+    other.note(stop("1"))
+    #expect(stops.withLock { $0 } == 1 && other.stops.isEmpty)
+    // The same words again, and others: stops of their own.
+    other.note(stop("1"))
+    other.note(stop("2"))
+    #expect(stops.withLock { $0 } == 3 && other.stops.count == 2)
+    // The other connection was the quicker one: both act.
+    own.note(stop("2"))
+    #expect(stops.withLock { $0 } == 4)
   }
 }

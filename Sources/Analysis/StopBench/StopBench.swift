@@ -39,14 +39,16 @@ package enum StopBench {
     package var way: Way
     package var stops: Int
     package var lost: Int
+    /// What was seen instead of outputs off, and how often.
+    package var lostReasons: [String: Int]
     /// From sending to outputs off.
     package var toOutputsOff: Milliseconds
     /// From sending to the witness's receipt.
     package var transport: Milliseconds
     /// Stop by stop, how much later than the witness's receipt the outputs were off.
     package var beyondTransport: Milliseconds
-    /// p99.9 of the latter in ticks.
-    package var ticksAtP999: Double
+    /// Whether p99.9 to outputs off is at most a tick and the transport's own p99.9.
+    package var isWithinATick: Bool
     package var isDiskFull: Bool
     package var idleClients: Int
     package var floodPerSecond: Double
@@ -59,10 +61,11 @@ package enum StopBench {
       self.way = way
       stops = trials.results.count + trials.lost
       lost = trials.lost
+      lostReasons = trials.lostReasons
       toOutputsOff = Milliseconds(nanoseconds: trials.results.map(\.toOutputsOff))
       transport = Milliseconds(nanoseconds: trials.results.map(\.transport))
       beyondTransport = Milliseconds(nanoseconds: trials.results.map { $0.toOutputsOff - $0.transport })
-      ticksAtP999 = beyondTransport.p999 * Double(rateHertz) * 1e-3
+      isWithinATick = toOutputsOff.p999 <= 1e3 / Double(rateHertz) + transport.p999
       self.isDiskFull = isDiskFull
       self.idleClients = idleClients
       self.floodPerSecond = floodPerSecond

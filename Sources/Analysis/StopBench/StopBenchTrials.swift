@@ -19,6 +19,8 @@ final class StopBenchTrials {
 
   private(set) var results: [Result] = []
   private(set) var lost = 0
+  /// What was seen instead of outputs off, and how often.
+  private(set) var lostReasons: [String: Int] = [:]
 
   private let site: StopBenchSite
   private let way: StopBench.Way
@@ -74,9 +76,19 @@ final class StopBenchTrials {
       try arm()
       // Anywhere in the period of a tick.
       clock.sleep(until: clock.now() + Int64.random(in: 0..<2 * period, using: &random))
-      if let result = stop() { results.append(result) } else { lost += 1 }
+      if let result = stop() { results.append(result) } else { noteLoss() }
       onStop(number)
     }
+  }
+
+  private func noteLoss() {
+    lost += 1
+    let state = site.snapshot().map {
+      "\($0.state)\($0.fault.map { ": " + $0 } ?? ""), stop way \($0.publisher?.stopWay.state ?? "none")"
+    }
+    let isWitnessed = witnessed.withLock { $0 } > 0
+    lostReasons["\(state ?? "no answer"), \(isWitnessed ? "seen" : "not seen") by the witness", default: 0] +=
+      1
   }
 
   private func arm() throws {

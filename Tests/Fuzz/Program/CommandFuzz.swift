@@ -67,7 +67,7 @@ func fuzzMQTT(_ input: UnsafeRawBufferPointer) {
     requestStop: { stops += 1 }, awaitStop: { .executed },
     parse: { parser.parse($0, verb: $1.isEmpty ? nil : $1, now: wallNanoseconds) })
   var intake = CommandIntake(sink: sink, answers: answers, box: box)
-  let inbox = CommandInbox(topics: Topics(handID: "hand"), sink: sink)
+  let inbox = CommandInbox(topics: Topics(handID: "hand"), sink: sink, role: .commands(StopEchoes()))
   // As the broker's callback makes it: a body beyond the limit does not come along.
   let isTooLong = body.count > CommandIntake.largestBodyBytes
   let message = InboundMessage(
