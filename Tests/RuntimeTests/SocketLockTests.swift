@@ -92,7 +92,7 @@ struct SocketLockTests {
     // One is left for the lock, and one for the server's spare.
     let probe = dup(0)
     var few = before
-    few.rlim_cur = rlim_t(probe + 1)
+    few.rlim_cur = rlim_t(probe + 2)
     close(probe)
     setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &few)
     defer { setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &before) }

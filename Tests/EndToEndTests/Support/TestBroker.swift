@@ -66,11 +66,12 @@ final class TestBroker {
   /// The retained message of a topic; nil when none comes within two seconds.
   func retained(_ topic: String) throws -> String? {
     // Its own time-out is a signal that a test's threads block and their children inherit.
-    let outcome = try bench.run(
-      "/usr/bin/timeout",
-      ["2", try #require(Repository.installed("mosquitto_sub"))] + connection
-        + ["-t", topic, "-C", "1", "--retained-only"])
-    return outcome.status == 0 && !outcome.output.isEmpty ? outcome.output : nil
+    let reader = try bench.start(
+      try #require(Repository.installed("mosquitto_sub")),
+      connection + ["-t", topic, "-C", "1", "--retained-only"])
+    let status = reader.waitForExit(seconds: 2)
+    reader.kill()
+    return status == 0 && !reader.output.isEmpty ? reader.output : nil
   }
 
   /// The word of a hand's retained status.
