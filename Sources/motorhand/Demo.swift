@@ -19,9 +19,11 @@ struct Demo: ParsableCommand {
     1.0
   @Flag(help: "Print the summary as JSON.") var json = false
 
+  /// So long a machine may be too busy for a command.
+  private static let patienceSeconds = 10.0
+
   func run() throws {
     Interrupt.install()
-    let client = try socket.connect()
     let watcher = try socket.connect()
     try watcher.send(ControlServer.watchLine)
     let screen = LiveScreen(socket: socket, isDegrees: angles.degrees, isShown: !json)
@@ -29,21 +31,24 @@ struct Demo: ParsableCommand {
     var snapshot = try waitFor(watcher, state: "idle")
     let firstTick = snapshot.ticks
     let start = Date()
-    try command(client, CommandLine(verb: "arm"))
+    try insist(CommandLine(verb: "arm"))
     // However this ends: a reader of the lines that goes, a refused pose, a lost connection.
     var isArmed = true
-    defer { if isArmed { _ = try? client.request(CommandLine(verb: "disarm").json) } }
+    defer { if isArmed { _ = try? socket.connect().request(CommandLine(verb: "disarm").json) } }
     var turn = 0
     // By the hand's time, which stands still while the machine does.
     var nextMotion = 0.0
+    var refusedSince: Date?
     var failure: String?
     while !Interrupt.isPending {
       let elapsed = Double(snapshot.ticks - firstTick) / Double(snapshot.rateHertz)
       if elapsed >= nextMotion {
-        nextMotion += 2 * motionSeconds
         let pose = CommandLine(verb: "pose", pose: poses[turn % poses.count], seconds: motionSeconds)
-        try command(client, pose, before: screen.end)
-        turn += 1
+        refusedSince = try ask(pose, refusedSince: refusedSince, before: screen.end)
+        if refusedSince == nil {
+          nextMotion += 2 * motionSeconds
+          turn += 1
+        }
       }
       guard let next = try screen.next(watcher) else { break }
       snapshot = next
@@ -59,9 +64,9 @@ struct Demo: ParsableCommand {
       }
     }
     screen.end()
+    if failure == nil { try insist(CommandLine(verb: "disarm")) }
     isArmed = false
-    if failure == nil { try command(client, CommandLine(verb: "disarm")) }
-    let last = try socket.snapshot(client)
+    let last = try socket.snapshot(try socket.connect())
     try report(last, ticks: last.ticks - firstTick, elapsed: Date().timeIntervalSince(start), motions: turn)
     if let failure {
       complain("the hand stopped with a fault: \(failure)\(Self.advice(last))")
@@ -89,11 +94,42 @@ struct Demo: ParsableCommand {
     }
   }
 
-  /// - Parameter before: done before a refusal is printed.
-  private func command(_ client: ControlClient, _ command: CommandLine, before: () -> Void = {}) throws {
+  /// A busy machine may not get to a command in time: it is asked for again with the next state, within
+  /// `patienceSeconds`.
+  /// - Parameters:
+  ///   - refusedSince: of the attempts before; nil = this is the first one.
+  ///   - before: done before a refusal is printed.
+  /// - Returns: since when it has been refused; nil when it was executed.
+  @discardableResult
+  private func ask(
+    _ command: CommandLine, refusedSince: Date?, before: () -> Void = {}
+  ) throws -> Date? {
+    do {
+      try self.command(try socket.connect(), command)
+      return nil
+    } catch {
+      let since = refusedSince ?? Date()
+      guard -since.timeIntervalSinceNow < Self.patienceSeconds else {
+        before()
+        throw error
+      }
+      return since
+    }
+  }
+
+  /// Asks until it is executed, or refused for `patienceSeconds`.
+  private func insist(_ command: CommandLine) throws {
+    var refusedSince: Date?
+    while true {
+      refusedSince = try ask(command, refusedSince: refusedSince)
+      if refusedSince == nil { return }
+      Thread.sleep(forTimeInterval: ControlServer.watchPeriodSeconds)
+    }
+  }
+
+  private func command(_ client: ControlClient, _ command: CommandLine) throws {
     let reply = try JSONDecoder().decode(Reply.self, from: Data(try client.request(command.json).utf8))
     guard reply.result == "executed" else {
-      before()
       throw Failure("\(command.verb) \(reply.result): \(reply.reason ?? "no reason given")", Exit.failure)
     }
   }

@@ -10,8 +10,9 @@ struct LiveView {
     var rows: Int?
   }
 
-  /// Without a snapshot for this long the daemon counts as gone.
-  static let silenceSeconds = 2.0
+  /// Without a snapshot for this long the daemon counts as gone: one that ended closes the connection at once, and one on
+  /// a busy machine takes its time.
+  static let silenceSeconds = 10.0
   /// Where there is no terminal: wide enough for everything.
   static let fileColumns = 120
   /// From here on percentiles have room for p99.9.
