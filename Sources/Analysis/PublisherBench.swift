@@ -52,7 +52,7 @@ package enum PublisherBench {
     let publisher = try Publisher(
       options: options, identity: HandIdentity(bench: hand), ring: ring,
       commands: CommandSink(
-        submit: { _, _, _ in false }, requestStop: {}, awaitStop: { .executed },
+        submit: { _, _, _, _ in false }, requestStop: {}, stopCount: { 0 }, awaitStop: { .executed },
         parse: { _, _ in .failure(CommandRejection(id: "", reason: "bench")) }))
     try publisher.start()
     defer { publisher.stop() }

@@ -18,6 +18,8 @@ package final class CommandPort: Sendable {
   /// machines in the field were seen to stand still in ordinary operation.
   static let stopPatienceNanoseconds: Int64 = 30_000_000
 
+  static let notRunning = "the control loop did not answer: it is not running"
+
   private struct SetPoint: BitwiseCopyable, Sendable {
     var command = TickCommand()
     var offeredNanoseconds = Int64.max
@@ -82,7 +84,7 @@ package final class CommandPort: Sendable {
     }
     if !wait(Self.answerTimeoutNanoseconds, until: isAnswered) {
       guard !withdraw(number) else {
-        return .refused(reason: "the control loop did not answer: it is not running")
+        return .refused(reason: Self.notRunning)
       }
       // The tick has it: what it comes to is known when that tick ends.
       guard wait(Self.answerTimeoutNanoseconds, until: isAnswered) else {

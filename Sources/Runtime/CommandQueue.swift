@@ -16,6 +16,16 @@ package final class CommandQueue: Sendable {
   /// Replies kept for repeated identifiers, of each source.
   package static let rememberedReplies = 256
 
+  static let waitedTooLong =
+    "waited longer than \(longestWaitNanoseconds / 1_000_000) ms behind other commands"
+  static let expired = "expired while it waited behind other commands"
+  static let laneIsFull = "\(laneCapacity) commands wait already"
+
+  /// Whether a refusal is the machine's, which had no time for the command, and not the hand's.
+  package static func isBusy(_ reason: String) -> Bool {
+    [waitedTooLong, expired, laneIsFull, CommandPort.notRunning].contains(reason)
+  }
+
   private struct Waiting {
     var envelope: CommandEnvelope
     var source: CommandSource
@@ -119,10 +129,9 @@ package final class CommandQueue: Sendable {
     if waiting.stopCount != port.stopCount {
       reply = .refused(reason: "a stop came after it")
     } else if clock.now() - waiting.arrivedNanoseconds > Self.longestWaitNanoseconds {
-      reply = .refused(
-        reason: "waited longer than \(Self.longestWaitNanoseconds / 1_000_000) ms behind other commands")
+      reply = .refused(reason: Self.waitedTooLong)
     } else if let expiry = envelope.expiryNanoseconds, expiry < clock.wallNow() {
-      reply = .refused(reason: "expired while it waited behind other commands")
+      reply = .refused(reason: Self.expired)
     } else {
       reply = port.submit(envelope.command, source: waiting.source)
     }

@@ -158,6 +158,11 @@ package final class ControlLoop {
     if enabled && !outputsEnabled && !port.isStopPending {
       killLineFailed = !killLine.setActive(true)
       outputsEnabled = true
+      // It may have found no loop between the look and the line.
+      if port.isStopPending {
+        killLineFailed = !killLine.setActive(false)
+        outputsEnabled = false
+      }
     }
     if !enabled { outputsEnabled = false }
     if outputsEnabled != wereEnabled { outputsChanged.store(MonotonicClock().now(), ordering: .releasing) }

@@ -274,7 +274,7 @@ package final class ControlServer: @unchecked Sendable {
       guard !isTaken else { return }
       client.isAsking = false
       client.send(
-        CommandReply.refused(reason: "\(CommandQueue.laneCapacity) commands wait already").replyJSON(
+        CommandReply.refused(reason: CommandQueue.laneIsFull).replyJSON(
           id: envelope.id))
     }
   }

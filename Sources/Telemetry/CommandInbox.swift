@@ -9,6 +9,10 @@ struct InboundMessage: Sendable {
   var body: [UInt8]
   var bodyBytes: Int
   var retained: Bool
+  /// A body too large to be kept asked for a stop.
+  var holdsStop = false
+  /// A stop came after it, by whichever connection.
+  var isOlderThanStop = false
   /// Monotonic clock: the message reached the broker after this instant; nil when that is not known.
   var sentAfterNanoseconds: Int64?
 }
@@ -24,7 +28,8 @@ final class CommandInbox: @unchecked Sendable {
   private let sink: CommandSink
   /// With what the bodies of this connection's own probes begin.
   private let probePrefix: String
-  private let role: Role
+  private let connection: StopCopies.Connection
+  private let copies: StopCopies
   private(set) var messages: [InboundMessage] = []
   /// Messages beyond the capacity, unread.
   private(set) var overflow: UInt64 = 0
@@ -36,18 +41,20 @@ final class CommandInbox: @unchecked Sendable {
   /// Whether anything has arrived that is not one of the hand's own probes.
   private(set) var hasHeard = false
 
-  /// Which connection's it is, where stops have one of their own.
-  enum Role {
-    case stops(StopEchoes)
-    case commands(StopEchoes)
-  }
-
-  init(topics: Topics, sink: CommandSink, role: Role, probePrefix: String = "") {
+  /// - Parameter connection: whose it is.
+  init(
+    topics: Topics, sink: CommandSink, connection: StopCopies.Connection, copies: StopCopies,
+    probePrefix: String = ""
+  ) {
     self.topics = topics
-    self.role = role
+    self.connection = connection
+    self.copies = copies
     self.sink = sink
     self.probePrefix = probePrefix
   }
+
+  /// Whether what this connection has brought is older than a stop that acted.
+  var areCommandsOlder: Bool { copies.areCommandsOlder }
 
   /// Forgets what was judged.
   func empty() {
@@ -66,49 +73,51 @@ final class CommandInbox: @unchecked Sendable {
       body = Array(UnsafeRawBufferPointer(start: payload, count: bytes))
     }
     if verb == Topics.probeVerb { return noteProbe(body) }
+    var holdsStop = false
+    if verb.isEmpty, bytes > CommandIntake.largestBodyBytes, let payload = message.payload {
+      var scanner = StopScanner()
+      for byte in UnsafeRawBufferPointer(start: payload, count: bytes) { scanner.take(byte) }
+      scanner.end()
+      holdsStop = scanner.hasWordAsVerb
+    }
     note(
       InboundMessage(
-        verb: verb, body: body, bodyBytes: bytes, retained: message.retain,
+        verb: verb, body: body, bodyBytes: bytes, retained: message.retain, holdsStop: holdsStop,
         sentAfterNanoseconds: probeSentNanoseconds))
   }
 
   func note(_ message: InboundMessage) {
     hasHeard = true
-    if isStop(message) {
-      // However it comes: late, twice, retained or with an unreadable body. Stopping is always safe; refusing a stop
-      // for its form never is.
-      switch role {
-      case .stops(let echoes):
-        sink.requestStop()
-        echoes.expect(message.body)
-      case .commands(let echoes):
-        // Its own connection has brought it, and answers it.
-        if message.verb == "stop", echoes.takes(message.body) { return }
-        sink.requestStop()
-      }
-      if stops.count < Self.capacity { stops.append(message) } else { stopOverflow += 1 }
-    } else if messages.count < Self.capacity {
-      messages.append(message)
-    } else {
-      overflow += 1
+    guard isStop(message) else {
+      if messages.count < Self.capacity { messages.append(message) } else { overflow += 1 }
+      return
     }
+    for index in messages.indices { messages[index].isOlderThanStop = true }
+    // A stop in the body of a command has no copy.
+    let isFirst = message.verb != "stop" || copies.isFirst(message.body, on: connection)
+    // However it comes: late, retained or with an unreadable body. Stopping is always safe; refusing a stop for its form
+    // never is.
+    if isFirst { sink.requestStop() }
+    // The second copy is answered on the stop's own connection only.
+    guard isFirst || connection == .stops else { return }
+    if stops.count < Self.capacity { stops.append(message) } else { stopOverflow += 1 }
   }
 
   private func isStop(_ message: InboundMessage) -> Bool {
-    if message.verb == "stop" { return true }
-    guard message.verb.isEmpty, Self.holdsStop(message.body),
-      case .success(let envelope) = sink.parse(message.body, "")
-    else { return false }
-    return envelope.command == .stop
+    message.verb == "stop" || message.holdsStop
+      || (message.verb.isEmpty && Self.mayHoldStop(message.body) && CommandParser.asksForStop(message.body))
   }
 
-  /// Whether the word is in the body: reading every body as JSON here would slow the reading down in a flood.
-  private static func holdsStop(_ body: [UInt8]) -> Bool {
-    let word = Array("stop".utf8)
-    guard body.count >= word.count else { return false }
-    return (0...body.count - word.count).contains { start in
-      word.indices.allSatisfy { body[start + $0] | 0x20 == word[$0] }
+  /// Whether it is worth a look: reading every body as JSON here would slow the reading down in a flood. JSON may spell
+  /// letters as numbers, behind a backslash.
+  private static func mayHoldStop(_ body: [UInt8]) -> Bool {
+    var scanner = StopScanner()
+    for byte in body {
+      if byte == UInt8(ascii: "\\") { return true }
+      scanner.take(byte)
     }
+    scanner.end()
+    return scanner.hasWord
   }
 
   private func noteProbe(_ body: [UInt8]) {

@@ -34,7 +34,12 @@ struct CommandIntake {
       answers.answer(id: Self.stopID(stop, sink), into: box)
     }
     if !stopWayAnswers { answers.leave(inbox.stopOverflow) }
-    for message in inbox.messages { handle(message, now: now) }
+    // The count first: a stop that comes from here on changes it, one before shows in its copies.
+    let stopCount = sink.stopCount()
+    let areOlder = inbox.areCommandsOlder
+    for message in inbox.messages {
+      handle(message, now: now, stopCount: stopCount, isOlderThanStop: areOlder || message.isOlderThanStop)
+    }
     unread += inbox.overflow
     burst += inbox.overflow
     inbox.empty()
@@ -48,8 +53,12 @@ struct CommandIntake {
     return read.id
   }
 
-  /// - Parameter now: of the monotonic clock.
-  mutating func handle(_ message: InboundMessage, now: Int64) {
+  /// - Parameters:
+  ///   - now: of the monotonic clock.
+  ///   - stopCount: stops requested before it was judged; nil = until now.
+  mutating func handle(
+    _ message: InboundMessage, now: Int64, stopCount: UInt32? = nil, isOlderThanStop: Bool = false
+  ) {
     guard message.bodyBytes <= Self.largestBodyBytes else {
       return refuse(
         "body has \(message.bodyBytes) bytes: at most \(Self.largestBodyBytes)", verb: message.verb, now)
@@ -65,7 +74,8 @@ struct CommandIntake {
       if let objection = Self.objection(to: envelope, message, now) {
         return refuse(objection, id: envelope.id, verb: verb, now)
       }
-      let isTaken = sink.submit(envelope, .mqtt) { [box] reply in
+      if isOlderThanStop { return refuse("a stop came after it", id: envelope.id, verb: verb, now) }
+      let isTaken = sink.submit(envelope, .mqtt, stopCount ?? sink.stopCount()) { [box] reply in
         box.add(CommandOutcome(id: envelope.id, verb: verb, reply: reply))
       }
       if !isTaken {

@@ -59,12 +59,19 @@ package final class Publisher: Sendable {
     shared = PublisherShared(status: PublisherStatus(broker: options.brokerText))
     let answers = StopAnswers(awaitStop: commands.awaitStop)
     self.answers = answers
+    var commands = commands
+    let requestStop = commands.requestStop
+    commands.requestStop = {
+      requestStop()
+      answers.requested()
+    }
+    let sink = commands
     makeLoop = { shared in
       PublisherLoop(
-        options: options, identity: identity, ring: ring, shared: shared, sink: commands, answers: answers)
+        options: options, identity: identity, ring: ring, shared: shared, sink: sink, answers: answers)
     }
     makeStopLink = { shared in
-      StopLink(options: options, identity: identity, sink: commands, answers: answers, shared: shared)
+      StopLink(options: options, identity: identity, sink: sink, answers: answers, shared: shared)
     }
   }
 
@@ -198,7 +205,7 @@ final class PublisherShared: Sendable {
   let stopWakeUp = WakeUp()
   /// Whether stops of their own topic are answered by their own connection: one reply for each is enough.
   let stopWayAnswers = Atomic(false)
-  let stopEchoes = StopEchoes()
+  let stopCopies = StopCopies()
   private let newestSequence = Atomic<UInt64>(.max)
   private let snapshot: SharedState<PublisherStatus>
   private let stopReport = SharedState((way: CommandWay(), counts: ReplyBox.Counts()))

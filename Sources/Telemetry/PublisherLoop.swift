@@ -90,7 +90,7 @@ final class PublisherLoop {
     replyPayload = ReplyPayload(bootID: identity.bootID)
     probePrefix = "\(identity.bootID) "
     intake = CommandIntake(sink: sink, answers: answers, box: ReplyBox(wakeUp: shared.wakeUp))
-    inbox = CommandInbox(topics: topics, sink: sink, role: .commands(shared.stopEchoes))
+    inbox = CommandInbox(topics: topics, sink: sink, connection: .commands, copies: shared.stopCopies)
     subscription = Subscription(filters: [])
     link = BrokerLink(options, wakeUp: shared.wakeUp)
     status = shared.status
@@ -154,7 +154,7 @@ final class PublisherLoop {
       topic: topics.status, payload: statusPayload.encode(.lost, session: session))
     let prefix = "\(probePrefix)\(session) "
     let inbox = CommandInbox(
-      topics: topics, sink: sink, role: .commands(shared.stopEchoes), probePrefix: prefix)
+      topics: topics, sink: sink, connection: .commands, copies: shared.stopCopies, probePrefix: prefix)
     self.inbox = inbox
     subscription = Subscription(
       filters: [topics.commandFilter, topics.agpCommand], probe: (topics.probe, prefix))
@@ -179,6 +179,7 @@ final class PublisherLoop {
     status.failedAttempts += 1
     status.commandWay.become(.down, "\(error)")
     forgetInFlight()
+    shared.stopCopies.forget()
     link.fail(now)
   }
 

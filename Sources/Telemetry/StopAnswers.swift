@@ -15,6 +15,9 @@ final class StopAnswers: Sendable {
 
   private let awaitStop: @Sendable () -> CommandReply
   private let asked = SharedState<[Asked]>([])
+  /// A stop that nobody asks after is waited for too: the last resort, the kill line released without the loop, comes
+  /// with the waiting.
+  private let isRequested = Atomic(false)
   private let bell = Semaphore()
   private let isEnding = Atomic(false)
   private let dropped = Atomic<UInt64>(0)
@@ -23,6 +26,12 @@ final class StopAnswers: Sendable {
 
   /// Stops beyond the capacity: they stopped the hand and got no answer.
   var unanswered: UInt64 { dropped.load(ordering: .relaxed) }
+
+  /// A stop was requested. Wait-free: called inside the callback that read it.
+  func requested() {
+    isRequested.store(true, ordering: .releasing)
+    bell.signal()
+  }
 
   /// The stop was requested; what comes of it goes into the box.
   func answer(id: String, into box: ReplyBox) {
@@ -45,7 +54,8 @@ final class StopAnswers: Sendable {
         defer { asked.removeAll(keepingCapacity: true) }
         return asked
       }
-      guard !all.isEmpty else { continue }
+      let isRequested = isRequested.exchange(false, ordering: .acquiringAndReleasing)
+      guard isRequested || !all.isEmpty else { continue }
       let reply = awaitStop()
       for one in all { one.box.add(CommandOutcome(id: one.id, verb: "stop", reply: reply)) }
     }

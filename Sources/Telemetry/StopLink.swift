@@ -24,7 +24,8 @@ final class StopLink {
   private var link: BrokerLink
   private var inbox: CommandInbox
   private var subscription: Subscription
-  private var answersInFlight: Set<Int32> = []
+  /// By their message, when they were sent.
+  private var answersInFlight: [Int32: Int64] = [:]
   private var lost: UInt64 = 0
 
   init(
@@ -42,7 +43,7 @@ final class StopLink {
     payload = ReplyPayload(bootID: identity.bootID)
     box = ReplyBox(wakeUp: shared.stopWakeUp)
     link = BrokerLink(options, wakeUp: shared.stopWakeUp)
-    inbox = CommandInbox(topics: topics, sink: sink, role: .stops(shared.stopEchoes))
+    inbox = CommandInbox(topics: topics, sink: sink, connection: .stops, copies: shared.stopCopies)
     subscription = Subscription(filters: [topics.stop])
   }
 
@@ -65,6 +66,7 @@ final class StopLink {
         link.fail(now)
         lost += UInt64(answersInFlight.count)
         answersInFlight.removeAll()
+        shared.stopCopies.forget()
         shared.reportStopWay(.down, "\(options.brokerText): \(error)", counts)
       }
     }
@@ -74,7 +76,7 @@ final class StopLink {
   }
 
   private func beginAttempt() -> ConnectionAttempt {
-    let inbox = CommandInbox(topics: topics, sink: sink, role: .stops(shared.stopEchoes))
+    let inbox = CommandInbox(topics: topics, sink: sink, connection: .stops, copies: shared.stopCopies)
     self.inbox = inbox
     return ConnectionAttempt { [options, clientID] () throws(BrokerError) in
       try BrokerConnection.open(options, clientID: clientID, will: nil) { inbox.note($0) }
@@ -84,10 +86,10 @@ final class StopLink {
   private func serve(_ connection: BrokerConnection, _ now: Int64) throws(BrokerError) {
     for outcome in box.take(Self.answersInFlightLimit - answersInFlight.count) {
       do throws(BrokerError) {
-        answersInFlight.insert(
-          try connection.publish(
-            topic: topics.reply, payload: payload.encode(outcome, sequence: shared.lastSequence), qos: 1,
-            retain: false))
+        let message = try connection.publish(
+          topic: topics.reply, payload: payload.encode(outcome, sequence: shared.lastSequence), qos: 1,
+          retain: false)
+        answersInFlight[message] = now
       } catch {
         // No reason to give up a way that stops: should the connection be lost, its next turn says so.
         lost += 1
@@ -98,8 +100,13 @@ final class StopLink {
     answers.leave(inbox.stopOverflow)
     inbox.empty()
     try subscription.step(on: connection, now)
+    // A dead broker behind a live socket, as for everything that is sent on the other connection.
+    let oldest = [answersInFlight.values.min(), subscription.oldestAsked].compactMap(\.self).min()
+    if let oldest, Double(now - oldest) > options.acknowledgementSeconds * 1e9 {
+      throw .acknowledgementTimeout(seconds: options.acknowledgementSeconds)
+    }
     for completion in connection.takeCompletions() {
-      answersInFlight.remove(completion.message)
+      answersInFlight[completion.message] = nil
       if completion.reason >= 0x80 { lost += 1 }
     }
   }

@@ -19,6 +19,7 @@ struct Subscription {
   private let probe: (topic: String, prefix: String)?
   /// Filters by their SUBSCRIBE, not answered yet.
   private var asked: [Int32: String] = [:]
+  private var askedAt: Int64 = 0
   private var refusals: [String: Int32] = [:]
   private var downgraded: [String] = []
   private var retryAt: Int64?
@@ -34,6 +35,7 @@ struct Subscription {
 
   /// Asks for everything, on a connection that was just accepted.
   mutating func begin(on connection: BrokerConnection) throws(BrokerError) {
+    askedAt = PublisherClock.monotonic()
     for filter in filters { asked[try connection.subscribe(to: filter)] = filter }
   }
 
@@ -52,6 +54,7 @@ struct Subscription {
     }
     if let due = retryAt, now >= due {
       retryAt = nil
+      askedAt = now
       for filter in refusals.keys.sorted() { asked[try connection.subscribe(to: filter)] = filter }
     }
     guard let probe, now >= probeAt, grantedAt != nil else { return }
@@ -67,6 +70,9 @@ struct Subscription {
     probeRefusal = completion.reason >= 0x80 ? completion.reason : nil
     return true
   }
+
+  /// When what is not answered yet was asked.
+  var oldestAsked: Int64? { asked.isEmpty ? nil : askedAt }
 
   var oldestProbe: Int64? { probes.values.min() }
 

@@ -95,26 +95,33 @@ struct Demo: ParsableCommand {
   }
 
   /// A busy machine may not get to a command in time: it is asked for again with the next state, within
-  /// `patienceSeconds`.
+  /// `patienceSeconds`. What the hand itself refuses is refused.
   /// - Parameters:
   ///   - refusedSince: of the attempts before; nil = this is the first one.
   ///   - before: done before a refusal is printed.
   /// - Returns: since when it has been refused; nil when it was executed.
-  @discardableResult
   private func ask(
     _ command: CommandLine, refusedSince: Date?, before: () -> Void = {}
   ) throws -> Date? {
+    let failure: any Error
+    var isBusy = true
     do {
-      try self.command(try socket.connect(), command)
-      return nil
-    } catch {
-      let since = refusedSince ?? Date()
-      guard -since.timeIntervalSinceNow < Self.patienceSeconds else {
-        before()
-        throw error
-      }
-      return since
+      let line = try socket.connect().request(command.json)
+      let reply = try JSONDecoder().decode(Reply.self, from: Data(line.utf8))
+      if reply.result == "executed" { return nil }
+      isBusy = reply.result == "unconfirmed" || CommandQueue.isBusy(reply.reason ?? "")
+      failure = Failure(
+        "\(command.verb) \(reply.result): \(reply.reason ?? "no reason given")", Exit.failure)
+    } catch let error as SocketError {
+      if case .timedOut = error { isBusy = true } else { isBusy = false }
+      failure = error
     }
+    let since = refusedSince ?? Date()
+    guard isBusy, !Interrupt.isPending, -since.timeIntervalSinceNow < Self.patienceSeconds else {
+      before()
+      throw failure
+    }
+    return since
   }
 
   /// Asks until it is executed, or refused for `patienceSeconds`.
@@ -124,13 +131,6 @@ struct Demo: ParsableCommand {
       refusedSince = try ask(command, refusedSince: refusedSince)
       if refusedSince == nil { return }
       Thread.sleep(forTimeInterval: ControlServer.watchPeriodSeconds)
-    }
-  }
-
-  private func command(_ client: ControlClient, _ command: CommandLine) throws {
-    let reply = try JSONDecoder().decode(Reply.self, from: Data(try client.request(command.json).utf8))
-    guard reply.result == "executed" else {
-      throw Failure("\(command.verb) \(reply.result): \(reply.reason ?? "no reason given")", Exit.failure)
     }
   }
 

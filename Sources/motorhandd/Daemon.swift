@@ -368,8 +368,9 @@ final class Daemon {
     return try Publisher(
       options: broker, identity: identity, ring: runtime.publisherRing,
       commands: CommandSink(
-        submit: { queue.submit($0, source: $1, completion: $2) },
-        requestStop: { port.requestStop(.mqtt) }, awaitStop: { port.awaitStop() },
+        submit: { queue.submit($0, source: $1, stopCount: $2, completion: $3) },
+        requestStop: { port.requestStop(.mqtt) }, stopCount: { port.stopCount },
+        awaitStop: { port.awaitStop() },
         parse: { body, verb in
           parser.parse(body, verb: verb.isEmpty ? nil : verb, now: MonotonicClock().wallNow())
         }))

@@ -18,7 +18,8 @@ struct CommandIntakeTests {
       let sink = runtime.sink
       answers = StopAnswers(awaitStop: sink.awaitStop)
       inbox = CommandInbox(
-        topics: Topics(handID: Fixtures.handID), sink: sink, role: .commands(StopEchoes()))
+        topics: Topics(handID: Fixtures.handID), sink: sink, connection: .commands,
+        copies: StopCopies())
       intake = CommandIntake(sink: sink, answers: answers, box: box)
     }
 
@@ -96,7 +97,7 @@ struct CommandIntakeTests {
   func nonFinite() throws {
     let runtime = Rig.Runtime()
     let sink = CommandSink(
-      submit: runtime.sink.submit, requestStop: {}, awaitStop: { .executed },
+      submit: runtime.sink.submit, requestStop: {}, stopCount: { 0 }, awaitStop: { .executed },
       parse: { _, _ in .success(CommandEnvelope(id: "n", command: .pose(radians: [.nan], seconds: nil))) })
     let box = ReplyBox(wakeUp: WakeUp())
     var intake = CommandIntake(sink: sink, answers: StopAnswers(awaitStop: sink.awaitStop), box: box)
@@ -212,28 +213,103 @@ struct CommandIntakeTests {
         == "executed")
   }
 
-  @Test("the second copy of a stop does not act again; a stop that only one of the connections brings does")
-  func stopCopies() {
-    let stops = SharedState(0)
-    let sink = CommandSink(
-      submit: { _, _, _ in false }, requestStop: { stops.withLock { $0 += 1 } }, awaitStop: { .executed },
-      parse: { _, _ in .failure(CommandRejection(id: "", reason: "")) })
-    let echoes = StopEchoes()
-    let topics = Topics(handID: Fixtures.handID)
-    let own = CommandInbox(topics: topics, sink: sink, role: .stops(echoes))
-    let other = CommandInbox(topics: topics, sink: sink, role: .commands(echoes))
-    func stop(_ body: String) -> InboundMessage {
-      InboundMessage(verb: "stop", body: Array(body.utf8), bodyBytes: body.utf8.count, retained: false)
+  /// Both connections of a hand, with a queue that refuses what is older than a stop.
+  private final class BothWays: Sendable {
+    let stops = SharedState<UInt32>(0)
+    let taken = SharedState<[Command]>([])
+    let copies = StopCopies()
+    let box = ReplyBox(wakeUp: WakeUp())
+
+    var sink: CommandSink {
+      CommandSink(
+        submit: { [self] envelope, _, stopCount, completion in
+          let isOld = stopCount != stops.withLock { $0 }
+          if !isOld { taken.withLock { $0.append(envelope.command) } }
+          completion(isOld ? .refused(reason: "a stop came after it") : .executed)
+          return true
+        },
+        requestStop: { [self] in stops.withLock { $0 += 1 } }, stopCount: { [self] in stops.withLock { $0 } },
+        awaitStop: { .executed },
+        parse: { Fixtures.parse($0, verb: $1, now: 0) })
     }
-    own.note(stop("1"))
-    other.note(stop("1"))
-    #expect(stops.withLock { $0 } == 1 && other.stops.isEmpty)
+
+    func inbox(_ connection: StopCopies.Connection) -> CommandInbox {
+      CommandInbox(
+        topics: Topics(handID: Fixtures.handID), sink: sink, connection: connection, copies: copies)
+    }
+
+    func intake() -> CommandIntake {
+      CommandIntake(sink: sink, answers: StopAnswers(awaitStop: sink.awaitStop), box: box)
+    }
+  }
+
+  @Test(
+    "the second copy of a stop does not act again, whichever comes first; a stop that comes on one way only does"
+  )
+  func stopCopies() {
+    let ways = BothWays()
+    let (own, other) = (ways.inbox(.stops), ways.inbox(.commands))
+    own.note(message("stop", "1"))
+    other.note(message("stop", "1"))
+    #expect(ways.stops.withLock { $0 } == 1 && other.stops.isEmpty)
     // The same words again, and others: stops of their own.
-    other.note(stop("1"))
-    other.note(stop("2"))
-    #expect(stops.withLock { $0 } == 3 && other.stops.count == 2)
-    // The other connection was the quicker one: both act.
-    own.note(stop("2"))
-    #expect(stops.withLock { $0 } == 4)
+    other.note(message("stop", "1"))
+    other.note(message("stop", "2"))
+    #expect(ways.stops.withLock { $0 } == 3 && other.stops.count == 2)
+    own.note(message("stop", "2"))
+    own.note(message("stop", "1"))
+    #expect(ways.stops.withLock { $0 } == 3)
+    // Nothing is owed any more: the next one acts on either way.
+    other.note(message("stop", "1"))
+    #expect(ways.stops.withLock { $0 } == 4)
+    ways.copies.forget()
+    own.note(message("stop", "1"))
+    #expect(ways.stops.withLock { $0 } == 5)
+  }
+
+  @Test("a reset and an arm that were sent before a stop do not undo it when its own way is the quicker one")
+  func olderThanAStop() throws {
+    let ways = BothWays()
+    let (own, other) = (ways.inbox(.stops), ways.inbox(.commands))
+    var intake = ways.intake()
+    // The stop overtakes both, its copy comes later.
+    own.note(message("stop", ""))
+    other.note(message("reset", ""))
+    other.note(message("arm", ""))
+    intake.judge(other, stopWayAnswers: true, now: 0)
+    other.note(message("stop", ""))
+    #expect(ways.taken.withLock { $0 }.isEmpty)
+    // In one turn with its copy.
+    other.note(message("reset", ""))
+    own.note(message("stop", "x"))
+    other.note(message("stop", "x"))
+    other.note(message("disarm", ""))
+    intake.judge(other, stopWayAnswers: true, now: 0)
+    #expect(ways.taken.withLock { $0 } == [.disarm])
+    // A stop in the body of a command.
+    other.note(message("arm", ""))
+    other.note(message("", #"{"verb":"\u0073top"}"#))
+    intake.judge(other, stopWayAnswers: true, now: 0)
+    #expect(ways.taken.withLock { $0 } == [.disarm])
+    let reasons = ways.box.take(ReplyBox.capacity).compactMap(\.reply.reason)
+    #expect(reasons.filter { $0 == "a stop came after it" }.count == 4)
+    // After it the operator is obeyed.
+    other.note(message("reset", ""))
+    intake.judge(other, stopWayAnswers: true, now: 0)
+    #expect(ways.taken.withLock { $0 } == [.disarm, .reset])
+  }
+
+  @Test("a stop that nobody is to answer is waited for all the same: the last resort comes with the waiting")
+  func unaskedStop() throws {
+    let waited = Semaphore()
+    let answers = StopAnswers(awaitStop: {
+      waited.signal()
+      return .executed
+    })
+    let thread = try RealtimeThread(name: "answers", policy: .normal) { answers.run() }
+    answers.requested()
+    waited.wait()
+    answers.end()
+    thread.join()
   }
 }

@@ -137,7 +137,7 @@ struct PublisherOptionsTests {
           _ = try Publisher(
             options: options, identity: Fixtures.identity(), ring: Ring(capacity: 16, filling: TickRecord()),
             commands: CommandSink(
-              submit: { _, _, _ in false }, requestStop: {}, awaitStop: { .executed },
+              submit: { _, _, _, _ in false }, requestStop: {}, stopCount: { 0 }, awaitStop: { .executed },
               parse: { _, _ in .failure(.init(id: "", reason: "")) }))
         }
       }

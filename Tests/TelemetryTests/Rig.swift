@@ -25,7 +25,7 @@ final class Rig: Sendable {
 
     var sink: CommandSink {
       CommandSink(
-        submit: { [self] envelope, source, completion in
+        submit: { [self] envelope, source, _, completion in
           guard source == .mqtt else { return false }
           let isHeld = held.withLock { held -> Bool? in
             guard let waiting = held else { return false }
@@ -39,6 +39,7 @@ final class Rig: Sendable {
           return true
         },
         requestStop: { [self] in stops.wrappingAdd(1, ordering: .relaxed) },
+        stopCount: { [self] in UInt32(stopCount) },
         awaitStop: { [self] in stopReply.withLock { $0 } },
         parse: { Fixtures.parse($0, verb: $1, now: Int64(Date().timeIntervalSince1970 * 1e9)) })
     }

@@ -58,16 +58,17 @@ func fuzzMQTT(_ input: UnsafeRawBufferPointer) {
   let body = Array(input[min(end + 1, input.count)...])
   nonisolated(unsafe) var stops = 0
   let sink = CommandSink(
-    submit: { envelope, _, completion in
+    submit: { envelope, _, _, completion in
       check(envelope.command)
       if let expiry = envelope.expiryNanoseconds { require(expiry > wallNanoseconds, "expired") }
       completion(.executed)
       return true
     },
-    requestStop: { stops += 1 }, awaitStop: { .executed },
+    requestStop: { stops += 1 }, stopCount: { 0 }, awaitStop: { .executed },
     parse: { parser.parse($0, verb: $1.isEmpty ? nil : $1, now: wallNanoseconds) })
   var intake = CommandIntake(sink: sink, answers: answers, box: box)
-  let inbox = CommandInbox(topics: Topics(handID: "hand"), sink: sink, role: .commands(StopEchoes()))
+  let inbox = CommandInbox(
+    topics: Topics(handID: "hand"), sink: sink, connection: .commands, copies: StopCopies())
   // As the broker's callback makes it: a body beyond the limit does not come along.
   let isTooLong = body.count > CommandIntake.largestBodyBytes
   let message = InboundMessage(
