@@ -14,12 +14,15 @@ private final class WatchedLine: DigitalLine {
   /// Whether it does what it is told.
   var follows = true
   private(set) var changes: [(isActive: Bool, actuatorsEnabled: Bool)] = []
+  /// What happens elsewhere while the line is driven live.
+  var whileEnabling: () -> Void = {}
 
   init(_ actuators: ActuatorWorker) { self.actuators = actuators }
 
   func setActive(_ active: Bool) -> Bool {
     if follows { isActive = active }
     changes.append((active, actuators.commands.read().value.enabled))
+    if active { whileEnabling() }
     return follows
   }
 }
@@ -80,6 +83,18 @@ struct ControlLoopTests {
     #expect(killLine.changes.map(\.isActive) == [true, false])
     #expect(killLine.changes[1].actuatorsEnabled, "released first: the actuators still have the last command")
     #expect(!killLine.actuators.commands.read().value.enabled)
+  }
+
+  @Test("a stop that comes while the line is driven live is not passed over, nor one that came before it in the tick")
+  func stopWhileEnabling() {
+    for _ in 0..<GuardLimits.selfTestTicks { tick() }
+    killLine.whileEnabling = { [port] in port.requestStop(.mqtt) }
+    tick(.arm)
+    #expect(!killLine.isActive, "it may have been answered already: the line was found released")
+    killLine.whileEnabling = {}
+    #expect(tick().state == .eStop && !killLine.isActive)
+    tick(.reset, number: 2)
+    #expect(tick(.arm, number: 3).state == .armed && killLine.isActive)
   }
 
   @Test("a loop that ends releases the kill line, whatever its last tick was")
