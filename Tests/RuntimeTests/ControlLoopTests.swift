@@ -85,7 +85,7 @@ struct ControlLoopTests {
     #expect(!killLine.actuators.commands.read().value.enabled)
   }
 
-  @Test("a stop that comes while the line is driven live is not passed over, nor one that came before it in the tick")
+  @Test("a stop that comes while the kill line is driven live is not passed over")
   func stopWhileEnabling() {
     for _ in 0..<GuardLimits.selfTestTicks { tick() }
     killLine.whileEnabling = { [port] in port.requestStop(.mqtt) }
