@@ -1,5 +1,6 @@
 import CRealtime
 import Glibc
+import Synchronization
 
 /// How the kernel schedules a thread.
 package enum SchedulingPolicy: Sendable, Equatable {
@@ -64,6 +65,9 @@ package final class RealtimeThread: Sendable {
   package let report: ThreadReport
   private let handle: pthread_t
   private let isJoined = SharedState(false)
+  private let start: ThreadStart
+  /// How often a bounded wait looks.
+  private static let lookNanoseconds: Int64 = 1_000_000
 
   package var threadID: Int32 { report.threadID }
 
@@ -85,6 +89,7 @@ package final class RealtimeThread: Sendable {
       created = start.create(policy: .normal, cpu: cpu)
     }
     handle = try created.get()
+    self.start = start
     var report = start.awaitReport()
     report.isDegraded = isDegraded
     self.report = report
@@ -102,15 +107,43 @@ package final class RealtimeThread: Sendable {
       isJoined = true
     }
   }
+
+  /// Whether the body has returned, waited for until `deadline` of the monotonic clock.
+  package func hasReturned(by deadline: Int64) -> Bool {
+    let clock = MonotonicClock()
+    while !start.hasReturned.load(ordering: .acquiring) {
+      guard clock.now() < deadline else { return false }
+      clock.sleep(until: clock.now() + Self.lookNanoseconds)
+    }
+    return true
+  }
+
+  /// Waits until the body has returned, at most until `deadline` of the monotonic clock. A thread that stands still is
+  /// then left to itself: nobody waits for it any more, and the process may end without it.
+  /// - Returns: whether it has returned.
+  package func join(by deadline: Int64) -> Bool {
+    guard hasReturned(by: deadline) else {
+      isJoined.withLock { isJoined in
+        if !isJoined { pthread_detach(handle) }
+        isJoined = true
+      }
+      return false
+    }
+    join()
+    return true
+  }
 }
 
 /// What a new thread needs to start, and the way its report comes back.
-private final class ThreadStart {
+private final class ThreadStart: @unchecked Sendable {
+  // Safety of @unchecked: `report` is written by the new thread before its maker reads it, behind a semaphore.
+
   let name: String
   let stackBytes: Int
   let body: () -> Void
   private let ready = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
   private var report: ThreadReport?
+  let hasReturned = Atomic(false)
 
   init(name: String, stackBytes: Int, body: @escaping () -> Void) {
     self.name = name
@@ -192,5 +225,6 @@ private final class ThreadStart {
       cpu: cpu < 0 ? nil : Int(cpu), threadID: crealtime_thread_id(), isDegraded: false)
     sem_post(ready)
     body()
+    hasReturned.store(true, ordering: .releasing)
   }
 }

@@ -10,6 +10,9 @@ import Synchronization
 package final class CommandPort: Sendable {
   /// A tick at the slowest rate (10 Hz) answers within this time; past it the loop is not running.
   package static let answerTimeoutNanoseconds: Int64 = 500_000_000
+  /// How long the end of a thread is waited for that serves senders: a command in its hands takes up to the answer's
+  /// time-out. One that stands still is left behind.
+  static let endNanoseconds: Int64 = 700_000_000
   /// A set-point that waited longer than this for a tick is not what its sender wants any more.
   static let streamLifetimeNanoseconds: Int64 = 500_000_000
   /// How often a waiting sender looks for the answer.

@@ -66,7 +66,7 @@ package final class CommandQueue: Sendable {
   package func stop() {
     lanes.withLock { $0.isStopping = true }
     bell.signal()
-    thread.withLock { $0 }?.join()
+    _ = thread.withLock { $0 }?.join(by: MonotonicClock().now() + CommandPort.endNanoseconds)
     while let waiting = lanes.withLock({ $0.next() }) {
       waiting.completion(.refused(reason: "the daemon is stopping"))
     }

@@ -62,12 +62,14 @@ final class ControlConnection {
 
   /// Reads once what has arrived, and calls `onStop` for each stop in it, before anything else is done.
   /// - Parameter onStop: is told whether the stop will be answered.
+  /// - Returns: whether there may be more.
+  @discardableResult
   func read(
     into buffer: UnsafeMutableRawBufferPointer, now: Int64, stopCount: () -> UInt32, onStop: (Bool) -> Void
-  ) {
-    guard !hasFinished else { return }
+  ) -> Bool {
+    guard !hasFinished else { return false }
     let count = recv(descriptor, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT))
-    if count < 0 && (errno == EAGAIN || errno == EINTR) { return }
+    if count < 0 && (errno == EAGAIN || errno == EINTR) { return false }
     if count > 0 {
       lastHeard = now
       take(reader.read(buffer[..<count]), stopCount, onStop)
@@ -76,6 +78,7 @@ final class ControlConnection {
       if count < 0 { desert() }
       take(reader.finish(), stopCount, onStop)
     }
+    return count > 0
   }
 
   /// Takes a line that asks for a stop, and goes on no more, as complete.
@@ -152,7 +155,7 @@ final class ControlConnection {
   func isOver(now: Int64) -> Bool {
     if let endsAt, now >= endsAt { return true }
     let hasNothing = waiting.isEmpty && !isAsking && output.isEmpty
-    return isDeserted ? hasNothing : hasFinished && hasNothing && !isWatching
+    return hasFinished && hasNothing && !isWatching
   }
 
   // MARK: - Out
@@ -162,10 +165,9 @@ final class ControlConnection {
     Int16((hasFinished ? 0 : POLLIN) | (output.isEmpty ? 0 : POLLOUT))
   }
 
-  /// Nobody reads any more; what was asked is still done.
+  /// Nobody reads any more; what was asked is still done, and what lies in the socket still read: a stop may be in it.
   func desert() {
     isDeserted = true
-    hasFinished = true
     isWatching = false
     output = []
   }

@@ -133,7 +133,7 @@ package final class ControlServer: @unchecked Sendable {
     stops.stop()
     shouldStop.store(true, ordering: .releasing)
     wakeUp.signal()
-    thread?.join()
+    _ = thread?.join(by: clock.now() + CommandPort.endNanoseconds)
     thread = nil
     clients = []
     close(listener)
@@ -179,7 +179,8 @@ package final class ControlServer: @unchecked Sendable {
     if polled[1].revents != 0 { admit() }
   }
 
-  private func read(_ client: ControlConnection) {
+  @discardableResult
+  private func read(_ client: ControlConnection) -> Bool {
     client.read(
       into: buffer, now: clock.now(), stopCount: { [port] in port.stopCount },
       onStop: { stop(for: client, isAnswered: $0) })
@@ -339,10 +340,15 @@ package final class ControlServer: @unchecked Sendable {
       spare = nil
       return true
     }
-    guard let client = oldestSurplus() ?? mostIdle() else { return false }
+    // A watcher that reads has its place among places, not among descriptors: these a stop needs.
+    let watcher = { [clients] in clients.filter(\.isWatching).min { $0.lastHeard < $1.lastHeard } }
+    guard let client = oldestSurplus() ?? mostIdle() ?? watcher() else { return false }
     drop(client)
     return true
   }
+
+  /// More than a socket holds (net.core.wmem_default) in buffers of `readBytes`.
+  private static let readsBeforeEnd = 64
 
   private static func makeSpare() -> Descriptor? {
     let descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
@@ -355,7 +361,7 @@ package final class ControlServer: @unchecked Sendable {
 
   /// Closes a connection at once, after a last look for a stop.
   private func drop(_ client: ControlConnection) {
-    read(client)
+    for _ in 0..<Self.readsBeforeEnd where !read(client) { break }
     end(client, "too many clients: no room for one that is silent")
     clients.removeAll { $0 === client }
   }

@@ -313,13 +313,26 @@ package final class HandRuntime: @unchecked Sendable {
     do throws(DeviceError) { try worker.switchOff() } catch {}
   }
 
-  /// Stops the threads; every actuator is off and the kill line released when it returns.
-  package func stop() {
+  /// A thread that has not ended by then stands still: a hung I2C transfer holds one for up to 1 s (docs/hardware.md).
+  private static let endNanoseconds: Int64 = 1_200_000_000
+
+  /// Stops the threads; every actuator is off and the kill line released when it returns. A loop that stands still has
+  /// its line released without it, as for a stop; a thread that does not end is left behind.
+  /// - Returns: the threads left behind.
+  @discardableResult
+  package func stop() -> [String] {
     shouldStop.store(true, ordering: .releasing)
+    let start = MonotonicClock().now()
+    let patience = 2 * design.plan.periodNanoseconds + CommandPort.stopPatienceNanoseconds
+    var left: [String] = []
     // The loop is the last thread started and the first to end: its outputs must not outlive it.
-    for thread in threads.reversed() { thread.join() }
+    for (index, thread) in threads.reversed().enumerated() {
+      if index == 0, !thread.hasReturned(by: start + patience) { _ = killLine.setActive(false) }
+      if !thread.join(by: start + Self.endNanoseconds) { left.append(thread.report.name) }
+    }
     threads = []
     _ = killLine.setActive(false)
+    return left
   }
 
   // MARK: - Virtual time

@@ -26,7 +26,7 @@ package final class StopWaiter: Sendable {
   package func stop() {
     requests.withLock { $0.isEnding = true }
     bell.signal()
-    thread.withLock { $0 }?.join()
+    _ = thread.withLock { $0 }?.join(by: MonotonicClock().now() + CommandPort.endNanoseconds)
   }
 
   /// Stops the hand.

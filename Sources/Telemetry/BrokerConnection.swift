@@ -28,8 +28,10 @@ final class BrokerConnection: @unchecked Sendable {
     var reason: Int32
   }
 
-  /// Largest packet the broker may send us (told in CONNECT): a command fits many times.
-  private static let largestInboundPacketBytes: UInt32 = 65_536
+  /// Largest packet the broker may send us (told in CONNECT; it drops a larger one in silence): a command fits many times.
+  static let largestCommandPacketBytes: UInt32 = 65_536
+  /// A stop counts whatever its body is; what is beyond this may not fill the memory of a hand.
+  static let largestStopPacketBytes: UInt32 = 1_048_576
   /// QoS 1 messages the library keeps unacknowledged; its default of 20 is a round trip's worth only.
   private static let sendMaximum: Int32 = 100
   /// Packets read in one turn at most: some milliseconds, so that the owner's other work goes on in a flood.
@@ -54,7 +56,7 @@ final class BrokerConnection: @unchecked Sendable {
   /// Reads the credentials, connects and sends CONNECT. Blocks as `connect` does.
   /// - Parameter receive: takes each message inside the library's callback, on the thread that runs the turns.
   static func open(
-    _ options: PublisherOptions, clientID: String, will: Will?,
+    _ options: PublisherOptions, clientID: String, will: Will?, largestPacketBytes: UInt32,
     receive: @escaping @Sendable (borrowing mosquitto_message) -> Void
   ) throws(BrokerError) -> BrokerConnection {
     // Read at each attempt: a corrected file takes effect without a restart.
@@ -66,7 +68,7 @@ final class BrokerConnection: @unchecked Sendable {
     }
     let connection = try BrokerConnection(
       options: options, credentials: credentials, clientID: clientID, will: will, receive: receive)
-    try connection.connect(options: options)
+    try connection.connect(options: options, largestPacketBytes)
     return connection
   }
 
@@ -133,13 +135,13 @@ final class BrokerConnection: @unchecked Sendable {
 
   /// Resolves the name, connects and sends CONNECT (over TLS the first turns do). Blocks as long as resolver and
   /// kernel take, which can be minutes: called on a thread of its own (`ConnectionAttempt`).
-  private func connect(options: PublisherOptions) throws(BrokerError) {
+  private func connect(options: PublisherOptions, _ largestPacketBytes: UInt32) throws(BrokerError) {
     var properties: OpaquePointer?
     defer { mosquitto_property_free_all(&properties) }
     try check(
       "mosquitto_property_add_int32",
       mosquitto_property_add_int32(
-        &properties, Int32(MQTT_PROP_MAXIMUM_PACKET_SIZE.rawValue), Self.largestInboundPacketBytes))
+        &properties, Int32(MQTT_PROP_MAXIMUM_PACKET_SIZE.rawValue), largestPacketBytes))
     try check(
       "connect",
       mosquitto_connect_bind_v5(

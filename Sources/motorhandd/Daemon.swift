@@ -152,14 +152,19 @@ final class Daemon {
   /// Outputs first; then nobody may command; then what was recorded and published is brought to its end, side by
   /// side within `StopBudget.consumerSeconds`. The black box is given up last, when the recording has all of it.
   private func stop(_ parts: Parts) -> Ended {
-    parts.runtime?.stop()
+    let left = parts.runtime?.stop() ?? []
+    if !left.isEmpty {
+      log.report(
+        "threads that stand still are left behind: \(left.joined(separator: ", ")); the kill line was released without "
+          + "them", priority: .error)
+    }
     parts.server?.stop()
     parts.recorder?.beginStop()
     parts.publisher?.beginStop()
     parts.queue.stop()
     let saidFarewell = parts.publisher?.stop() ?? true
     let recorder = parts.recorder?.stop()
-    if recorder?.isComplete ?? true { parts.keeper?.drop() }
+    if left.isEmpty, recorder?.isComplete ?? true { parts.keeper?.drop() }
     return Ended(recorder: recorder, publisher: parts.publisher?.status, saidFarewell: saidFarewell)
   }
 
