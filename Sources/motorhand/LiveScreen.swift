@@ -87,6 +87,9 @@ final class LiveScreen {
       let line = try socket.connect().request(CommandLine(verb: "stop").json)
       let reply = try JSONDecoder().decode(Reply.self, from: Data(line.utf8))
       return "stop: \(reply.result)\(reply.reason.map { ", " + $0 } ?? "")"
+    } catch SocketError.timedOut {
+      // Sent, and perhaps done: nobody has said so.
+      return "stop: outputs NOT seen off: cut the hand's supply"
     } catch {
       return "STOP NOT DONE: \(error)"
     }
