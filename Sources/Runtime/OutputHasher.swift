@@ -1,8 +1,8 @@
 import HandModel
 
-/// Makes 64 bits of everything a tick saw and decided: its record up to the end of the last joint, the command it
-/// took with its result, and the duties and pulses of its actuators. Two ticks with one hash are equal to the last bit
-/// of every value, but for a chance of 2⁻⁶⁴.
+/// Makes 64 bits of everything a tick saw and decided: its record up to the end of the last joint, the
+/// command it took with its result, and the duties and pulses of its actuators. Two ticks with one hash are equal
+/// to the last bit of every value, but for a chance of 2⁻⁶⁴.
 struct OutputHasher: BitwiseCopyable {
   /// 64-bit words at the start of the record that are covered.
   private let wordCount: Int
