@@ -25,7 +25,7 @@ func emit(_ text: some CustomStringConvertible, terminator: String = "\n") throw
   }
 }
 
-/// Writes all of a text, and waits for room where the descriptor does not; the errno where that fails, else 0.
+/// Writes all of a text, and waits for room where the descriptor does not; the errno where that fails, or 0.
 func writeAll(_ text: String, to descriptor: Int32) -> Int32 {
   let bytes = Array(text.utf8)
   var written = 0
@@ -62,8 +62,8 @@ func writeError(_ text: String) {
   _ = writeAll(text, to: STDERR_FILENO)
 }
 
-/// Writes a drawing to a file that the user named: whole or not at all. A device, a pipe or a link stays what it is and
-/// is written through, since a whole file comes by renaming, which would take its place.
+/// Writes a drawing to a file that the user named: whole or not at all. A device, a pipe or a link stays what it
+/// is and is written through, since a whole file comes by renaming, which would take its place.
 func write(svg: String, to path: String) throws(Failure) {
   func failure(_ reason: String) -> Failure {
     Failure("\(path): cannot be written (\(reason)); name a file in a writable folder", Exit.failure)
