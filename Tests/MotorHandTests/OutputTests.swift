@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 @testable import motorhand
@@ -41,6 +42,22 @@ struct OutputTests {
     var bytes = [UInt8](repeating: 0, count: 64)
     let count = read(reader, &bytes, bytes.count)
     #expect(String(decoding: bytes.prefix(max(count, 0)), as: UTF8.self) == "<svg/>")
+  }
+
+  @Test("a text longer than a full pipe that does not wait comes whole, when its reader gets to it")
+  func nonblocking() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    var ends: [Int32] = [-1, -1]
+    try #require(Glibc.pipe(&ends) == 0)
+    let (reader, writer) = (FileHandle(fileDescriptor: ends[0], closeOnDealloc: true), ends[1])
+    try #require(fcntl(writer, F_SETFL, O_NONBLOCK) == 0)
+    let text = String(repeating: "motorhand ", count: 100_000)
+    Thread.detachNewThread {
+      #expect(writeAll(text, to: writer) == 0)
+      close(writer)
+    }
+    usleep(50_000)
+    #expect(try reader.readToEnd() == Data(text.utf8))
   }
 
   @Test("a link to a device stays a link, and the device a device")
