@@ -11,13 +11,14 @@
 #include <string.h>
 #include <time.h>
 
-enum { JOINTS = 15, JOINT_BYTES = 76 };
+/* SegmentSchema 5: as JointFrame and TickColumn have it. */
+enum { JOINTS = 15, JOINT_BYTES = 80 };
 
 struct joint {
   uint16_t counts;
   uint8_t flags, certificate;
   int32_t age;
-  double value[13], lipschitz, distance;
+  double value[14], lipschitz, distance;
 };
 
 struct tick {
@@ -25,7 +26,7 @@ struct tick {
   int64_t deadline, wall, wake_up, compute, dt;
   uint8_t state, mode, fault, certificate, outputs, estop;
   double lipschitz, rate, window, psi, gamma, energy;
-  uint32_t uncertified, command;
+  uint32_t uncertified, command, lag, late;
   struct joint joints[JOINTS];
 };
 
@@ -49,15 +50,15 @@ static void fill(struct tick *t, uint64_t n) {
   t->state = 4, t->mode = 3, t->fault = 0, t->certificate = 2, t->outputs = 1, t->estop = 0;
   t->lipschitz = 0.999332931 - phase * 1e-6;
   t->rate = 0.667 + phase, t->window = 0.51 + phase * 1e-3;
-  t->uncertified = 0, t->command = 1, t->overruns = 0;
+  t->uncertified = 0, t->command = 1, t->overruns = 0, t->lag = 0, t->late = 0;
   t->psi = phase, t->gamma = -phase, t->energy = phase * phase;
   for (int i = 0; i < JOINTS; i++) {
     struct joint *j = &t->joints[i];
     double a = phase + i * 0.1;
     j->counts = (uint16_t)(n + (uint64_t)i * 273), j->flags = 1, j->certificate = 2;
     j->age = 400000 + (int32_t)(n % 977);
-    const double v[13] = {a,    1 - a,    a + 1e-3, a + 5e-4, 1 - a, 1e-5 * a, a,
-                          1e-3 * a, 0.1 * a, 0.09 * a, 0.2 * a, a,     1};
+    const double v[14] = {a,        1 - a,   a + 1e-3, a + 5e-4, 1 - a,    1e-5 * a, a,
+                          1e-3 * a, 0.1 * a, 0.09 * a, 0.2 * a,  0.05 * a, a,        1};
     memcpy(j->value, v, sizeof v);
     j->lipschitz = 0.999332931 - phase * 1e-6, j->distance = 1e-4 * a;
   }
@@ -80,20 +81,20 @@ static int64_t scaled64(double v, double scale) {
 }
 
 static void encode(const struct joint *j, uint8_t *p) {
-  static const double scale[13] = {1e6, 1e6, 1e6, 1e6, 1e6, 1e8, 1e6, 1e6, 1e6, 1e6, 1e6, 1e6, 1e9};
+  static const double scale[14] = {1e6, 1e6, 1e6, 1e6, 1e6, 1e8, 1e6, 1e6, 1e6, 1e6, 1e6, 1e6, 1e6, 1e9};
   uint16_t counts = htobe16(j->counts);
   memcpy(p, &counts, 2);
   p[2] = j->flags, p[3] = j->certificate;
   uint32_t word = htobe32((uint32_t)j->age);
   memcpy(p + 4, &word, 4);
-  for (int k = 0; k < 13; k++) {
+  for (int k = 0; k < 14; k++) {
     word = htobe32((uint32_t)scaled32(j->value[k], scale[k]));
     memcpy(p + 8 + 4 * k, &word, 4);
   }
   uint64_t wide = htobe64((uint64_t)scaled64(1 - j->lipschitz, 1e15));
-  memcpy(p + 60, &wide, 8);
+  memcpy(p + 64, &wide, 8);
   wide = htobe64((uint64_t)scaled64(j->distance, 1e12));
-  memcpy(p + 68, &wide, 8);
+  memcpy(p + 72, &wide, 8);
 }
 
 static void bind(sqlite3_stmt *s, const struct tick *t, uint8_t *blob) {
@@ -124,8 +125,11 @@ static void bind(sqlite3_stmt *s, const struct tick *t, uint8_t *blob) {
   for (int i = 30; i <= 34; i++) sqlite3_bind_int64(s, i, 0);
   sqlite3_bind_int64(s, 35, (int64_t)t->hash);
   for (int i = 0; i < JOINTS; i++) encode(&t->joints[i], blob + i * JOINT_BYTES);
-  sqlite3_bind_blob(s, 36, blob, JOINTS * JOINT_BYTES, SQLITE_STATIC);
-  sqlite3_bind_null(s, 37);
+  sqlite3_bind_int64(s, 36, t->lag);
+  sqlite3_bind_int64(s, 37, t->late);
+  sqlite3_bind_null(s, 38);
+  sqlite3_bind_blob(s, 39, blob, JOINTS * JOINT_BYTES, SQLITE_STATIC);
+  sqlite3_bind_null(s, 40);
 }
 
 /* Bytes this process has passed to write calls. */
@@ -163,16 +167,19 @@ int main(int argc, char **argv) {
       " joint_count INTEGER NOT NULL, outputs_enabled INTEGER NOT NULL,"
       " estop_line_active INTEGER NOT NULL, lipschitz REAL, rate_per_second REAL, window_product REAL,"
       " uncertified_ticks INTEGER NOT NULL, command_number INTEGER NOT NULL, psi REAL, gamma REAL,"
-      " energy_integral REAL, acceleration_x REAL, acceleration_y REAL, acceleration_z REAL,"
-      " rotation_x REAL, rotation_y REAL, rotation_z REAL, failed_bus_joints INTEGER NOT NULL,"
+      " energy_integral REAL, acceleration_x_metres_per_second_squared REAL,"
+      " acceleration_y_metres_per_second_squared REAL, acceleration_z_metres_per_second_squared REAL,"
+      " rotation_x_radians_per_second REAL, rotation_y_radians_per_second REAL,"
+      " rotation_z_radians_per_second REAL, failed_bus_joints INTEGER NOT NULL,"
       " unhealthy_joints INTEGER NOT NULL, failed_actuator_joints INTEGER NOT NULL,"
       " input_flags INTEGER NOT NULL, skipped_deadlines INTEGER NOT NULL, output_hash INTEGER NOT NULL,"
+      " actuator_lag_ticks INTEGER NOT NULL, late_ticks INTEGER NOT NULL, command_result INTEGER,"
       " joints BLOB NOT NULL, command BLOB)");
   sqlite3_stmt *insert;
   if (sqlite3_prepare_v2(db,
                          "INSERT INTO tick VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,"
                          "?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,?35,"
-                         "?36,?37)",
+                         "?36,?37,?38,?39,?40)",
                          -1, &insert, NULL))
     die(db, "prepare");
 

@@ -71,8 +71,8 @@ package enum RecorderBench {
     while ContinuousClock.now - start < .seconds(seconds), !isCancelled() {
       for _ in 0..<feedTicks {
         fill(&record, sequence: ticks, joints: joints)
-        // Nothing is dropped: the recorder sets the pace.
-        while ring.count == ring.capacity { usleep(100) }
+        // Nothing is dropped: the recorder sets the pace. What a cancelled run drops is not counted.
+        while ring.count == ring.capacity, !isCancelled() { usleep(100) }
         ring.push(record)
         ticks += 1
       }
@@ -133,6 +133,7 @@ package enum RecorderBench {
       record.joints[index].demandNewtonMetres = 0.1 * angle
       record.joints[index].torqueNewtonMetres = 0.09 * angle
       record.joints[index].currentAmperes = 0.2 * angle
+      record.joints[index].loadNewtonMetres = 0.05 * angle
       record.joints[index].forceNewtons = angle
       record.joints[index].slope = 1
       record.joints[index].lipschitz = 0.999_332_931 - phase * 1e-6

@@ -6,9 +6,9 @@ import Synchronization
 
 /// A GPIO line through libgpiod, claimed for as long as the object lives.
 ///
-/// An output starts inactive (an open drain: released) and is made so again before it is let go: some kernel drivers keep driving what
-/// a dead program left. Where the program cannot do that any more, the resistor and the kill line's safe
-/// state at service stop must.
+/// An output starts inactive (an open drain: released) and is made so again before it is let go: some kernel
+/// drivers keep driving what a dead program left. Where the program cannot do that any more, the resistor and
+/// the kill line's safe state at service stop must.
 package final class GPIOLine: DigitalLine, @unchecked Sendable {
   // Safety of @unchecked: the handle is never changed, and the calls on it are single system calls that the
   // kernel serialises; only deinit frees it.

@@ -26,7 +26,8 @@ package struct ReplayPlot {
 
   /// Takes the next tick.
   package mutating func add(recorded: borrowing TickRecord, replayed: borrowing TickRecord) {
-    let now = recorded.deadlineNanoseconds
+    // The start of the tick: of a simulated hand on a late machine the deadline lies before it.
+    let now = recorded.deadlineNanoseconds &+ recorded.wakeUpNanoseconds
     let begin = start ?? now
     start = begin
     let was = recorded.joints[joint]

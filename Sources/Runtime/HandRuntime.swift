@@ -66,7 +66,6 @@ package final class HandRuntime: @unchecked Sendable {
   package let computes = LatencyHistogram()
   /// The simulated hand behind the drivers; nil on real hardware.
   package let simulation: SimulatedHand?
-  package let startedNanoseconds: Int64
 
   private let clock: any TimeSource
   private let workers: [BusWorker]
@@ -100,7 +99,6 @@ package final class HandRuntime: @unchecked Sendable {
     self.design = design
     self.port = port
     self.clock = clock
-    startedNanoseconds = clock.now()
     let board = design.board
     let overloaded = design.plan.overloaded
     guard overloaded.isEmpty else { throw .overloadedBuses(overloaded.map { board.buses[$0].name }) }

@@ -1,7 +1,8 @@
 import HandModel
 
-/// Makes 64 bits of everything a tick saw and decided: its record up to the end of the last joint, the command it
-/// took with its result, and the duties and pulses of its actuators. Two ticks with one hash are equal to the last bit of every value, but for a chance of 2⁻⁶⁴.
+/// Makes 64 bits of everything a tick saw and decided: its record up to the end of the last joint, the
+/// command it took with its result, and the duties and pulses of its actuators. Two ticks with one hash are
+/// equal to the last bit of every value, but for a chance of 2⁻⁶⁴.
 struct OutputHasher: BitwiseCopyable {
   /// 64-bit words at the start of the record that are covered.
   private let wordCount: Int
@@ -68,8 +69,8 @@ struct OutputHasher: BitwiseCopyable {
     return mix(mix(mix(a, b), c), d)
   }
 
-  /// The rotation brings the top bits down: without it the signs of two words that change together would cancel.
-  /// The factor is 2⁶⁴ over the golden ratio, made odd.
+  /// The rotation brings the top bits down: without it the signs of two words that change together would
+  /// cancel. The factor is 2⁶⁴ over the golden ratio, made odd.
   @_noLocks
   private func mix(_ hash: UInt64, _ word: UInt64) -> UInt64 {
     ((hash &<< 29 | hash &>> 35) ^ word) &* 0x9E37_79B9_7F4A_7C15

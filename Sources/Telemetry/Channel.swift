@@ -144,7 +144,7 @@ enum HandChannel: String, CaseIterable {
     case .seq: json.wide(record.sequence)
     case .t: json.seconds(nanoseconds: record.wallNanoseconds)
     case .wallNanoseconds: json.wide(record.wallNanoseconds)
-    case .monotonicNanoseconds: json.wide(record.deadlineNanoseconds)
+    case .monotonicNanoseconds: json.wide(record.deadlineNanoseconds &+ record.wakeUpNanoseconds)
     case .clockSynced: json.bool(clockSynced)
     case .dt: json.seconds(nanoseconds: record.dtNanoseconds)
     case .wakeUp: json.seconds(nanoseconds: record.wakeUpNanoseconds)

@@ -23,8 +23,9 @@ package struct PublisherOptions: Sendable, Equatable {
   package var tls: TLS?
   /// File with the lines `user: …` and `password: …`, see `BrokerCredentials`.
   package var credentialsFile: String?
-  /// The client identifier is `{prefix}-{hand id}`, and with `-stop` behind it that of the stop's own connection. It is the same at every connection on purpose: the
-  /// broker then ends an old half-dead session, and sends its will, before the new one begins.
+  /// The client identifier is `{prefix}-{hand id}`, and with `-stop` behind it that of the stop's own
+  /// connection. It is the same at every connection on purpose: the broker then ends an old half-dead
+  /// session, and sends its will, before the new one begins.
   package var clientIDPrefix = "motorhand"
   /// MQTT keep-alive. A silent broker is noticed within twice this time.
   package var keepaliveSeconds = 15

@@ -15,8 +15,8 @@ struct PeerBenchOptions: ParsableArguments {
   func validate() throws {
     guard Self.allowedSeconds.contains(seconds) else {
       throw ValidationError(
-        "--seconds: found \(seconds), expected \(Self.allowedSeconds.lowerBound) to \(Self.allowedSeconds.upperBound)"
-      )
+        "--seconds: found \(seconds), expected \(Self.allowedSeconds.lowerBound) to "
+          + "\(Self.allowedSeconds.upperBound)")
     }
   }
 
@@ -30,10 +30,9 @@ struct PeerBenchOptions: ParsableArguments {
     do {
       result = try measure(hand)
     } catch {
-      complain("\(error)")
-      throw Exit.failure
+      throw Failure("\(error)", Exit.failure)
     }
-    if json { try printJSON(result) } else { print(text(result, unit)) }
+    if json { try printJSON(result) } else { try emit(text(result, unit)) }
   }
 
   private func text(_ result: SideBySide, _ unit: String) -> String {
@@ -70,7 +69,8 @@ struct RecordBenchCommand: ParsableCommand {
       checkout and a compiler; without them the recorder is measured alone.
       """)
   @OptionGroup var options: PeerBenchOptions
-  @Option(help: "Directory on the disk to be measured; default: the system's temporary one.")
+  @Option(
+    help: "Directory on the disk to be measured; default: the system's temporary one.", transform: nonEmpty)
   var directory: String?
 
   func run() throws {

@@ -42,14 +42,12 @@ struct StopBenchCommand: ParsableCommand {
     let daemon = URL(filePath: ShippedFiles.program).deletingLastPathComponent().appending(path: "motorhandd")
       .path
     guard FileManager.default.isExecutableFile(atPath: daemon) else {
-      complain("\(daemon): not found, expected beside motorhand")
-      throw Exit.brokenFile
+      throw Failure("\(daemon): not found, expected beside motorhand", Exit.brokenFile)
     }
     var rows: [StopBench.Row] = []
     for name in Self.boards {
       guard let board = ShippedFiles.find(name) else {
-        complain("\(name): not found in the checkout or the package")
-        throw Exit.brokenFile
+        throw Failure("\(name): not found in the checkout or the package", Exit.brokenFile)
       }
       let calibration = CalibrationOption.path(board: board, calibration: nil)
       do {
@@ -58,19 +56,17 @@ struct StopBenchCommand: ParsableCommand {
           calibrationPath: calibration, daemon: daemon, stops: max(stops / Self.boards.count, 2),
           idleClients: clients, floodPerSecond: flood, isCancelled: { Interrupt.isPending }, onStop: progress)
       } catch let error as BenchError {
-        complain(error)
-        throw Exit.failure
+        throw Failure(error, Exit.failure)
       }
     }
     if json { try printJSON(rows) } else { try emit(Self.table(rows)) }
+    // What was lost is in the table.
     guard rows.allSatisfy({ $0.lost == 0 }) else { throw Exit.failure }
   }
 
   private func progress(_ what: String, _ number: Int, of count: Int) {
     guard isatty(STDERR_FILENO) == 1, number % 50 == 0 || number == count else { return }
-    let text = Array("\r\(what): \(number) of \(count)\(number == count ? "\n" : "")".utf8)
-    // Progress that cannot be shown is no reason to end.
-    _ = write(STDERR_FILENO, text, text.count)
+    writeError("\r\(what): \(number) of \(count)\(number == count ? "\n" : "")")
   }
 
   private static func table(_ rows: [StopBench.Row]) -> String {
@@ -78,8 +74,9 @@ struct StopBenchCommand: ParsableCommand {
     func cells(_ name: String, _ values: [String]) -> String {
       name.padding(toLength: 34, withPad: " ", startingAt: 0) + values.map(cell).joined()
     }
-    func numbers(_ d: StopBench.Milliseconds) -> [String] {
-      [d.p50, d.p99, d.p999, d.max].map { String(format: "%.3f", $0) }
+    func numbers(_ d: StopBench.Milliseconds?) -> [String] {
+      guard let d else { return Array(repeating: "-", count: 4) }
+      return [d.p50, d.p99, d.p999, d.max].map { String(format: "%.3f", $0) }
     }
     var lines = [cells("milliseconds", ["p50", "p99", "p99.9", "max"])]
     for row in rows {

@@ -18,20 +18,26 @@ struct SocketOptions: ParsableArguments {
   /// Sends one command and reports what became of it.
   func send(_ command: CommandLine, json: Bool) throws {
     let client = try connect()
-    let reply = try client.request(command.json)
-    let decoded = try JSONDecoder().decode(Reply.self, from: Data(reply.utf8))
+    let reply = try tell(
+      try client.request(command.json), json: json, executed: "\(command.verb): executed")
+    guard reply.result == "executed" else {
+      if !json { complain("\(command.verb) \(reply.result): \(reply.reason ?? "no reason given")") }
+      throw Exit.failure
+    }
+  }
+
+  /// Prints the daemon's reply as JSON, or `executed` where the command was.
+  private func tell(_ line: String, json: Bool, executed: String) throws -> Reply {
+    let reply = try JSONDecoder().decode(Reply.self, from: Data(line.utf8))
     // The exit code tells what became of the hand, whatever becomes of the words.
     do throws(Failure) {
       if json {
-        try emit(reply)
-      } else if decoded.result == "executed" {
-        try emit("\(command.verb): executed")
+        try emit(line)
+      } else if reply.result == "executed" {
+        try emit(executed)
       }
     } catch { complain(error) }
-    guard decoded.result == "executed" else {
-      if !json { complain("\(command.verb) \(decoded.result): \(decoded.reason ?? "no reason given")") }
-      throw Exit.failure
-    }
+    return reply
   }
 
   /// Stops the hand. The stop is on its way before anything else is done: no time of its sender is worth waiting for.
@@ -43,15 +49,7 @@ struct SocketOptions: ParsableArguments {
       complain("stop: outputs NOT seen off: cut the hand's supply")
       throw error
     }
-    let reply = try JSONDecoder().decode(Reply.self, from: Data(line.utf8))
-    // The exit code tells what became of the hand, whatever becomes of the words.
-    do throws(Failure) {
-      if json {
-        try emit(line)
-      } else if reply.result == "executed" {
-        try emit("stop: executed, outputs seen off")
-      }
-    } catch { complain(error) }
+    let reply = try tell(line, json: json, executed: "stop: executed, outputs seen off")
     guard reply.result == "executed" else {
       complain("stop: outputs NOT seen off: cut the hand's supply (\(reply.reason ?? reply.result))")
       throw Exit.failure

@@ -86,7 +86,13 @@ final class LiveScreen {
     do {
       let line = try socket.connect().request(CommandLine(verb: "stop").json)
       let reply = try JSONDecoder().decode(Reply.self, from: Data(line.utf8))
-      return "stop: \(reply.result)\(reply.reason.map { ", " + $0 } ?? "")"
+      guard reply.result == "executed" else {
+        return "stop: outputs NOT seen off: cut the hand's supply (\(reply.reason ?? reply.result))"
+      }
+      return "stop: executed"
+    } catch SocketError.timedOut {
+      // Sent, and perhaps done: nobody has said so.
+      return "stop: outputs NOT seen off: cut the hand's supply"
     } catch {
       return "STOP NOT DONE: \(error)"
     }

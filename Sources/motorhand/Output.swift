@@ -19,23 +19,28 @@ struct Failure: Error, CustomStringConvertible {
 /// Throws when it cannot be written: a program that reads an empty answer must not take exit 0 for it. A reader that
 /// has seen enough, such as head, ends the command by SIGPIPE as it ends every other.
 func emit(_ text: some CustomStringConvertible, terminator: String = "\n") throws(Failure) {
-  // What the live view has printed comes first.
-  fflush(nil)
-  let bytes = Array((text.description + terminator).printable.utf8)
+  let reason = writeAll((text.description + terminator).printable, to: STDOUT_FILENO)
+  guard reason == 0 else {
+    throw Failure("standard output cannot be written: \(String(cString: strerror(reason)))", Exit.failure)
+  }
+}
+
+/// Writes all of a text, and waits for room where the descriptor does not; the errno where that fails, or 0.
+func writeAll(_ text: String, to descriptor: Int32) -> Int32 {
+  let bytes = Array(text.utf8)
   var written = 0
   while written < bytes.count {
-    let count = bytes.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress! + written, $0.count - written) }
+    let count = bytes[written...].withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
     if count < 0 && errno == EINTR { continue }
     if count < 0 && errno == EAGAIN {
-      var room = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
+      var room = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
       _ = poll(&room, 1, -1)
       continue
     }
-    guard count > 0 else {
-      throw Failure("standard output cannot be written: \(String(cString: strerror(errno)))", Exit.failure)
-    }
+    guard count > 0 else { return count < 0 ? errno : EIO }
     written += count
   }
+  return 0
 }
 
 /// Prints a value as JSON that people can read, keys in alphabetical order.
@@ -54,23 +59,25 @@ func complain(_ message: some CustomStringConvertible) {
 func writeError(_ text: String) {
   let before = signal(SIGPIPE, SIG_IGN)
   defer { signal(SIGPIPE, before) }
-  let bytes = Array(text.utf8)
-  var written = 0
-  while written < bytes.count {
-    let count = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress! + written, $0.count - written) }
-    if count < 0 && errno == EINTR { continue }
-    guard count > 0 else { return }
-    written += count
-  }
+  _ = writeAll(text, to: STDERR_FILENO)
 }
 
-/// Writes a drawing to a file that the user named.
+/// Writes a drawing to a file that the user named: whole or not at all. A device, a pipe or a link stays what it
+/// is and is written through, since a whole file comes by renaming, which would take its place.
 func write(svg: String, to path: String) throws(Failure) {
-  do {
-    try svg.write(toFile: path, atomically: true, encoding: .utf8)
-  } catch {
-    throw Failure(
-      "\(path): cannot be written (\(error.localizedDescription)); name a file in a writable folder",
-      Exit.failure)
+  func failure(_ reason: String) -> Failure {
+    Failure("\(path): cannot be written (\(reason)); name a file in a writable folder", Exit.failure)
   }
+  var status = stat()
+  guard lstat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG else {
+    do { try svg.write(toFile: path, atomically: true, encoding: .utf8) } catch {
+      throw failure(error.localizedDescription)
+    }
+    return
+  }
+  let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0o666)
+  guard descriptor >= 0 else { throw failure(String(cString: strerror(errno))) }
+  defer { close(descriptor) }
+  let reason = writeAll(svg, to: descriptor)
+  guard reason == 0 else { throw failure(String(cString: strerror(reason))) }
 }

@@ -5,10 +5,10 @@ enum ShippedFiles {
   /// The simulated hand's board, for commands to which none is given.
   static func simulatedBoard() throws -> String {
     if let path = find("Boards/sim.yaml") { return path }
-    complain(
+    throw Failure(
       "no board is given, and Boards/sim.yaml is neither in the current folder nor, as itself or below "
-        + "share/motorhand, in a folder above \(program); name a board file")
-    throw Exit.brokenFile
+        + "share/motorhand, in a folder above \(program); name a board file",
+      Exit.brokenFile)
   }
 
   /// A shipped file by its path in a checkout. Looked for in the current folder, then from the program's folder

@@ -87,8 +87,8 @@ final class Terminal {
     guard keyboard >= 0, poll(&pressed, 1, 0) > 0 else { return [] }
     var bytes = [UInt8](repeating: 0, count: 64)
     let count = read(keyboard, &bytes, bytes.count)
-    // Readable and nothing to read: the terminal is gone.
-    if count == 0 { keyboard = -1 }
+    // Readable and nothing to read: the terminal is gone, by its end or by an error that would come again at once.
+    if count == 0 || (count < 0 && errno != EINTR && errno != EAGAIN) { keyboard = -1 }
     guard count > 0 else { return [] }
     return Self.keys(in: bytes[..<count])
   }
@@ -113,27 +113,14 @@ final class Terminal {
     return keys
   }
 
-  private static func write(_ text: String) { _ = writeAll(text) }
-}
-
-/// Writes all of a text to standard output; the errno where that fails.
-private func writeAll(_ text: String) -> Int32 {
-  let bytes = Array(text.utf8)
-  var written = 0
-  while written < bytes.count {
-    let count = bytes[written...].withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-    if count < 0 && errno == EINTR { continue }
-    guard count >= 0 else { return errno }
-    written += count
-  }
-  return 0
+  private static func write(_ text: String) { _ = writeAll(text, to: STDOUT_FILENO) }
 }
 
 /// Prints a line at once. A reader that has seen enough, such as head, ends the command with 0; any other failure is
 /// told and ends it with 1.
 func printAtOnce(_ line: String) throws {
   signal(SIGPIPE, SIG_IGN)
-  let reason = writeAll(line + "\n")
+  let reason = writeAll(line + "\n", to: STDOUT_FILENO)
   if reason == EPIPE { throw ExitCode.success }
   guard reason == 0 else {
     throw Failure("standard output cannot be written: \(String(cString: strerror(reason)))", Exit.failure)

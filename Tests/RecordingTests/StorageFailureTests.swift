@@ -281,7 +281,7 @@ struct RecorderStopTests {
       recorder.stop()
     }
     let status = recorder.status
-    #expect((1.4...2.2).contains(taken), "\(taken) s")
+    #expect(taken < 2.2, "\(taken) s")
     #expect(!status.running && status.givenUpTicks == 100 && status.droppedByStorage == 100)
     #expect(!status.isComplete)
     try reader.execute("ROLLBACK")

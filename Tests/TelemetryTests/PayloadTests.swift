@@ -79,6 +79,14 @@ struct PayloadTests {
     #expect(values["index-distal.force"] as? Double == 1.5)
   }
 
+  @Test("a tick's monotonic time is when it started, not when it was to")
+  func monotonicTime() throws {
+    var record = Fixtures.record(7)
+    record.wakeUpNanoseconds = 12_345
+    var payload = StatePayload(identity: Fixtures.identity())
+    #expect(try json(payload.encode(record, clockSynced: false))["mono_ns"] as? String == "7012345")
+  }
+
   @Test("numbers that do not exist become null, never a word that JSON does not know")
   func nonFinite() throws {
     var record = Fixtures.record(1)

@@ -19,10 +19,11 @@ package enum StopBench {
     package var p999: Double
     package var max: Double
 
-    init(nanoseconds: [Int64]) {
+    /// Nil where nothing was measured.
+    init?(nanoseconds: [Int64]) {
+      guard !nanoseconds.isEmpty else { return nil }
       let sorted = nanoseconds.sorted()
       func at(_ share: Double) -> Double {
-        guard !sorted.isEmpty else { return .nan }
         let index = Int((share * Double(sorted.count)).rounded(.up)) - 1
         return Double(sorted[min(Swift.max(index, 0), sorted.count - 1)]) * 1e-6
       }
@@ -41,12 +42,12 @@ package enum StopBench {
     package var lost: Int
     /// What was seen instead of outputs off, and how often.
     package var lostReasons: [String: Int]
-    /// From sending to outputs off.
-    package var toOutputsOff: Milliseconds
+    /// From sending to outputs off; this and the next two are nil where every stop was lost.
+    package var toOutputsOff: Milliseconds?
     /// From sending to the witness's receipt.
-    package var transport: Milliseconds
+    package var transport: Milliseconds?
     /// Stop by stop, how much later than the witness's receipt the outputs were off.
-    package var beyondTransport: Milliseconds
+    package var beyondTransport: Milliseconds?
     /// Whether p99.9 to outputs off is at most a tick and the transport's own p99.9.
     package var isWithinATick: Bool
     package var isDiskFull: Bool
@@ -65,10 +66,30 @@ package enum StopBench {
       toOutputsOff = Milliseconds(nanoseconds: trials.results.map(\.toOutputsOff))
       transport = Milliseconds(nanoseconds: trials.results.map(\.transport))
       beyondTransport = Milliseconds(nanoseconds: trials.results.map { $0.toOutputsOff - $0.transport })
-      isWithinATick = toOutputsOff.p999 <= 1e3 / Double(rateHertz) + transport.p999
+      isWithinATick =
+        if let toOutputsOff, let transport {
+          toOutputsOff.p999 <= 1e3 / Double(rateHertz) + transport.p999
+        } else { false }
       self.isDiskFull = isDiskFull
       self.idleClients = idleClients
       self.floodPerSecond = floodPerSecond
+    }
+
+    /// With every key: what was not measured is null.
+    package func encode(to encoder: any Encoder) throws {
+      var row = encoder.container(keyedBy: CodingKeys.self)
+      try row.encode(rateHertz, forKey: .rateHertz)
+      try row.encode(way, forKey: .way)
+      try row.encode(stops, forKey: .stops)
+      try row.encode(lost, forKey: .lost)
+      try row.encode(lostReasons, forKey: .lostReasons)
+      try row.encode(toOutputsOff, forKey: .toOutputsOff)
+      try row.encode(transport, forKey: .transport)
+      try row.encode(beyondTransport, forKey: .beyondTransport)
+      try row.encode(isWithinATick, forKey: .isWithinATick)
+      try row.encode(isDiskFull, forKey: .isDiskFull)
+      try row.encode(idleClients, forKey: .idleClients)
+      try row.encode(floodPerSecond, forKey: .floodPerSecond)
     }
   }
 
