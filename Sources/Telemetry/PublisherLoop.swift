@@ -159,7 +159,10 @@ final class PublisherLoop {
     subscription = Subscription(
       filters: [topics.commandFilter, topics.agpCommand], probe: (topics.probe, prefix))
     return ConnectionAttempt { [options, clientID] () throws(BrokerError) in
-      try BrokerConnection.open(options, clientID: clientID, will: will, largestPacketBytes: BrokerConnection.largestCommandPacketBytes) { inbox.note($0) }
+      try BrokerConnection.open(
+        options, clientID: clientID, will: will,
+        largestPacketBytes: BrokerConnection.largestCommandPacketBytes
+      ) { inbox.note($0) }
     }
   }
 

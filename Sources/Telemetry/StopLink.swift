@@ -79,7 +79,9 @@ final class StopLink {
     let inbox = CommandInbox(topics: topics, sink: sink, connection: .stops, copies: shared.stopCopies)
     self.inbox = inbox
     return ConnectionAttempt { [options, clientID] () throws(BrokerError) in
-      try BrokerConnection.open(options, clientID: clientID, will: nil, largestPacketBytes: BrokerConnection.largestStopPacketBytes) { inbox.note($0) }
+      try BrokerConnection.open(
+        options, clientID: clientID, will: nil, largestPacketBytes: BrokerConnection.largestStopPacketBytes
+      ) { inbox.note($0) }
     }
   }
 
