@@ -127,8 +127,8 @@ extension FaultCode {
         "0")
     case .lateTicks:
       return row(
-        "as uncertified budget spent, and most of these ticks came too late for any certificate: the machine's "
-          + "doing, no joint's", "0")
+        "as uncertified budget spent, and most of these ticks came too late for any certificate; or a tick so late that "
+          + "the samples are older than `stale_sample_ms` by it: the machine's doing, no joint's", "0")
     case .lipschitzViolation: return row("L of the tick > 1", "0")
     case .windowViolation: return row("Λ, the product of L over the window, ≥ 1", "0")
     case .uncertifiedBudget:

@@ -34,6 +34,8 @@ package final class ControlLoop {
   private var checkpointSequence: UInt64 = 0
   private var wallOffset: Int64
   private var outputsEnabled = false
+  /// CLOCK_MONOTONIC when the last tick ended; 0 = none has.
+  let lastTick = Atomic<Int64>(0)
   /// CLOCK_MONOTONIC when the outputs last went on or off; 0 = never.
   let outputsChanged = Atomic<Int64>(0)
   /// The kill line did not follow when it was last driven.
@@ -101,6 +103,7 @@ package final class ControlLoop {
     inputs.pointee.previousComputeNanoseconds = compute
     wakeUps.record(now &- deadline)
     computes.record(compute)
+    lastTick.store(MonotonicClock().now(), ordering: .releasing)
   }
 
   /// The wall clock is set while the loop runs: it decides nothing. Virtual time only.

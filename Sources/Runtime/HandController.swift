@@ -243,7 +243,9 @@ package struct HandController: ~Copyable {
     advanceStartUp(unready: unready, now: now)
     let isJump = !clockAdvanced || dt >= GuardLimits.longestStallSeconds
     if isJump && drives { latch(.clockJump, 255) }
-    watchInputs(inputs, unready: unready, now: now)
+    watchInputs(
+      inputs, unready: unready, now: now,
+      isStalled: dtNanoseconds &- periodNanoseconds > settings.staleSampleNanoseconds)
     watchBraking(inputs, now: now)
     obey(inputs, unready: unready, now: now, record)
     if inputs.pointee.isLast { retire() }
@@ -471,8 +473,11 @@ package struct HandController: ~Copyable {
   }
 
   /// Faults that the inputs show whatever is commanded.
+  /// - Parameter isStalled: the machine stood still for longer than a sample may be old.
   @_noLocks
-  private mutating func watchInputs(_ inputs: UnsafePointer<TickInputs>, unready: UInt16, now: Int64) {
+  private mutating func watchInputs(
+    _ inputs: UnsafePointer<TickInputs>, unready: UInt16, now: Int64, isStalled: Bool
+  ) {
     if inputs.pointee.eStopLineActive { latch(.eStopLine, 255) }
     if inputs.pointee.stopRequested {
       latch(inputs.pointee.stopSource == .mqtt ? .eStopRemote : .eStopSocket, 255)
@@ -481,7 +486,10 @@ package struct HandController: ~Copyable {
     guard drives else { return }
     if unready != 0 {
       let failedBus = unready & inputs.pointee.failedBusJoints
-      if failedBus != 0 {
+      if isStalled {
+        // No sensor's doing: every sample is as old as the stall.
+        latch(.lateTicks, 255)
+      } else if failedBus != 0 {
         latch(.busFault, failedBus.trailingZeroBitCount)
       } else {
         latch(.staleSensor, unready.trailingZeroBitCount)

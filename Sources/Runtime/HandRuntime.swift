@@ -168,6 +168,16 @@ package final class HandRuntime: @unchecked Sendable {
     }
   }
 
+  /// Whether the kill line is live, read back.
+  package var isKillLineActive: Bool { killLine.isActive }
+
+  /// How long the loop has stood still, s; nil while it ticks.
+  package var standstillSeconds: Double? {
+    let last = loop.lastTick.load(ordering: .acquiring)
+    let age = MonotonicClock().now() - last
+    return last > 0 && age > CommandPort.answerTimeoutNanoseconds ? Double(age) * 1e-9 : nil
+  }
+
   /// CLOCK_MONOTONIC when the outputs last went on or off; 0 = never.
   package var outputsChangedNanoseconds: Int64 { loop.outputsChanged.load(ordering: .acquiring) }
 

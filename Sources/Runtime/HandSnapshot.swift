@@ -170,7 +170,8 @@ package struct HandSnapshot: Codable, Sendable {
     let names = wiring.map(\.name)
     let withForce = Set(identity.board.forceSensors.map(\.joint))
     faultJoint = Int(record.faultJoint) < names.count ? names[Int(record.faultJoint)] : nil
-    outputsEnabled = record.outputsEnabled
+    // A stop that found no loop has released the line without it.
+    outputsEnabled = record.outputsEnabled && runtime.isKillLineActive
     outputsChangedNanoseconds = runtime.outputsChangedNanoseconds
     ticks = record.sequence + 1
     overruns = record.overruns
@@ -200,6 +201,11 @@ package struct HandSnapshot: Codable, Sendable {
     self.publisher = publisher
     timekeeping = runtime.latestTimekeeping().map { Timekeeping($0) }
     self.degraded = degraded
+    if let seconds = runtime.standstillSeconds {
+      self.degraded.append(
+        "the control loop has stood still for \((seconds * 10).rounded() / 10) s: what is shown of the hand is as old"
+      )
+    }
   }
 }
 

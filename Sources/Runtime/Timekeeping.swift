@@ -92,7 +92,8 @@ struct TimekeepingJudge: ~Copyable {
     if seconds >= GuardLimits.longestStallSeconds {
       cause = .clockJump
     } else if interval > settings.staleSampleNanoseconds {
-      cause = .staleSensor
+      // Its samples would be as old as the stall.
+      cause = .lateTicks
     } else if missedWindow.sum > Int64(settings.overrunBudgetTicks) {
       cause = .deadlineMisses
     } else if lateWindow.sum > Int64(settings.uncertifiedBudgetTicks) {

@@ -50,7 +50,7 @@ struct TimekeepingTests {
   @Test(
     "a real hand stops for one long stall, and the cause is the one that its guard would name",
     arguments: [
-      (Int64(30_000_000), UInt64(29), FaultCode.staleSensor), (300_000_000, 299, .staleSensor),
+      (Int64(30_000_000), UInt64(29), FaultCode.lateTicks), (300_000_000, 299, .lateTicks),
       (20_000_000, 51, .deadlineMisses), (1_000_000_000, 999, .clockJump),
     ])
   func stalls(interval: Int64, missed: UInt64, cause: FaultCode) {
