@@ -53,7 +53,10 @@ extension EndToEnd {
       try daemon.execute("arm")
       freeze(daemon)
       #expect(try daemon.reaches("fault"))
-      #expect(try daemon.status().timekeeping == nil)
+      let status = try daemon.status()
+      // The clock is to blame, no joint.
+      #expect(["late ticks", "deadline misses"].contains(status.fault) && status.faultJoint == nil, "\(status)")
+      #expect(status.timekeeping == nil)
     }
 
     @Test(

@@ -38,6 +38,7 @@ struct StatusDocument: Decodable {
   var bootID: String
   var state: String
   var fault: String?
+  var faultJoint: String?
   var outputsEnabled: Bool
   var ticks: UInt64
   var joints: [Joint]
