@@ -107,4 +107,27 @@ import Testing
     }.join()
     #expect(hasRun.load(ordering: .relaxed) == true)
   }
+
+  @Test(
+    "a thread that stands still is waited for as long as was asked and then left behind; one that ends is joined"
+  )
+  func boundedJoin() throws {
+    let gate = Semaphore()
+    let hasPassed = Semaphore()
+    let clock = MonotonicClock()
+    let standing = try RealtimeThread(name: "standing", policy: .normal) {
+      gate.wait()
+      hasPassed.signal()
+    }
+    let start = clock.now()
+    #expect(!standing.join(by: start + 20_000_000))
+    #expect(clock.now() - start >= 20_000_000)
+    #expect(!standing.hasReturned(by: clock.now()))
+    // Nobody waits for it any more, the last release neither.
+    standing.join()
+    gate.signal()
+    hasPassed.wait()
+    let ending = try RealtimeThread(name: "ending", policy: .normal) {}
+    #expect(ending.join(by: clock.now() + 10_000_000_000))
+  }
 }
