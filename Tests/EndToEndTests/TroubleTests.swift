@@ -55,7 +55,8 @@ extension EndToEnd {
       #expect(try daemon.reaches("fault"))
       let status = try daemon.status()
       // The clock is to blame, no joint.
-      #expect(["late ticks", "deadline misses"].contains(status.fault) && status.faultJoint == nil, "\(status)")
+      #expect(
+        ["late ticks", "deadline misses"].contains(status.fault) && status.faultJoint == nil, "\(status)")
       #expect(status.timekeeping == nil)
     }
 
