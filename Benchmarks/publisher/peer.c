@@ -50,11 +50,13 @@ int main(int count, char **arguments) {
   while (acknowledged < events) {
     for (; sent < events && sent - acknowledged < in_flight_limit; sent++) {
       long long wall = 1700000000000000000LL + sent * 1000000LL;
+      const char *from = sent % 2 ? "active" : "inactive", *to = sent % 2 ? "inactive" : "active";
       int length = snprintf(
           text, sizeof text,
-          "{\"schema\":\"motorhand.event/1\",\"number\":\"%ld\",\"boot_id\":\"bench\",\"kind\":\"e-stop-line\","
-          "\"seq\":\"%ld\",\"t\":%lld.%09lld,\"t_ns\":\"%lld\",\"active\":%s}",
-          sent, sent, wall / 1000000000, wall % 1000000000, wall, sent % 2 ? "true" : "false");
+          "{\"schema\":\"motorhand.event/1\",\"number\":\"%ld\",\"run_id\":\"bench\",\"kind\":\"e-stop-line\","
+          "\"stored\":true,\"seq\":\"%ld\",\"t\":%lld.%09lld,\"t_ns\":\"%lld\",\"from\":\"%s\",\"to\":\"%s\","
+          "\"joint\":null,\"count\":null,\"text\":\"e-stop line %s\"}",
+          sent + 1, sent, wall / 1000000000, wall % 1000000000, wall, from, to, to);
       if (mosquitto_publish_v5(client, NULL, "motorhand/hand/bench/event", length, text, 1, false, NULL)) return 1;
     }
     if (mosquitto_loop(client, turn_milliseconds, 1)) return 1;

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-/* SegmentSchema 5: as JointFrame and TickColumn have it. */
+/* Schema 6: the columns and the frame of a hand of motors with all sensors (docs/recording.md). */
 enum { JOINTS = 15, JOINT_BYTES = 80 };
 
 struct joint {
@@ -119,17 +119,18 @@ static void bind(sqlite3_stmt *s, const struct tick *t, uint8_t *blob) {
   sqlite3_bind_int64(s, 19, t->uncertified);
   sqlite3_bind_int64(s, 20, t->command);
   sqlite3_bind_double(s, 21, t->psi);
-  sqlite3_bind_double(s, 22, t->gamma);
-  sqlite3_bind_double(s, 23, t->energy);
-  for (int i = 24; i <= 29; i++) sqlite3_bind_null(s, i);
-  for (int i = 30; i <= 34; i++) sqlite3_bind_int64(s, i, 0);
-  sqlite3_bind_int64(s, 35, (int64_t)t->hash);
+  sqlite3_bind_null(s, 22);
+  sqlite3_bind_double(s, 23, t->gamma);
+  sqlite3_bind_double(s, 24, t->energy);
+  for (int i = 25; i <= 31; i++) sqlite3_bind_null(s, i);
+  for (int i = 32; i <= 36; i++) sqlite3_bind_int64(s, i, 0);
+  sqlite3_bind_int64(s, 37, (int64_t)t->hash);
   for (int i = 0; i < JOINTS; i++) encode(&t->joints[i], blob + i * JOINT_BYTES);
-  sqlite3_bind_int64(s, 36, t->lag);
-  sqlite3_bind_int64(s, 37, t->late);
-  sqlite3_bind_null(s, 38);
-  sqlite3_bind_blob(s, 39, blob, JOINTS * JOINT_BYTES, SQLITE_STATIC);
+  sqlite3_bind_int64(s, 38, t->lag);
+  sqlite3_bind_int64(s, 39, t->late);
   sqlite3_bind_null(s, 40);
+  sqlite3_bind_blob(s, 41, blob, JOINTS * JOINT_BYTES, SQLITE_STATIC);
+  sqlite3_bind_null(s, 42);
 }
 
 /* Bytes this process has passed to write calls. */
@@ -166,8 +167,9 @@ int main(int argc, char **argv) {
       " fault INTEGER NOT NULL, fault_joint INTEGER, certificate INTEGER NOT NULL,"
       " joint_count INTEGER NOT NULL, outputs_enabled INTEGER NOT NULL,"
       " estop_line_active INTEGER NOT NULL, lipschitz REAL, rate_per_second REAL, window_product REAL,"
-      " uncertified_ticks INTEGER NOT NULL, command_number INTEGER NOT NULL, psi REAL, gamma REAL,"
-      " energy_integral REAL, acceleration_x_metres_per_second_squared REAL,"
+      " uncertified_ticks INTEGER NOT NULL, command_number INTEGER NOT NULL, psi_newton_metres REAL,"
+      " psi_radians REAL, gamma_radians REAL, energy_integral_newton_metre_radian_seconds REAL,"
+      " energy_integral_radian_squared_seconds REAL, acceleration_x_metres_per_second_squared REAL,"
       " acceleration_y_metres_per_second_squared REAL, acceleration_z_metres_per_second_squared REAL,"
       " rotation_x_radians_per_second REAL, rotation_y_radians_per_second REAL,"
       " rotation_z_radians_per_second REAL, failed_bus_joints INTEGER NOT NULL,"
@@ -179,7 +181,7 @@ int main(int argc, char **argv) {
   if (sqlite3_prepare_v2(db,
                          "INSERT INTO tick VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,"
                          "?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,?35,"
-                         "?36,?37,?38,?39,?40)",
+                         "?36,?37,?38,?39,?40,?41,?42)",
                          -1, &insert, NULL))
     die(db, "prepare");
 

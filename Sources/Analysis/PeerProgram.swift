@@ -1,7 +1,9 @@
 import Foundation
+import Realtime
 
 /// Why there is no C program to measure beside.
 package enum NoPeer: Error, CustomStringConvertible {
+  /// The C program's source, named here, was not found.
   case noSource(String)
   case noCompiler
 
@@ -39,7 +41,7 @@ struct PeerProgram {
       .output(seconds: Self.longestSeconds, isCancelled: isCancelled)
   }
 
-  /// Lets it do so much work.
+  /// Runs it for this much work.
   func run(_ arguments: [String], count: UInt64) throws -> BenchRun {
     let output = try ToolProgram(path, arguments)
       .output(seconds: Self.longestSeconds, isCancelled: isCancelled)
@@ -72,7 +74,8 @@ final class ToolProgram {
 
   var isRunning: Bool { process.isRunning }
 
-  /// What it prints until it ends, at most a pipe's worth. Throws unless it ends with 0, in time and not cancelled.
+  /// What it prints until it ends, at most a pipe's worth. Throws unless it ends with 0, in time and without
+  /// being cancelled.
   func output(seconds: Double, isCancelled: () -> Bool) throws -> String {
     let name = process.executableURL?.lastPathComponent ?? ""
     try waitFor(name, seconds: seconds, isCancelled: isCancelled) { !process.isRunning }
@@ -113,7 +116,7 @@ final class ScratchDirectory {
     let parent = parent ?? FileManager.default.temporaryDirectory.path
     var pattern = Array("\(parent)/motorhand-bench-XXXXXX".utf8CString)
     guard let made = mkdtemp(&pattern) else {
-      throw .directory(path: parent, reason: String(cString: strerror(errno)))
+      throw .directory(path: parent, reason: Errno.latest.description)
     }
     path = String(cString: made)
   }

@@ -1,12 +1,15 @@
 import Foundation
+import HandFiles
 import HandModel
 import Realtime
-import Runtime
 import Telemetry
+import Wire
 
-/// The whole publisher, ring to acknowledgement, fed with one event a tick as fast as it takes them, beside a C program
-/// around `mosquitto_loop` (Benchmarks/publisher/peer.c), both through one private broker.
+/// The whole publisher of a daemon that records, from what the recorder hands on to the acknowledgement: fed
+/// with events as fast as it takes them, and with ticks at the board's rate, beside a C program around
+/// `mosquitto_loop` (Benchmarks/publisher/peer.c), both through one private broker.
 package enum PublisherBench {
+  /// The C program's source, from the root of a checkout.
   package static let peerName = "Benchmarks/publisher/peer.c"
   /// As in a daemon.
   private static let ringCapacity = 4096
@@ -44,15 +47,19 @@ package enum PublisherBench {
   private static func publish(
     _ hand: HandFiles, port: UInt16, seconds: Double, isCancelled: () -> Bool
   ) throws -> BenchRun {
-    let ring = Ring<TickRecord>(capacity: ringCapacity, filling: TickRecord())
+    let ring = Ring<TickRecord>(
+      capacity: ringCapacity, filling: TickRecord(),
+      recordBytes: TickRecord.byteCount(joints: hand.board.joints.count))
     var options = PublisherOptions(host: "127.0.0.1", port: port)
     // Events only: the lowest rate of live samples.
     options.stateHertz = 0.1
     options.sensorHertz = 0.1
+    let recorded = HandOver<HandEvent>(capacity: Int(2 * waitingLimit))
     let publisher = try Publisher(
-      options: options, identity: HandIdentity(bench: hand), ring: ring,
+      options: options, identity: HandIdentity(bench: hand), ring: ring, recordedEvents: recorded,
       commands: CommandSink(
-        submit: { _, _, _, _ in false }, requestStop: {}, stopCount: { 0 }, awaitStop: { .executed },
+        submit: { _, _, _, _ in false }, requestStop: { _ in }, stopCount: { 0 },
+        whenStopped: { _, _ in false },
         parse: { _, _ in .failure(CommandRejection(id: "", reason: "bench")) }))
     try publisher.start()
     defer { publisher.stop() }
@@ -63,7 +70,6 @@ package enum PublisherBench {
 
     var record = TickRecord()
     var events: UInt64 = 0
-    // The first record makes the event `start`; each further one flips the line and makes one.
     let start = ContinuousClock.now
     while ContinuousClock.now - start < .seconds(seconds) {
       try wait("sending") {
@@ -71,11 +77,13 @@ package enum PublisherBench {
         return events - (status.events - UInt64(status.eventsWaiting)) < waitingLimit
       }
       for _ in 0..<feedEvents {
-        record.sequence = events
-        record.wallNanoseconds = 1_700_000_000_000_000_000 + Int64(events) * 1_000_000
-        record.eStopLineActive = !events.isMultiple(of: 2)
-        ring.push(record)
+        recorded.put(event(events))
         events += 1
+      }
+      let ticks = UInt64((ContinuousClock.now - start) / .seconds(1) * Double(hand.board.control.rateHertz))
+      while record.sequence < ticks {
+        record.sequence += 1
+        ring.push(record)
       }
     }
     try wait("acknowledging") { publisher.status.events == events && publisher.status.eventsWaiting == 0 }
@@ -85,6 +93,15 @@ package enum PublisherBench {
       throw BenchError.incomplete("dropped \(drops.events) events and \(drops.ringRecords) records")
     }
     return BenchRun(count: events, seconds: elapsed)
+  }
+
+  /// What the recorder hands on when an e-stop line flips with every tick.
+  private static func event(_ sequence: UInt64) -> HandEvent {
+    let (from, to) = sequence.isMultiple(of: 2) ? ("inactive", "active") : ("active", "inactive")
+    return HandEvent(
+      number: sequence + 1, isStored: true, sequence: sequence,
+      wallNanoseconds: 1_700_000_000_000_000_000 + Int64(sequence) * 1_000_000, kind: .eStopLine, from: from,
+      to: to, text: "e-stop line \(to)")
   }
 }
 

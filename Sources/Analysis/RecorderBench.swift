@@ -1,17 +1,20 @@
 import Foundation
+import HandFiles
 import HandModel
 import Realtime
 import Recording
-import Runtime
 
-/// The whole recorder, ring to disk, fed as fast as it takes, beside a C program that does nothing but encode, bind and
-/// commit (Benchmarks/recorder/peer.c).
+/// The whole recorder, ring to disk, fed as fast as it takes, beside a C program that does nothing but
+/// encode, bind and commit (Benchmarks/recorder/peer.c).
 package enum RecorderBench {
+  /// The C program's source, from the root of a checkout.
   package static let peerName = "Benchmarks/recorder/peer.c"
   /// As of a daemon: a commit comes after so many ticks where the disk sets the pace.
   package static let batchTicks = 1000
   /// Four batches: the producer can fill the ring while a commit waits for the disk. 9 MB, as in a daemon.
   private static let ringCapacity = 4096
+  /// In each mode at the board's rate: two commits at least.
+  private static let pacedSeconds = 2.0...20.0
   /// Between two looks at the clock.
   private static let feedTicks: UInt64 = 64
   /// For the last batches, on a disk that is busy.
@@ -40,13 +43,20 @@ package enum RecorderBench {
     } catch let reason as NoPeer {
       peer = .failure(reason)
     }
-    return try SideBySide(
+    var result = try SideBySide(
       seconds: seconds,
       ours: { seconds in
         let data = scratch.path + "/ours"
         defer { try? FileManager.default.removeItem(atPath: data) }
         return try record(hand, in: data, seconds: seconds, isCancelled: isCancelled)
       }, peer: peer)
+    result.paced = try RecordingMode.allCases.map { mode in
+      try RecorderPace.measure(
+        hand, mode: mode, in: scratch.path + "/\(mode.rawValue)",
+        seconds: min(max(seconds, pacedSeconds.lowerBound), pacedSeconds.upperBound),
+        isCancelled: isCancelled)
+    }
+    return result
   }
 
   private static func record(
@@ -59,7 +69,9 @@ package enum RecorderBench {
     options.segmentTicks = .max
     options.keepBytes = nil
     options.stopNanoseconds = stopNanoseconds
-    let ring = Ring<TickRecord>(capacity: ringCapacity, filling: TickRecord())
+    let ring = Ring<TickRecord>(
+      capacity: ringCapacity, filling: TickRecord(),
+      recordBytes: TickRecord.byteCount(joints: hand.board.joints.count))
     let recorder = try Recorder(
       directory: directory, identity: HandIdentity(bench: hand), ring: ring, options: options)
     let joints = hand.board.joints.count
@@ -88,14 +100,14 @@ package enum RecorderBench {
   }
 
   /// Bytes that this process has passed to write calls so far; 0 where the kernel does not count them.
-  private static func bytesWritten() -> UInt64 {
+  static func bytesWritten() -> UInt64 {
     let text = (try? String(contentsOfFile: "/proc/self/io", encoding: .utf8)) ?? ""
     let line = text.split(separator: "\n").first { $0.hasPrefix("wchar: ") }
     return line.flatMap { UInt64($0.dropFirst(7)) } ?? 0
   }
 
   /// A tick whose values change like those of a moving hand; peer.c computes the same.
-  private static func fill(_ record: inout TickRecord, sequence: UInt64, joints: Int) {
+  static func fill(_ record: inout TickRecord, sequence: UInt64, joints: Int) {
     let phase = Double(sequence % 10_000) * 1e-4
     record.sequence = sequence
     record.deadlineNanoseconds = 1_000_000_000_000 + Int64(sequence) * 1_000_000
@@ -146,7 +158,7 @@ extension HandIdentity {
   /// A hand whose recordings and messages nobody keeps.
   init(bench hand: HandFiles) {
     self.init(
-      handID: "bench", bootID: "bench", board: hand.board, calibration: hand.calibration,
+      handID: "bench", runID: "bench", board: hand.board, calibration: hand.calibration,
       boardYAML: hand.boardYAML, calibrationYAML: hand.calibrationYAML, version: motorHandVersion,
       certificateJSON: "{}")
   }

@@ -7,6 +7,7 @@ package struct BenchRun: Codable, Sendable {
   package var seconds: Double
   /// Bytes passed to write calls for each; nil where that is not what is measured.
   package var bytesEach: Double?
+  /// Ticks or events a second.
   package var perSecond: Double { Double(count) / seconds }
 
   package init(count: UInt64, seconds: Double, bytesEach: Double? = nil) {
@@ -22,9 +23,13 @@ package enum BenchError: Error, CustomStringConvertible {
   case cancelled
   /// Our side did not do all of the work.
   case incomplete(String)
+  /// Something took longer than the bench waits for it.
   case timedOut(what: String, seconds: Double)
+  /// A scratch directory could not be made at `path`.
   case directory(path: String, reason: String)
+  /// A program is missing that the Debian package installs.
   case notInstalled(program: String, package: String)
+  /// A program that the bench started failed.
   case program(name: String, status: Int32, output: String)
   /// A side did no work, or took no time.
   case noRatio(ours: BenchRun, peer: BenchRun)
@@ -43,21 +48,28 @@ package enum BenchError: Error, CustomStringConvertible {
   }
 }
 
-/// A part of ours and a plain C program at the same work, in turn, so that the noise of a shared machine falls on both
-/// alike.
+/// A part of ours and a plain C program at the same work, in turn, so that the noise of a shared machine
+/// falls on both alike.
 package struct SideBySide: Codable, Sendable {
-  /// Long against a start, short against what else happens on a machine.
+  /// Long compared with a start, short compared with other activity of the machine.
   private static let secondsPerRound = 2.0
 
+  /// Our runs, one a round.
   package var ours: [BenchRun] = []
   /// Empty where there was no C program.
   package var peer: [BenchRun] = []
+  /// Our median over the rounds, ticks or events a second.
   package var oursPerSecond = 0.0
+  /// The C program's median over the rounds; nil where there was none.
   package var peerPerSecond: Double?
   /// The median over the rounds of ours over the C program's; above 1 is faster than it.
   package var ratio: Double?
   /// Why there was no C program.
   package var noPeer: String?
+  /// Of the publisher: ticks in blocks from the disk to a consumer's store; nil of other benches.
+  package var upload: BenchRun?
+  /// Of the recorder: in each mode at the rate of the hand; nil of other benches.
+  package var paced: [RecorderPace]?
 
   /// Runs ours for `seconds` in all, the C program for as much work.
   /// - Parameters:
@@ -87,6 +99,7 @@ package struct SideBySide: Codable, Sendable {
     ratio = Self.median(ratios)
   }
 
+  /// The middle value, or the mean of the two middle ones; NaN of none.
   package static func median(_ values: [Double]) -> Double {
     let sorted = values.sorted()
     guard let upper = sorted.dropFirst(sorted.count / 2).first else { return .nan }

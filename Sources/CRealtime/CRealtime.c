@@ -1,6 +1,7 @@
 #include "CRealtime.h"
 
 #include <sys/resource.h>
+#include <sys/timex.h>
 
 _Static_assert(RLIMIT_RTPRIO == crealtime_limit_priority, "number of RLIMIT_RTPRIO");
 _Static_assert(RLIMIT_MEMLOCK == crealtime_limit_memory, "number of RLIMIT_MEMLOCK");
@@ -22,4 +23,10 @@ __attribute__((noinline)) void crealtime_touch_stack(size_t bytes) {
   volatile char array[bytes];
   for (size_t offset = 0; offset < bytes; offset += 1024) array[offset] = 0;
   array[bytes - 1] = 0;
+}
+
+int crealtime_is_wall_clock_synchronised(void) {
+  struct timex state = {0};
+  int code = adjtimex(&state);
+  return code >= 0 && code != TIME_ERROR;
 }

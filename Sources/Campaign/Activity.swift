@@ -1,9 +1,9 @@
+import Control
 import Foundation
 import HandModel
-import Runtime
 import SeededRandom
 
-/// What a hand does while a fault comes.
+/// What a hand does while the fault occurs.
 package enum Activity: String, CaseIterable, Sendable, Codable {
   /// Armed, in a pose.
   case rest
@@ -17,15 +17,15 @@ package enum Activity: String, CaseIterable, Sendable, Codable {
 
 /// The commands of an activity, tick by tick, drawn from a seed. The hand starts open and idle.
 struct ActivityScript {
-  /// Past the self-test, which takes so many ticks.
+  /// When the hand is armed: the self-test is over by then.
   static func armSeconds(periodSeconds: Double) -> Double {
-    max(0.03, Double(GuardLimits.selfTestTicks + 5) * periodSeconds)
+    max(0.03, Double(GuardLimits.standard.selfTestTicks + 5) * periodSeconds)
   }
   /// From arming to the first motion.
   private static let pauseSeconds = 0.01
   /// A stream of 50 Hz.
   static let streamSeconds = 0.02
-  /// From here on a joint that is to rest or to hold does.
+  /// From here on a joint that is to rest or to hold does so.
   static let settledSeconds = 0.9
 
   let activity: Activity
@@ -55,7 +55,8 @@ struct ActivityScript {
     startSeconds = armSeconds + max(Self.pauseSeconds, periodSeconds)
     nextMotionSeconds = startSeconds
     nextPointSeconds = startSeconds
-    // A stream swings up from the open pose by at most three quarters of the range and stays below half its speed.
+    // A stream swings up from the open pose by at most three quarters of the range and stays below
+    // half its speed.
     hertz = ranges.map { _ in Double.random(in: 0.3...0.7, using: &generator) }
     let reach = 0.375
     var amplitudes: [Double] = []
@@ -78,7 +79,7 @@ struct ActivityScript {
     self.generator = generator
   }
 
-  /// What `tick` is to be told, if anything.
+  /// The command that `tick` gets, if any.
   mutating func command(tick: Int) -> Command? {
     let seconds = Double(tick) * periodSeconds
     if isDue(armSeconds, at: seconds) { return .arm }
@@ -89,7 +90,7 @@ struct ActivityScript {
       return .pose(radians: targets, seconds: 0.6)
     case .holding:
       guard isDue(startSeconds, at: seconds), let objectRadians else { return nil }
-      // So far beyond the surface that the joint presses with a fraction of what it can.
+      // The target lies so far beyond the surface that the joint presses with a fraction of its limit.
       targets = objectRadians.map { $0 + Double.random(in: 0.03...0.15, using: &generator) }
       return .pose(radians: targets, seconds: 0.6)
     case .moving:
@@ -97,7 +98,7 @@ struct ActivityScript {
       let duration = Double.random(in: 0.5...1, using: &generator)
       nextMotionSeconds = seconds + duration
       targets = ranges.enumerated().map { joint, range in
-        // To the other half of the range: no joint stands still.
+        // The target lies in the other half of the range, so that every joint moves.
         let isLow = targets[joint] < 0.5 * (range.lowerBound + range.upperBound)
         return within(range, isLow ? 0.55...0.95 : 0.05...0.45)
       }

@@ -1,14 +1,15 @@
 import Realtime
-import Runtime
 import SeededRandom
 
 /// Thousands of episodes on as many threads as the machine has cores, one hand a thread.
 package struct Campaign: Sendable {
-  /// Virtual hands are computed by ordinary threads with the stack of a main thread.
+  /// Virtual hands run on ordinary threads. Each gets the stack of a main thread.
   private static let stackBytes = 8 << 20
 
   package var hand: CampaignHand
+  /// Of the whole campaign; each episode's own is drawn from it.
   package var seed: UInt64
+  /// Threads, at least 1.
   package var jobs: Int
 
   package init(hand: CampaignHand, seed: UInt64, jobs: Int) {
@@ -18,8 +19,8 @@ package struct Campaign: Sendable {
     self.jobs = jobs
   }
 
-  /// Seeds of episodes have 40 bits, so that people can type them and JSON keeps them; the lowest tells an episode
-  /// with a fault (0) from fault-free time (1).
+  /// Seeds of episodes have 40 bits, so that people can type them and JSON keeps them exactly. The lowest bit
+  /// tells an episode with a fault (0) from fault-free time (1).
   static func episodeSeed(_ word: UInt64, isFaultFree: Bool) -> UInt64 {
     (word >> 25) << 1 | (isFaultFree ? 1 : 0)
   }
@@ -64,7 +65,7 @@ package struct Campaign: Sendable {
     _ count: Int, progress: @escaping @Sendable (Int) -> Void, isCancelled: @escaping @Sendable () -> Bool,
     _ work: @escaping @Sendable (Int) throws -> Result
   ) throws -> [Result] {
-    let shared = SharedState(Shared<Result>(results: Array(repeating: nil, count: count)))
+    let shared = Locked(Shared<Result>(results: Array(repeating: nil, count: count)))
     let threads = try (0..<min(jobs, max(count, 1))).map { number in
       try RealtimeThread(name: "hand \(number)", policy: .normal, stackBytes: Self.stackBytes) {
         while !isCancelled() {

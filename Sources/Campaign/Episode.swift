@@ -6,21 +6,24 @@ import Simulation
 
 /// What an episode came to.
 package struct EpisodeResult: Sendable, Codable, Equatable {
+  /// Decides the whole episode.
   package var seed: UInt64
   package var fault: FaultClass
   package var activity: Activity
   package var expectation: Expectation
+  /// Name of the faulted joint.
   package var joint: String
   /// The fault in words.
   package var text: String
+  /// The first tick that the fault can show in, counted from the start of the episode.
   package var injectionTick: Int
   /// The tick whose record shows a latched cause, from the injection on.
   package var detectionTick: Int?
-  /// The latched cause, in the words of every interface.
+  /// The latched cause's id.
   package var cause: String?
   /// Whether the drives were off at the end of an episode that latched; else they hold or brake.
   package var isOff: Bool?
-  /// How far the true angle of any joint passed everything that it was told from the injection on.
+  /// How far the true angle of any joint went beyond all its set-points from the injection on.
   package var overshootRadians: Double
   /// Largest torque of any drive from the injection on, N m.
   package var peakTorque: Double
@@ -38,6 +41,7 @@ package struct EpisodeResult: Sendable, Codable, Equatable {
 
 /// A tick of an episode as its faulted joint went through it.
 package struct EpisodeTick: Sendable {
+  /// Counted from the start of the episode.
   package var tick: Int
   package var seconds: Double
   package var setpointRadians: Double
@@ -45,6 +49,7 @@ package struct EpisodeTick: Sendable {
   package var estimatedRadians: Double
   package var torqueNewtonMetres: Double
   package var state: HandState
+  /// What is latched; `none` without a fault.
   package var cause: FaultCode
   /// Of everything that the tick saw and decided.
   package var outputHash: UInt64
@@ -52,16 +57,18 @@ package struct EpisodeTick: Sendable {
 
 /// One hand, one fault: the daemon's own code in virtual time, judged by what really happens.
 package struct Episode {
-  /// The slowest test, a round of health checks, takes 0.6 s; a fault that shows in motion only must meet one.
+  /// The slowest check, a round of health checks, takes 0.6 s. A fault that shows only in motion must
+  /// also meet one.
   static let watchSeconds = 2.5
-  /// From the latch on until the joints have come to rest.
+  /// Time from the latch until the joints have come to rest.
   static let aftermathSeconds = 0.25
-  /// Small rings: a consumer that is stuck fills them within an episode.
+  /// Small rings, so that a stuck consumer fills them within an episode.
   private static let ringCapacity = 256
 
   private let plan: EpisodePlan
   private let hand: CampaignHand
 
+  /// An episode as planned; nothing runs yet.
   package init(_ plan: EpisodePlan, hand: CampaignHand) {
     self.plan = plan
     self.hand = hand
@@ -71,12 +78,11 @@ package struct Episode {
   /// - Parameter onTick: told of each tick; false ends the episode.
   package func run(onTick: ((EpisodeTick) -> Bool)? = nil) throws(StartError) -> EpisodeResult {
     let clock = VirtualClock()
+    let simulation = SimulatedHand(
+      board: hand.design.board, calibration: hand.design.calibration, seed: plan.seed, clock: clock)
     let runtime = try HandRuntime(
-      design: hand.design, seed: plan.seed, clock: clock, recorderCapacity: Self.ringCapacity,
+      design: hand.design, hardware: simulation, clock: clock, recorderCapacity: Self.ringCapacity,
       publisherCapacity: Self.ringCapacity)
-    guard let simulation = runtime.simulation else {
-      preconditionFailure("virtual time always simulates the hand")
-    }
     var observer = EpisodeObserver(plan, hand: hand, simulation: simulation, port: runtime.port)
     let period = hand.design.board.control.periodNanoseconds
     var record = TickRecord()
@@ -92,9 +98,9 @@ package struct Episode {
         observer.prepare(tick, now: clock.now())
         return goesOn && isWanted
       },
-      trouble: { tick in
+      disturbance: { tick in
         let trouble = observer.injection.trouble(in: tick)
-        // Nobody drives while the machine is paused, and what drove last goes on.
+        // While the machine is paused no thread drives anything. The last outputs stay as they are.
         var now = clock.now()
         let end = now + trouble.pausedNanoseconds
         while now < end {
@@ -107,7 +113,7 @@ package struct Episode {
   }
 }
 
-/// What goes with a running episode.
+/// State of a running episode.
 private struct EpisodeObserver {
   let plan: EpisodePlan
   let hand: CampaignHand
@@ -119,7 +125,7 @@ private struct EpisodeObserver {
   private var truths: [SimulatedJoint.Truth] = []
   private var isArmed = false
   private var result: EpisodeResult
-  /// What each joint was told from the injection on, and where it was then.
+  /// Range of each joint's set-points from the injection on, and its angle then.
   private var told: [ClosedRange<Double>] = []
   private var lastTick = Int.max
   private var consumedRecords = 0
@@ -158,12 +164,12 @@ private struct EpisodeObserver {
     lookBetween(record, tick: tick, now: now)
     if !(record.fault == .none) {
       if tick < plan.tick {
-        result.prematureCause = record.fault.name
+        result.prematureCause = record.fault.id
         return false
       }
       if result.detectionTick == nil {
         result.detectionTick = tick
-        result.cause = record.fault.name
+        result.cause = record.fault.id
         lastTick = tick + hand.ticks(seconds: Episode.aftermathSeconds)
       }
     }
@@ -171,7 +177,7 @@ private struct EpisodeObserver {
     return tick < lastTick
   }
 
-  /// Looks at the hand at a time between two ticks too.
+  /// Judges the hand at a time between two ticks, too.
   mutating func lookBetween(
     _ record: borrowing TickRecord, tick: Int, now: Int64, isPaused: Bool = false
   ) {
@@ -179,7 +185,7 @@ private struct EpisodeObserver {
     for joint in simulation.joints { truths.append(joint.truth(at: now)) }
     judge.look(
       truths, record, tick: tick, now: now, isArmed: isArmed, isPaused: isPaused,
-      isStuckLive: injection.holdsKillLineLive)
+      isStuckLive: injection.holdsDriveEnableLive)
   }
 
   private mutating func follow(_ record: borrowing TickRecord) {
@@ -214,7 +220,7 @@ private struct EpisodeObserver {
       outputHash: record.outputHash)
   }
 
-  /// The sum of it all; every tick must have reached a consumer, wait for one or be counted as lost.
+  /// Sums up the episode. Every tick must have reached a consumer, wait for one, or be counted as lost.
   mutating func result(_ runtime: HandRuntime, ticks: Int) -> EpisodeResult {
     let records = consumedRecords + runtime.recorderRing.count + Int(runtime.recorderRing.dropped)
     let publications =
@@ -226,7 +232,7 @@ private struct EpisodeObserver {
     if injection.acceptedBadCommand { judge.note(.badCommandTaken, tick: plan.tick, joint: plan.joint) }
     if result.detectionTick != nil {
       result.isOff = truths.indices.allSatisfy {
-        !judge.isDriven(truths[$0], joint: $0, isStuckLive: injection.holdsKillLineLive)
+        !judge.isDriven(truths[$0], joint: $0, isStuckLive: injection.holdsDriveEnableLive)
       }
     }
     result.unsafe = judge.outcomes

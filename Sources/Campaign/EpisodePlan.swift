@@ -1,17 +1,19 @@
+import Control
 import Foundation
 import HandModel
-import Runtime
 import SeededRandom
+import Wire
 
 /// A hand as all episodes of a campaign share it: designed once.
 package struct CampaignHand: Sendable {
   package let design: HandDesign
-  /// What the hardware bears; that of the design unless a test gives the controller another.
+  /// The hardware's limits: those of the design, unless a test gives the controller other ones.
   let hardware: Calibration
-  /// The classes that its board can have.
+  /// The classes of faults that its board can have.
   package let classes: [FaultClass]
   let parser: CommandParser
 
+  /// A hand for campaigns. `hardware` is what it really bears; nil for what its design says.
   package init(_ design: HandDesign, hardware: Calibration? = nil) {
     self.design = design
     self.hardware = hardware ?? design.calibration
@@ -26,9 +28,11 @@ package struct CampaignHand: Sendable {
 
 /// All that an episode's seed decides: the fault, when, where, how strong, and what the hand does meanwhile.
 package struct EpisodePlan: Sendable {
+  /// Decides everything else here.
   package let seed: UInt64
   package let fault: FaultClass
   package let activity: Activity
+  /// Index of the joint that the fault concerns.
   package let joint: Int
   /// The first tick that the fault can show in.
   package let tick: Int
@@ -43,6 +47,7 @@ package struct EpisodePlan: Sendable {
   /// Faults come within this time once the hand does what it is to do.
   private static let spreadSeconds = 0.8
 
+  /// Draws a plan. Equal seeds and hands give equal plans.
   package init(seed: UInt64, hand: CampaignHand) {
     var generator = SeededGenerator(seed: seed)
     let board = hand.design.board
@@ -69,7 +74,7 @@ package struct EpisodePlan: Sendable {
     self.generator = generator
   }
 
-  /// A plan that nobody drew.
+  /// A given plan, not drawn.
   init(
     seed: UInt64, fault: FaultClass, activity: Activity, joint: Int, tick: Int, strength: Double = 0,
     variant: Int = 0, expectation: Expectation = .either
@@ -85,7 +90,7 @@ package struct EpisodePlan: Sendable {
     generator = SeededGenerator(seed: seed)
   }
 
-  /// What comes, in words.
+  /// The fault in words.
   package var text: String {
     let parameters = fault.parameters
     var parts: [String] = []

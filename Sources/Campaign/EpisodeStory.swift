@@ -1,10 +1,13 @@
+import Analysis
 import Foundation
 import HandModel
 import Runtime
 
 /// One episode, or one stretch of fault-free time, run again: told in words and drawn.
 package struct EpisodeStory {
+  /// What happened, tick by tick, and the verdict.
   package let text: String
+  /// Angle, torque and state of the joint over time, as a picture.
   package let svg: String
   /// What the episode came to; nil for fault-free time.
   package let result: EpisodeResult?
@@ -35,14 +38,17 @@ package struct EpisodeStory {
     log.mark(ticks.count > plan.tick ? ticks[plan.tick].seconds : 0, "fault", Self.injectionColour)
     log.lines.append((plan.tick, "fault: \(plan.text), \(joint)"))
     if let tick = result.detectionTick {
-      log.mark(ticks[tick].seconds, result.cause ?? "", Self.detectionColour)
+      log.mark(ticks[tick].seconds, result.cause.map(FaultCode.name(ofID:)) ?? "", Self.detectionColour)
     }
     for outcome in result.unsafe { log.add(outcome) }
     var verdict: [String] = []
-    if let cause = result.prematureCause { verdict.append("latched before the fault: \(cause)") }
+    if let cause = result.prematureCause {
+      verdict.append("latched before the fault: \(FaultCode.name(ofID: cause))")
+    }
     if let latency = result.latencyTicks, let cause = result.cause {
       verdict.append(
-        "detected as \(cause) in \(latency) ticks, drives \(result.isOff == true ? "off" : "held")")
+        "detected as \(FaultCode.name(ofID: cause)) in \(latency) ticks, drives \(result.isOff == true ? "off" : "held")"
+      )
     } else if result.prematureCause == nil {
       verdict.append("not detected")
     }
@@ -69,12 +75,13 @@ package struct EpisodeStory {
     var log = Log(title: "\(names[joint]): fault-free time, seed \(seed)")
     let result = try time.run(joint: joint) { log.add($0) }
     if let alarm = result.alarm {
-      log.mark(log.ticks[alarm.tick].seconds, alarm.cause, Self.detectionColour)
+      log.mark(log.ticks[alarm.tick].seconds, FaultCode.name(ofID: alarm.cause), Self.detectionColour)
     }
     for outcome in result.unsafe { log.add(outcome) }
     let end =
       result.alarm.map {
-        "false alarm: \($0.cause)" + ($0.joint.map { ", \($0)" } ?? "") + ", while \($0.activity)"
+        "false alarm: \(FaultCode.name(ofID: $0.cause))" + ($0.joint.map { ", \($0)" } ?? "")
+          + ", while \($0.activity)"
       } ?? "no false alarm"
     text = log.text + end + "\n"
     svg = log.plot.svg
@@ -147,4 +154,9 @@ package struct EpisodeStory {
       }.joined()
     }
   }
+}
+
+extension FaultCode {
+  /// A cause as people read it.
+  static func name(ofID id: String) -> String { FaultCode(id: id)?.name ?? id }
 }

@@ -25,7 +25,7 @@ package enum FaultClass: String, CaseIterable, Sendable, Codable {
   case bridgeFault = "bridge-fault"
   case actuatorHang = "actuator-hang"
   case actuatorDead = "actuator-dead"
-  case killLine = "kill-line"
+  case driveEnable = "drive-enable"
 
   case commandNaN = "command-nan"
   case setpointNaN = "setpoint-nan"
@@ -72,7 +72,7 @@ struct FaultParameters {
 }
 
 extension FaultClass {
-  /// Where the drift, the noise or the delay counts as strong enough that it must be seen (`expectation`).
+  /// Strength from which on a drift, noise or delay must be detected (`expectation`).
   private enum Threshold {
     /// Twenty standard deviations of a healthy sample.
     static let noiseRadians = 0.01
@@ -86,8 +86,8 @@ extension FaultClass {
     static let frozenMilliseconds = 250.0
   }
 
-  /// Ways in which a kill line does not follow.
-  enum KillLineVariant: Int, CaseIterable {
+  /// Ways in which a drive-enable line does not follow.
+  enum DriveEnableVariant: Int, CaseIterable {
     case staysLiveWhenDisarmed, staysLiveWhenStopped, staysLiveUnseen, staysOffWhenArmed
 
     var text: String {
@@ -107,9 +107,9 @@ extension FaultClass {
       .bridgeFault, .actuatorDead, .commandReplayed, .recorderFull, .publisherFull:
       return FaultParameters()
     case .actuatorHang: return FaultParameters(strength: 10...1000, unit: "ms", activities: moving)
-    case .killLine: return FaultParameters(variants: KillLineVariant.allCases.map(\.text))
+    case .driveEnable: return FaultParameters(variants: DriveEnableVariant.allCases.map(\.text))
     case .loopFrozen: return FaultParameters(strength: 10...2000, unit: "ms")
-    // From above what a joint at its fastest and a sample's noise can do between two ticks.
+    // The smallest jump is above what a joint at its fastest and a sample's noise can do between two ticks.
     case .encoderJump: return FaultParameters(strength: 0.04...1.5, unit: "rad", isSigned: true)
     case .encoderDrift: return FaultParameters(strength: 0.05...2, unit: "rad/s", isSigned: true)
     case .encoderNoise: return FaultParameters(strength: 0.001...0.05, unit: "rad")
@@ -154,25 +154,26 @@ extension FaultClass {
     let works = activity != .rest
     switch self {
     case .encoderJump, .encoderWrap, .encoderNACK, .busDead, .magnetLost, .signFlip, .pwmNACK, .pwmBrownOut,
-      .actuatorDead, .killLine, .streamEnds, .overrunsMany:
+      .actuatorDead, .driveEnable, .streamEnds, .overrunsMany:
       return .detect
     case .actuatorHang: return strength >= Threshold.hangMilliseconds ? .detect : .either
     case .loopFrozen: return strength >= Threshold.frozenMilliseconds ? .detect : .either
-    // What rests shows nothing of these.
+    // A joint at rest shows none of these.
     case .encoderStuck, .supplySag: return isMoving ? .detect : .either
-    // Until the set-point is far away a blocked joint is what a firm grasp is.
+    // Until the set-point is far away, a blocked joint looks like a firm grasp.
     case .jam: return .either
     case .torqueLoss: return works ? .detect : .either
     case .bridgeFault: return hasFaultLine || works ? .detect : .either
     case .encoderNoise: return strength >= Threshold.noiseRadians ? .detect : .either
     case .actuatorDelay: return isMoving && strength >= Threshold.delayMilliseconds ? .detect : .either
-    // One that reads zero is missed only where a current should flow; one that answers no more keeps its value.
+    // A reading of zero is noticed only where a current should flow. A sensor that no longer answers keeps
+    // its last value.
     case .currentDead: return activity == .holding && variant == 0 ? .detect : .either
     case .currentOffset: return strength.magnitude >= Threshold.currentAmperes ? .detect : .either
-    // Until the samples are stale a paused machine is only late.
+    // Until the samples are stale, a paused machine is only late.
     case .clockJump: return strength > 30 ? .detect : .either
     case .encoderDrift, .busSlow, .setpointNaN, .overrunBurst, .contact, .pull: return .either
-    // Through an object no set-point can be followed.
+    // No set-point can be followed through an object.
     case .setpointJump, .commandFlood: return activity == .holding ? .either : .goOn
     case .encoderDropouts, .commandNaN, .commandReplayed, .overrun, .wallJump, .drop,
       .recorderFull, .publisherFull:
@@ -184,7 +185,7 @@ extension FaultClass {
   package var expectationText: String {
     switch self {
     case .encoderJump, .encoderWrap, .encoderNACK, .busDead, .magnetLost, .signFlip, .pwmNACK, .pwmBrownOut,
-      .actuatorDead, .killLine, .streamEnds, .overrunsMany:
+      .actuatorDead, .driveEnable, .streamEnds, .overrunsMany:
       "always"
     case .actuatorHang: "from \(Int(Threshold.hangMilliseconds)) ms"
     case .loopFrozen: "from \(Int(Threshold.frozenMilliseconds)) ms"

@@ -4,8 +4,8 @@ import Runtime
 import SeededRandom
 import Simulation
 
-/// A minute of a healthy hand in varied use: poses, single joints, streams, grasps of objects that come and go,
-/// NULL-G, rest, arming and disarming.
+/// A minute of a healthy hand in varied use: poses, single joints, streams, grasps of objects that come and
+/// go, NULL-G, rest, arming and disarming.
 package struct FaultFreeTime {
   /// Length of a stretch: long enough for a score of acts, short enough to share among threads.
   package static let stretchSeconds = 60.0
@@ -32,12 +32,11 @@ package struct FaultFreeTime {
   /// - Parameter onTick: told of each tick, of this joint.
   package func run(joint: Int = 0, onTick: ((EpisodeTick) -> Void)? = nil) throws(StartError) -> Result {
     let clock = VirtualClock()
+    let simulation = SimulatedHand(
+      board: hand.design.board, calibration: hand.design.calibration, seed: seed, clock: clock)
     let runtime = try HandRuntime(
-      design: hand.design, seed: seed, clock: clock, recorderCapacity: Self.ringCapacity,
+      design: hand.design, hardware: simulation, clock: clock, recorderCapacity: Self.ringCapacity,
       publisherCapacity: Self.ringCapacity)
-    guard let simulation = runtime.simulation else {
-      preconditionFailure("virtual time always simulates the hand")
-    }
     var use = HealthyUse(hand, simulation: simulation, port: runtime.port, seed: seed)
     var judge = Judge(hand.hardware)
     var result = Result(ticks: 0, alarm: nil, unsafe: [])
@@ -64,7 +63,7 @@ package struct FaultFreeTime {
           let names = hand.design.board.joints.map(\.name)
           let index = Int(record.faultJoint)
           result.alarm = FalseAlarm(
-            seed: seed, tick: result.ticks, cause: record.fault.name,
+            seed: seed, tick: result.ticks, cause: record.fault.id,
             joint: names.indices.contains(index) ? names[index] : nil, activity: use.text)
         }
         result.ticks += 1
@@ -142,7 +141,7 @@ private struct HealthyUse {
     }
     let wasStreaming = act == .stream
     act = Act.allCases[Int.random(in: 0..<Act.allCases.count, using: &generator)]
-    // A stream that just ends is a fault; a pose takes over.
+    // A stream that simply ends is a fault. So a pose takes over.
     if wasStreaming && (act == .rest || act == .move) { act = .pose }
     actStart = tick
     switch act {
@@ -180,7 +179,7 @@ private struct HealthyUse {
       }
       for (joint, target) in zip(simulation.joints, targets) where Bool.random(using: &generator) {
         let surface = target - Double.random(in: 0.03...0.15, using: &generator)
-        // What a joint is already beyond is not in its way.
+        // An object that a joint has already passed is not in its way.
         if surface > joint.truth(at: now).radians { joint.setObject(atRadians: surface) }
       }
       holdsObject = true
@@ -206,7 +205,7 @@ extension Campaign {
   /// The seeds of as many stretches as fill the hours, at least one.
   package func stretches(hours: Double) -> [UInt64] {
     let count = max(Int((hours * 3600 / FaultFreeTime.stretchSeconds).rounded(.up)), 1)
-    // Apart from the episodes' seeds.
+    // These seeds differ from those of the episodes.
     var generator = SeededGenerator(seed: ~seed)
     return (0..<count).map { _ in Self.episodeSeed(generator.next(), isFaultFree: true) }
   }

@@ -1,23 +1,26 @@
 import Devices
 import HandModel
+import PrimalLogic
 import Runtime
 import SeededRandom
 import Simulation
 
-/// A fault at work in a running hand: at the chips' registers and wires, in the joint's mechanics, in the machine.
+/// A fault at work in a running hand: at the chips' registers and wires, in the joint's mechanics,
+/// in the machine.
 struct Injection {
   /// Senders that flood do so for this long.
   private static let floodSeconds = 0.3
   /// Deadlines that a burst misses.
   private static let burstTicks = 5...40
-  /// How far the single wake-ups of a busy machine are late, in periods.
+  /// How late single wake-ups of a busy machine are, in periods.
   private static let latePeriods = 0.2...3.0
-  /// An adapter that gives up on a hung bus does so after a time-out.
+  /// Time after which an adapter gives up on a hung bus.
   private static let hangNanoseconds: Int64 = 300_000
   private static let longHangNanoseconds: Int64 = 5_000_000
-  /// A joint at its fastest has its full speed after some 50 ms.
+  /// From the start of a motion until the bus hangs: within the 50 ms in which a joint at its fastest
+  /// reaches full speed.
   private static let accelerationSeconds = 0.001...0.05
-  /// From a disarm until the line sticks, and until the hand is armed again.
+  /// Ticks from a disarm until the line sticks, and until the hand is armed again.
   private static let ticksToStick = 3
   private static let ticksToArm = 5
 
@@ -26,12 +29,12 @@ struct Injection {
   private let simulation: SimulatedHand
   private let board: Board
   private let floodEnd: Int
-  /// The tick in which the actuators' bus hangs: some way into the motion that the fault begins with.
+  /// The tick in which the actuators' bus hangs: some way into the motion with which the fault begins.
   private let hangTick: Int
   private let burstEnd: Int
   private var generator: SeededGenerator
   private(set) var hasBegun = false
-  /// A command that the parser must refuse was taken.
+  /// Whether the parser took a command that it must refuse.
   private(set) var acceptedBadCommand = false
 
   init(_ plan: EpisodePlan, hand: CampaignHand, simulation: SimulatedHand) {
@@ -47,16 +50,16 @@ struct Injection {
     self.generator = generator
   }
 
-  /// Whether the activity's own commands still come.
-  var silencesActivity: Bool { hasBegun && (plan.fault == .streamEnds || plan.fault == .killLine) }
-  /// The kill line is live and stays so, whatever the hand does.
-  var holdsKillLineLive: Bool {
-    hasBegun && plan.fault == .killLine && killLineVariant != .staysOffWhenArmed
+  /// Whether the activity sends no commands any more.
+  var silencesActivity: Bool { hasBegun && (plan.fault == .streamEnds || plan.fault == .driveEnable) }
+  /// Whether the drive-enable line is stuck live, whatever the hand does.
+  var holdsDriveEnableLive: Bool {
+    hasBegun && plan.fault == .driveEnable && driveEnableVariant != .staysOffWhenArmed
   }
   var blocksRecorder: Bool { hasBegun && plan.fault == .recorderFull }
   var blocksPublisher: Bool { hasBegun && plan.fault == .publisherFull }
 
-  private var killLineVariant: FaultClass.KillLineVariant? { .init(rawValue: plan.variant) }
+  private var driveEnableVariant: FaultClass.DriveEnableVariant? { .init(rawValue: plan.variant) }
   /// Nil where the kernel's chips drive the joint.
   private var actuatorBus: SimulatedBus? {
     board.pwmChips[board.joints[plan.joint].actuator.pwmChip].bus.map { simulation.buses[$0] }
@@ -73,7 +76,7 @@ struct Injection {
 
   // MARK: Faults of the hand
 
-  /// Before the buses work for `tick`: brings the fault, and what of it goes on.
+  /// Called before the buses work for `tick`. Starts the fault, and continues it where it needs that.
   mutating func act(before tick: Int, now: Int64, sender: inout CommandSender) {
     guard tick >= plan.tick else { return }
     if tick == plan.tick {
@@ -87,23 +90,23 @@ struct Injection {
     case .commandReplayed: sender.replay()
     case .actuatorHang where tick == hangTick:
       actuatorBus?.inject(.hang(nanoseconds: Int64(plan.strength * 1e6)), transfers: 1)
-    case .killLine where killLineVariant == .staysOffWhenArmed:
-      if tick == plan.tick + Self.ticksToStick { simulation.killLine.setStuck(.seen) }
+    case .driveEnable where driveEnableVariant == .staysOffWhenArmed:
+      if tick == plan.tick + Self.ticksToStick { simulation.driveEnable.setStuck(.seen) }
       if tick == plan.tick + Self.ticksToArm { sender.send(.arm) }
     default: break
     }
   }
 
-  private func stickKillLine(_ sender: inout CommandSender) {
-    switch killLineVariant {
+  private func stickDriveEnable(_ sender: inout CommandSender) {
+    switch driveEnableVariant {
     case .staysLiveWhenDisarmed, nil:
-      simulation.killLine.setStuck(.seen)
+      simulation.driveEnable.setStuck(.seen)
       sender.send(.disarm)
     case .staysLiveWhenStopped:
-      simulation.killLine.setStuck(.seen)
+      simulation.driveEnable.setStuck(.seen)
       sender.send(.stop)
     case .staysLiveUnseen:
-      simulation.killLine.setStuck(.unseen)
+      simulation.driveEnable.setStuck(.unseen)
       sender.send(.stop)
     case .staysOffWhenArmed: sender.send(.disarm)
     }
@@ -151,7 +154,7 @@ struct Injection {
     case .pwmBrownOut: pwmChip?.powerCycle(at: now)
     case .bridgeFault: simulation.bridgeFault(plan.joint).setTripped(true)
     case .actuatorHang: sendFarEnd(now: now, &sender)
-    case .killLine: stickKillLine(&sender)
+    case .driveEnable: stickDriveEnable(&sender)
     case .commandNaN: sendUnparsable(&sender)
     case .setpointNaN: sendNonFinite(now: now, &sender)
     case .setpointJump: sendFarEnd(now: now, &sender)
@@ -173,7 +176,7 @@ struct Injection {
     case 3: bus.inject(.busError(nil))
     case 4: bus.inject(.arbitrationLoss)
     default:
-      // Where the kernel's chips drive the hand there is no such bus, and the encoders' one dies instead.
+      // Where the kernel's chips drive the hand there is no such bus. The encoders' bus dies instead.
       (actuatorBus ?? bus).inject(.hang(nanoseconds: 1_000_000))
     }
   }
@@ -198,7 +201,7 @@ struct Injection {
   private func sendNonFinite(now: Int64, _ sender: inout CommandSender) {
     var command = TickCommand()
     command.kind = plan.variant == 3 ? .stream : .pose
-    command.jointMask = 1 << UInt16(plan.joint)
+    command.jointMask = 1 << JointMask(plan.joint)
     command.targets[plan.joint] = joint.truth(at: now).radians
     switch plan.variant {
     case 0, 3: command.targets[plan.joint] = .nan
@@ -217,7 +220,7 @@ struct Injection {
       let middle = 0.5 * (limits.lowerRadians + limits.upperRadians)
       return joint.truth(at: now).radians < middle ? limits.upperRadians : limits.lowerRadians
     }
-    // A single set-point outside a stream would be one that ends.
+    // A single set-point outside a stream would start a stream and end it.
     sender.send(
       plan.activity == .streaming ? .stream(radians: targets) : .pose(radians: targets, seconds: nil))
   }
@@ -237,9 +240,9 @@ struct Injection {
 
   // MARK: Faults of the machine
 
-  /// What befalls the machine in `tick`.
-  mutating func trouble(in tick: Int) -> MachineTrouble {
-    var trouble = MachineTrouble()
+  /// What goes wrong with the machine in `tick`.
+  mutating func trouble(in tick: Int) -> MachineDisturbance {
+    var trouble = MachineDisturbance()
     guard tick >= plan.tick else { return trouble }
     let period = Double(board.control.periodNanoseconds)
     switch plan.fault {

@@ -2,8 +2,9 @@ import HandModel
 import PrimalLogic
 import Simulation
 
-/// What must never happen to hardware or people. Judged from the simulation's truth, not from what the controller
-/// believes, and only where the drive does it: a joint that somebody pulls at is not the hand's doing.
+/// What must never happen to hardware or people. It is judged from the simulation's truth, not from what the
+/// controller believes, and only where the drive causes it: the hand does not answer for a joint that
+/// somebody pulls at.
 package enum UnsafeKind: String, CaseIterable, Sendable, Codable {
   /// Driven into an end stop harder than the hand's own speed limit would.
   case beyondRange = "beyond range"
@@ -15,19 +16,20 @@ package enum UnsafeKind: String, CaseIterable, Sendable, Codable {
   case liveAfterOff = "live after off"
   /// Outputs live before anybody armed the hand.
   case liveUnarmed = "live unarmed"
-  /// A number that is none in a record or at the hand.
+  /// A NaN or infinity in a record or in the hand.
   case nonFinite = "non-finite"
   /// Far from where it was told to be, driven, and nobody noticed.
   case astray
   /// Ticks that neither reached a consumer nor were counted as lost.
   case recordsLost = "records lost"
-  /// The parser took what no hand can do.
+  /// The parser accepted a command that no hand can carry out.
   case badCommandTaken = "bad command taken"
 }
 
 /// An unsafe outcome, at its first occurrence.
 package struct UnsafeOutcome: Sendable, Codable, Equatable {
   package var kind: UnsafeKind
+  /// The tick of its first occurrence, counted from the start of the episode.
   package var tick: Int
   /// Nil where it concerns the hand.
   package var joint: String?
@@ -37,18 +39,19 @@ package struct UnsafeOutcome: Sendable, Codable, Equatable {
 
 /// Watches a hand tick by tick.
 struct Judge {
-  /// An end stop gives way by 7 mrad when a joint meets it at 8 rad/s (docs/hardware.md, simulation): beyond this
-  /// the drive threw the joint harder than its limit allows.
+  /// An end stop gives way by 7 mrad when a joint meets it at 8 rad/s (docs/hardware.md, simulation): beyond
+  /// this the drive threw the joint harder than its limit allows.
   static let stopComplianceRadians = 0.01
   static let speedFactor = 2.0
-  /// A wheel of the drive train may overshoot for the time that a latch, a bus and a bridge take.
+  /// The drive may overshoot for the time that a latch, a bus and a bridge take.
   static let speedNanoseconds: Int64 = 5_000_000
-  /// Duty is rounded to 1/4096 of the supply and compensated for a speed that is estimated.
+  /// The torque differs a little from the wanted one: duty is rounded to 1/4096 of the supply, and
+  /// compensated for an estimated speed.
   static let torqueFactor = 1.1
   static let torqueNanoseconds: Int64 = 5_000_000
-  /// A tick in which the hand is told, and the bus's time to tell the chips.
+  /// One tick in which the command is given, and the bus's time to pass it on to the chips.
   static let offTicks = 2
-  /// The time that a person needs to notice; half of what the eye and hand need to react.
+  /// The time that a person needs to notice: half of what eye and hand need to react.
   static let astrayNanoseconds: Int64 = 250_000_000
 
   private struct JointLimits {
@@ -56,7 +59,7 @@ struct Judge {
     var lower: Double
     var upper: Double
     var fastest: Double
-    /// Infinite for a servo: what it does inside is its own.
+    /// Infinite for a servo, whose inner loop is its own.
     var torque: Double
     var tracking: Double
   }
@@ -96,12 +99,13 @@ struct Judge {
       UnsafeOutcome(kind: kind, tick: tick, joint: joint.map { limits[$0].name }, value: value))
   }
 
-  /// Looks at the hand as it really is at `now`.
+  /// Judges the hand's true state at `now`.
   /// - Parameters:
   ///   - record: the tick that ended then; for times between two ticks the one before.
-  ///   - isPaused: no thread of the machine runs, or not the loop's. Nobody can notice then that a joint is astray; all
-  ///     else counts.
-  ///   - isStuckLive: the kill line is live whatever it is told: then the drives must be off by themselves.
+  ///   - isPaused: no thread of the machine runs, or not the loop's. Nobody can notice then that a joint is
+  ///     astray; all else counts.
+  ///   - isStuckLive: the drive-enable line is live whatever it is told: then the drives must be off
+  ///     by themselves.
   mutating func look(
     _ truths: [SimulatedJoint.Truth], _ record: borrowing TickRecord, tick: Int, now: Int64, isArmed: Bool,
     isPaused: Bool = false, isStuckLive: Bool = false
@@ -121,8 +125,8 @@ struct Judge {
     }
   }
 
-  /// Whether the drive of a joint is live. A motor whose enable is stuck is driven by its duty alone: 0 shorts it, which
-  /// is all that a hand can do then.
+  /// Whether the drive of a joint is live. If its enable is stuck live, a motor counts as driven only by its
+  /// duty: 0 shorts it, and the hand can do no more then.
   func isDriven(_ truth: SimulatedJoint.Truth, joint: Int, isStuckLive: Bool) -> Bool {
     let isServo = limits[joint].torque == .infinity
     return truth.isLive && (!isStuckLive || isServo || truth.duty != 0)
@@ -141,7 +145,7 @@ struct Judge {
     if truth.isLive && beyond > Self.stopComplianceRadians && pushesOut {
       note(.beyondRange, tick: tick, joint: joint, value: beyond)
     }
-    // The drive does it as long as it does not brake.
+    // The drive is the cause unless it brakes.
     let drives = truth.isLive && torque * speed >= 0 && torque != 0
     let isFast = drives && speed.magnitude > Self.speedFactor * limit.fastest
     watches[joint].fastNanoseconds = isFast ? watches[joint].fastNanoseconds + passed : 0
@@ -161,7 +165,8 @@ struct Judge {
     }
   }
 
-  /// Every number that a record must have is one. L, its rate and Λ may be absent, the inertial sensor too.
+  /// Every number that a record must have is finite. L, its rate and Λ may be absent, and so may the inertial
+  /// sensor's reading.
   mutating func look(at record: borrowing TickRecord, tick: Int) {
     var sum = record.psi + record.gamma + record.energyIntegral
     let joints = record.joints.span

@@ -1,4 +1,5 @@
 import Foundation
+import HandModel
 
 extension CampaignReport {
   /// Cases of one kind that are listed; the rest are counted, and all are in the JSON.
@@ -33,7 +34,9 @@ extension CampaignReport {
       ]
       for alarm in faultFree.alarms.prefix(Self.listed) {
         let joint = alarm.joint.map { ", \($0)" } ?? ""
-        lines.append("  seed \(alarm.seed), tick \(alarm.tick): \(alarm.cause)\(joint); \(alarm.activity)")
+        lines.append(
+          "  seed \(alarm.seed), tick \(alarm.tick): \(FaultCode.name(ofID: alarm.cause))\(joint); \(alarm.activity)"
+        )
       }
       for item in faultFree.unsafe.prefix(Self.listed) { lines.append("  " + Self.line(item)) }
     }
@@ -49,7 +52,7 @@ extension CampaignReport {
 
   private static func cells(_ report: ClassReport) -> [String] {
     let causes = report.causes.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
-      .map { "\($0.key) \($0.value)" }
+      .map { "\(FaultCode.name(ofID: $0.key)) \($0.value)" }
     return [
       report.fault.rawValue, report.expectation, "\(report.episodes)", "\(report.mustDetect)",
       "\(report.detected)", report.medianLatencyTicks.map(String.init) ?? "–",
@@ -77,8 +80,10 @@ extension CampaignReport {
       "\(outcome.kind.rawValue) at tick \(outcome.tick)" + (outcome.joint.map { " (\($0)" } ?? "")
         + (outcome.joint == nil ? "" : String(format: ", %.3g)", outcome.value))
     }
-    let end = outcomes.isEmpty ? (item.cause ?? "nothing latched") : outcomes.joined(separator: "; ")
-    let latched = outcomes.isEmpty ? "" : "; latched: \(item.cause ?? "nothing")"
+    let end =
+      outcomes.isEmpty
+      ? (item.cause.map(FaultCode.name(ofID:)) ?? "nothing latched") : outcomes.joined(separator: "; ")
+    let latched = outcomes.isEmpty ? "" : "; latched: \(item.cause.map(FaultCode.name(ofID:)) ?? "nothing")"
     return "seed \(item.seed): \(item.text), \(item.joint): \(end)\(latched)"
   }
 }

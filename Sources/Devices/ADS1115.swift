@@ -2,9 +2,10 @@ import HandModel
 
 /// Driver of the Texas Instruments ADS1115, a 16-bit four-input converter (datasheet SBAS444).
 ///
-/// Used in single-shot mode: every conversion starts with its input chosen, so a result cannot belong to the
-/// input before. The driver does not sleep. The caller starts a conversion, does other work and reads when
-/// `isDue`; a result asked for earlier is refused, as the register then still holds the previous input's.
+/// Used in single-shot mode. Every conversion is started with its input chosen, so a result cannot belong
+/// to the input before. The driver does not sleep: the caller starts a conversion, does other work and
+/// reads when `isDue`. A result asked for earlier is refused, because the register then still holds the
+/// previous input's.
 package final class ADS1115 {
   /// Address with ADDR low.
   package static let defaultAddress: UInt8 = 0x48
@@ -20,6 +21,7 @@ package final class ADS1115 {
   package enum DataRate: UInt16, Sendable, CaseIterable {
     case samples8 = 0, samples16, samples32, samples64, samples128, samples250, samples475, samples860
 
+    /// As the datasheet gives it, 1/s.
     package var samplesPerSecond: Int64 {
       switch self {
       case .samples8: 8
@@ -44,6 +46,7 @@ package final class ADS1115 {
   private let dataRate: DataRate
   private var state = State.idle
 
+  /// Sends nothing. `name` is the chip's name in the board file, for messages.
   package init(
     name: String, bus: any I2CBus, address: UInt8 = ADS1115.defaultAddress,
     dataRate: DataRate = .samples860
@@ -74,7 +77,7 @@ package final class ADS1115 {
     state = .converting(dueNanoseconds: port.bus.timeNanoseconds + conversionNanoseconds)
   }
 
-  /// Whether a conversion was started and must be over at `timeNanoseconds`; asks nobody.
+  /// Whether a conversion was started and must be over at `timeNanoseconds`. No transfer.
   package func isDue(at timeNanoseconds: Int64) -> Bool {
     if case .converting(let due) = state { timeNanoseconds >= due } else { false }
   }
@@ -87,8 +90,8 @@ package final class ADS1115 {
     return ready
   }
 
-  /// The result of the conversion started last, in counts; `conversionPending` if none is due. The time that
-  /// counts is the end of the bus's last transfer, which is never later than now.
+  /// The result of the conversion started last, in counts. Throws `conversionPending` if none is due at the
+  /// end of the bus's last transfer, which is never later than now.
   package func readConversion() throws(DeviceError) -> Int16 {
     guard isDue(at: port.bus.timeNanoseconds) else { throw .conversionPending(port.device) }
     let result = Int16(bitPattern: try port.readBigEndian(Register.conversion.rawValue))

@@ -2,8 +2,8 @@ import HandModel
 
 /// Driver of the Texas Instruments ADS7830, an 8-bit eight-input converter (datasheet SBAS302).
 ///
-/// A conversion takes place within the transfer that asks for it: there is nothing to wait for, but the internal
-/// reference, once, after it was turned on.
+/// A conversion takes place within the transfer that asks for it. Only the internal reference needs waiting
+/// for, once, after it was turned on.
 package final class ADS7830 {
   /// Address with A1 and A0 low.
   package static let defaultAddress: UInt8 = 0x48
@@ -11,7 +11,8 @@ package final class ADS7830 {
   package static let inputCount: UInt8 = 8
   /// Volts of the internal reference.
   package static let internalReferenceVolts = 2.5
-  /// After turning the internal reference on: far more than its curve of settling needs, and only at start.
+  /// Wait after the internal reference was turned on: far longer than its settling curve shows, and needed
+  /// at start only.
   package static let referenceSettleNanoseconds: Int64 = 10_000_000
 
   /// The command byte (datasheet, command byte and table I).

@@ -6,8 +6,6 @@ import HandModel
 package final class AS5048B {
   /// Address with A2 and A1 low. PCA9685 and INA2xx start at the same address.
   package static let defaultAddress: UInt8 = 0x40
-  /// Counts in a turn.
-  package static let countsPerTurn = 16_384
 
   /// Register map of the I2C interface. Upper registers of a pair hold bits 13...6, lower ones bits 5...0.
   enum Register: UInt8 {

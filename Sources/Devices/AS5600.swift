@@ -7,8 +7,6 @@ import HandModel
 package final class AS5600 {
   /// The AS5600's address is fixed in silicon (datasheet, I²C modes).
   package static let defaultAddress: UInt8 = 0x36
-  /// Counts in a turn.
-  package static let countsPerTurn = 4096
 
   /// Register map, datasheet figure 21.
   enum Register: UInt8 {
@@ -58,11 +56,7 @@ package final class AS5600 {
     let filterBits: UInt16 = 0b1_1111 << 8
     let wanted = slowFilter.rawValue << 8 | fastFilterThreshold.rawValue << 10
     let value = try port.readBigEndian(register) & ~filterBits | wanted
-    try port.writeBigEndian(register, value)
-    let found = try port.readBigEndian(register)
-    guard found == value else {
-      throw .readBackMismatch(port.device, register: register, wrote: value, found: found)
-    }
+    try port.writeBigEndianAndVerify(register, value)
   }
 
   /// SF(1:0) of CONF (datasheet figure 22): the more averaging, the less noise and the later the angle.

@@ -1,12 +1,13 @@
 import HandModel
 
-/// The encoder of a joint, whichever chip it is. An enumeration and not a protocol: it is asked every tick, and
-/// a `switch` costs no witness table.
+/// The encoder of a joint, whichever chip it is. An enumeration and not a protocol: it is asked every tick,
+/// and a `switch` costs no witness table.
 package enum AngleEncoder {
   case as5600(AS5600)
   case as5048B(AS5048B)
   case mt6701(MT6701)
 
+  /// The driver of the chip that `spec` names; sends nothing.
   package init(_ spec: EncoderSpec, bus: any I2CBus) {
     switch spec.chip {
     case .as5600, .as5600L:
@@ -17,11 +18,11 @@ package enum AngleEncoder {
     }
   }
 
-  /// Brings the chip into its working state, the least delay of the angle that it has.
+  /// Brings the chip into its working state: the shortest delay of the angle that it can have.
   package func configure() throws(DeviceError) {
     switch self {
     case .as5600(let chip): try chip.configure(slowFilter: .averaging2, fastFilterThreshold: .counts6)
-    // Nothing to set; that they answer is the test.
+    // There is nothing to set. The read tests that the chip answers.
     case .as5048B(let chip): _ = try chip.readFlags()
     case .mt6701(let chip): _ = try chip.readAngle()
     }
@@ -36,12 +37,17 @@ package enum AngleEncoder {
     }
   }
 
-  /// Whether the chip can say anything of its magnet over I2C.
+  /// Whether the chip can report the state of its magnet over I2C.
   package var reportsHealth: Bool {
-    if case .mt6701 = self { false } else { true }
+    switch self {
+    case .as5600: EncoderChip.as5600.reportsHealth
+    case .as5048B: EncoderChip.as5048B.reportsHealth
+    case .mt6701: EncoderChip.mt6701.reportsHealth
+    }
   }
 
-  /// Whether the chip trusts its angle; one byte transfer, none where it cannot say and is believed.
+  /// Whether the chip trusts its angle; one byte transfer. True without a transfer for a chip
+  /// that cannot say.
   package func readIsUsable() throws(DeviceError) -> Bool {
     switch self {
     case .as5600(let chip): MagnetHealth.isUsable(status: try chip.readStatus())

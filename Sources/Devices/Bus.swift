@@ -1,35 +1,24 @@
+import HandModel
 import Glibc
 
-/// A 7-bit I2C address.
-package struct I2CAddress: Hashable, Sendable, CustomStringConvertible {
-  package let value: UInt8
-  package init(_ value: UInt8) {
-    precondition(value < 0x80, "an I2C address has 7 bits")
-    self.value = value
-  }
-  package var description: String {
-    let digits = String(value, radix: 16)
-    return "0x" + (digits.count < 2 ? "0" : "") + digits
-  }
-}
-
-/// What went wrong on a bus, by what the runtime does about it (docs/hardware.md, bus errors).
+/// What went wrong on a bus, classified by the runtime's reaction (docs/hardware.md, bus errors).
 package enum I2CFailure: UInt8, Sendable {
-  /// Nobody acknowledged the address or a byte: count, the sample goes stale.
+  /// Nobody acknowledged the address or a byte: counted, and the sample grows stale.
   case nack
-  /// Arbitration lost: once again, then a bus fault.
+  /// Arbitration lost: repeated once, then a bus fault.
   case arbitrationLost
   /// No completion in time or a stuck line: the whole bus is stale.
   case busFault
   /// A kernel driver owns the address: refuse to start.
   case addressClaimed
-  /// Anything else: counts as `nack`, logged with its errno.
+  /// Anything else: counts as `nack`.
   case busError
 }
 
 /// A failed transfer: which bus, which address, why.
 package struct I2CError: Error, Sendable, CustomStringConvertible {
   package let failure: I2CFailure
+  /// Name of the bus in the board file.
   package let bus: String
   package let address: I2CAddress
   /// The kernel's error number; 0 where no kernel was asked.
@@ -39,6 +28,7 @@ package struct I2CError: Error, Sendable, CustomStringConvertible {
   /// The kernel driver that owns the address, if it is known.
   package let kernelDriver: String?
 
+  /// A failed transfer to `address`.
   package init(
     _ failure: I2CFailure, bus: String, address: I2CAddress, errno: Int32 = 0, adapter: String = "",
     kernelDriver: String? = nil
@@ -68,14 +58,20 @@ package protocol I2CBus: AnyObject {
   var name: String { get }
   /// When the last transfer ended, on the runtime's clock: the time stamp of a sample.
   var timeNanoseconds: Int64 { get }
-  /// Returns when the transfers so far are really over. Only a simulated bus, which charges the time of the
-  /// wire without waiting for it, has something to wait for.
+  /// Returns when the transfers so far are really over. Only a simulated bus has anything to wait for: it
+  /// counts the time on the wire without waiting for it.
   func settle()
+  /// Sends one byte without a register (SMBus send byte). All transfers throw `I2CError`.
   func writeByte(_ address: I2CAddress, _ value: UInt8) throws(I2CError)
+  /// Reads one byte without a register (SMBus receive byte).
   func readByte(_ address: I2CAddress) throws(I2CError) -> UInt8
+  /// Writes one byte to a register (SMBus write byte).
   func writeByteData(_ address: I2CAddress, register: UInt8, _ value: UInt8) throws(I2CError)
+  /// Reads one byte from a register (SMBus read byte).
   func readByteData(_ address: I2CAddress, register: UInt8) throws(I2CError) -> UInt8
+  /// Writes two bytes from `register` on, the low byte first as SMBus has it (SMBus write word).
   func writeWordData(_ address: I2CAddress, register: UInt8, _ value: UInt16) throws(I2CError)
+  /// Reads two bytes from `register` on, the low byte first as SMBus has it (SMBus read word).
   func readWordData(_ address: I2CAddress, register: UInt8) throws(I2CError) -> UInt16
   /// Writes 1...32 bytes from `register` on in one transfer.
   func writeBlock(_ address: I2CAddress, register: UInt8, _ bytes: Span<UInt8>) throws(I2CError)
@@ -84,18 +80,21 @@ package protocol I2CBus: AnyObject {
     throws(I2CError)
 }
 
-/// One digital line; logical value (active-low is the implementation's affair).
+/// One digital line. Levels are logical; the implementation inverts an active-low line.
 package protocol DigitalLine: AnyObject {
+  /// As in the board file, for messages.
   var name: String { get }
   var isActive: Bool { get }
-  /// Drives the line; false when it could not be driven, or reads back otherwise where the hardware can tell. The
-  /// real-time loop calls it: nothing is allocated.
+  /// Drives the line. Returns false when the line could not be driven, or when it reads back otherwise where
+  /// the hardware can tell. The real-time loop calls it: it allocates nothing.
   func setActive(_ active: Bool) -> Bool
 }
 
 /// A PWM channel could not be set.
 package struct PWMError: Error, Sendable, CustomStringConvertible {
+  /// The channel's name, for messages.
   package let channel: String
+  /// What the kernel or the simulation said.
   package let reason: String
   package init(channel: String, reason: String) {
     self.channel = channel

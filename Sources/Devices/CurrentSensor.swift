@@ -5,6 +5,8 @@ package enum CurrentSensor {
   case ina226(INA226)
   case ina219(INA219)
 
+  /// The driver of the chip that `spec` names; sends nothing. Throws `unattainable` where shunt and largest
+  /// current do not fit the chip.
   package init(_ spec: CurrentSensorSpec, bus: any I2CBus) throws(DeviceError) {
     switch spec.chip {
     case .ina226:
@@ -20,7 +22,7 @@ package enum CurrentSensor {
     }
   }
 
-  /// Makes sure of the chip and brings it into its working state.
+  /// Checks which chip answers and brings it into its working state.
   package func configure() throws(DeviceError) {
     switch self {
     case .ina226(let chip):

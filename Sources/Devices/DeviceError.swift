@@ -6,9 +6,9 @@ package enum DeviceError: Error, Sendable, CustomStringConvertible {
   case transfer(DeviceName, I2CError)
   /// Another chip (or none that works) answers at the address.
   case wrongIdentity(DeviceName, register: UInt8, expected: UInt16, found: UInt16)
-  /// A register does not hold what was written to it: the chip lost power or was written by somebody else.
+  /// A register does not hold what was written to it: the chip lost power, or another program wrote to it.
   case readBackMismatch(DeviceName, register: UInt8, wrote: UInt16, found: UInt16)
-  /// A result was asked for before the conversion that makes it was over.
+  /// A result was read before its conversion was over.
   case conversionPending(DeviceName)
   /// The board asks for something that the chip cannot do.
   case unattainable(DeviceName, setting: String, value: Double, allowed: ClosedRange<Double>)
@@ -73,11 +73,11 @@ package struct DeviceName: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension DigitalLine {
-  /// As a device, for messages.
+  /// The line as a device, for messages.
   package var device: DeviceName { DeviceName(chip: "line", name: name) }
 }
 
-/// A chip at an address of a bus: what every driver does with it. Names the chip in every error.
+/// A chip at an address of a bus, with the transfers that every driver makes. Names the chip in every error.
 struct DevicePort {
   let device: DeviceName
   let bus: any I2CBus
@@ -128,5 +128,23 @@ struct DevicePort {
     do throws(I2CError) {
       try bus.writeBlock(address, register: register, bytes)
     } catch { throw .transfer(device, error) }
+  }
+
+  /// Writes a register and reads it back; throws `readBackMismatch` when it holds something else.
+  func writeAndVerify(_ register: UInt8, _ value: UInt8) throws(DeviceError) {
+    try writeRegister(register, value)
+    try verify(register, wrote: UInt16(value), found: UInt16(try readRegister(register)))
+  }
+
+  /// The same for two bytes, high byte first.
+  func writeBigEndianAndVerify(_ register: UInt8, _ value: UInt16) throws(DeviceError) {
+    try writeBigEndian(register, value)
+    try verify(register, wrote: value, found: try readBigEndian(register))
+  }
+
+  private func verify(_ register: UInt8, wrote: UInt16, found: UInt16) throws(DeviceError) {
+    guard found == wrote else {
+      throw .readBackMismatch(device, register: register, wrote: wrote, found: found)
+    }
   }
 }

@@ -2,7 +2,7 @@ import HandModel
 
 /// Everything that a board file names, opened: by the simulation or on Linux.
 ///
-/// The runtime asks for each part once, at start; a part belongs to one thread from then on.
+/// The runtime asks for each part once, at start. From then on a part belongs to one thread.
 package protocol Hardware: AnyObject {
   /// The bus at this index of `Board.buses`.
   func bus(_ index: Int) -> any I2CBus

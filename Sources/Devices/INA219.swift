@@ -25,12 +25,13 @@ package final class INA219 {
   private static let conversionReady: UInt16 = 1 << 1
   private static let mathOverflow: UInt16 = 1 << 0
 
-  /// Value of the calibration register: 0.04096 / (current LSB · shunt), rounded down, bit 0 always 0 (§8.6.4).
+  /// Value of the calibration register: 0.04096 / (current LSB · shunt), rounded down, bit 0
+  /// always 0 (§8.6.4).
   package let calibration: UInt16
   /// Amperes a count of the current register with that value.
   package let amperesPerCount: Double
-  /// Value of the configuration register: the smallest shunt range that covers the current, 32 V, 12 bits without
-  /// averaging, shunt and bus continuously. One pair of conversions takes 1.064 ms.
+  /// Value of the configuration register: the smallest shunt range that covers the current, 32 V, 12 bits
+  /// without averaging, shunt and bus continuously. One pair of conversions takes 1.064 ms.
   package let configuration: UInt16
 
   private let port: DevicePort
@@ -45,13 +46,14 @@ package final class INA219 {
     // PG of the configuration register (PG bit settings): 40 mV doubled up to 320 mV.
     let ranges = [0.04, 0.08, 0.16, 0.32]
     let shuntVolts = shuntOhms * maximumAmperes
-    // A tenth of a count more, so that 0.1 Ω times 3.2 A, which is not 320 mV in binary, still is full scale.
+    // A tenth of a count of tolerance: 0.1 Ω times 3.2 A is not exactly 320 mV in binary, and must still
+    // be full scale.
     let tolerance = 0.1 * Self.shuntVoltsPerCount
     guard let gain = ranges.firstIndex(where: { shuntVolts <= $0 + tolerance }) else {
       throw .unattainable(device, setting: "volts across the shunt", value: shuntVolts, allowed: 0...0.32)
     }
-    // Down, as equation 1 has it: rounded up, full scale would overflow the current register. The millionth keeps
-    // a value that is whole in decimal from losing its last count in binary.
+    // Rounded down, as in equation 1: rounded up, full scale would overflow the current register. The
+    // millionth keeps a value that is whole in decimal from losing its last count in binary.
     let wanted = (0.04096 / (maximumAmperes / 32768 * shuntOhms) / 2 + 1e-6).rounded(.down) * 2
     // Zero means uncalibrated (§8.6.4).
     let range = 2.0...65534.0
@@ -67,9 +69,9 @@ package final class INA219 {
       bus32Volts | UInt16(gain) << 11 | twelveBits << 7 | twelveBits << 3 | continuousShuntAndBus
   }
 
-  /// Refuses any chip but one that looks like an INA219, which has no identity register: its configuration must
-  /// be that of power-on or the one that `configure` leaves. INA226 and PCA9685 share its addresses and never
-  /// show either.
+  /// Refuses any chip that does not look like an INA219. The chip has no identity register, so its
+  /// configuration must be that of power-on or the one that `configure` leaves. INA226 and PCA9685 share its
+  /// addresses and never have either.
   package func identify() throws(DeviceError) {
     let found = try port.readBigEndian(Register.configuration.rawValue)
     guard found == Self.powerOnConfiguration || found == configuration else {
@@ -81,8 +83,8 @@ package final class INA219 {
 
   /// Starts continuous conversion, calibrated for the shunt; read back.
   package func configure() throws(DeviceError) {
-    try writeAndVerify(.configuration, configuration)
-    try writeAndVerify(.calibration, calibration)
+    try port.writeBigEndianAndVerify(Register.configuration.rawValue, configuration)
+    try port.writeBigEndianAndVerify(Register.calibration.rawValue, calibration)
   }
 
   /// Current through the shunt, amperes, signed; one word transfer.
@@ -97,19 +99,11 @@ package final class INA219 {
   }
 
   /// Whether the current register may be trusted: conversions end (CNVR), their result fits (OVF), and the
-  /// calibration still stands, without which a chip after a brown-out would report no current at all. Two word
-  /// transfers.
+  /// calibration is still there. After a brown-out it is not, and the chip would report no current at all.
+  /// Two word transfers.
   package func readIsUsable() throws(DeviceError) -> Bool {
     let status = try port.readBigEndian(Register.busVoltage.rawValue)
     guard status & (Self.conversionReady | Self.mathOverflow) == Self.conversionReady else { return false }
     return try port.readBigEndian(Register.calibration.rawValue) == calibration
-  }
-
-  private func writeAndVerify(_ register: Register, _ value: UInt16) throws(DeviceError) {
-    try port.writeBigEndian(register.rawValue, value)
-    let found = try port.readBigEndian(register.rawValue)
-    guard found == value else {
-      throw .readBackMismatch(port.device, register: register.rawValue, wrote: value, found: found)
-    }
   }
 }

@@ -71,12 +71,12 @@ package final class INA226 {
     averaging: Averaging = .samples1, conversionTime: ConversionTime = .microseconds140
   ) throws(DeviceError) {
     let continuousShuntAndBus: UInt16 = 0b111
-    // Bit 14 reads as 1 (power-on value 0x4127); written as such so that the read-back compares.
+    // Bit 14 reads as 1 (power-on value 0x4127). It is written as 1 so that the read-back compares.
     let configuration =
       1 << 14 | averaging.rawValue << 9 | conversionTime.rawValue << 6 | conversionTime.rawValue << 3
       | continuousShuntAndBus
-    try writeAndVerify(.configuration, configuration)
-    try writeAndVerify(.calibration, calibration)
+    try port.writeBigEndianAndVerify(Register.configuration.rawValue, configuration)
+    try port.writeBigEndianAndVerify(Register.calibration.rawValue, calibration)
   }
 
   /// Current through the shunt, amperes, signed; one word transfer.
@@ -95,8 +95,8 @@ package final class INA226 {
     try port.readBigEndian(Register.maskEnable.rawValue) & (1 << 3) != 0
   }
 
-  /// Whether the chip still holds its calibration: after a brown-out it would report no current at all. One
-  /// word transfer.
+  /// Whether the chip still holds its calibration. After a brown-out it does not, and would report no current
+  /// at all. One word transfer.
   package func readIsUsable() throws(DeviceError) -> Bool {
     try port.readBigEndian(Register.calibration.rawValue) == calibration
   }
@@ -105,14 +105,6 @@ package final class INA226 {
     let found = try port.readBigEndian(register.rawValue)
     guard found == expected else {
       throw .wrongIdentity(port.device, register: register.rawValue, expected: expected, found: found)
-    }
-  }
-
-  private func writeAndVerify(_ register: Register, _ value: UInt16) throws(DeviceError) {
-    try port.writeBigEndian(register.rawValue, value)
-    let found = try port.readBigEndian(register.rawValue)
-    guard found == value else {
-      throw .readBackMismatch(port.device, register: register.rawValue, wrote: value, found: found)
     }
   }
 }

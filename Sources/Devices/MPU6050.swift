@@ -2,7 +2,7 @@ import HandModel
 
 /// Driver of the InvenSense MPU6050, an accelerometer and gyroscope (register map RM-MPU-6000A rev. 4.2).
 ///
-/// All values are read in one block: the chip freezes its registers while the bus is busy, so that a block
+/// All values are read in one block. The chip freezes its registers while the bus is busy, so that a block
 /// belongs to one instant (§4.17).
 package final class MPU6050 {
   /// Address with AD0 low.
@@ -36,6 +36,7 @@ package final class MPU6050 {
 
   private let port: DevicePort
 
+  /// Sends nothing. `name` is the chip's name in the board file, for messages.
   package init(name: String, bus: any I2CBus, address: UInt8 = MPU6050.defaultAddress) {
     port = DevicePort(
       device: DeviceName(chip: "MPU6050", name: name), bus: bus, address: I2CAddress(address))
@@ -51,15 +52,16 @@ package final class MPU6050 {
     }
   }
 
-  /// Wakes the chip and sets 1 kHz, 94 Hz low pass (DLPF_CFG 2: 3 ms late, §4.3), ± 4 g and ± 500 °/s; read back.
-  /// Returns the time, on the bus's clock, from which samples are of these ranges and of a gyroscope that runs.
+  /// Wakes the chip and sets 1 kHz, 94 Hz low pass (DLPF_CFG 2: 3 ms late, §4.3), ± 4 g and ± 500 °/s; each
+  /// is read back. Returns the time, on the bus's clock, from which samples have these ranges and the
+  /// gyroscope runs.
   package func configure() throws(DeviceError) -> Int64 {
     // Awake first: a sleeping chip's other registers are not promised to take writes.
-    try writeAndVerify(.powerManagement1, Self.awake)
-    try writeAndVerify(.sampleRateDivider, 0)
-    try writeAndVerify(.configuration, 2)
-    try writeAndVerify(.gyroscopeConfiguration, 1 << 3)
-    try writeAndVerify(.accelerometerConfiguration, 1 << 3)
+    try port.writeAndVerify(Register.powerManagement1.rawValue, Self.awake)
+    try port.writeAndVerify(Register.sampleRateDivider.rawValue, 0)
+    try port.writeAndVerify(Register.configuration.rawValue, 2)
+    try port.writeAndVerify(Register.gyroscopeConfiguration.rawValue, 1 << 3)
+    try port.writeAndVerify(Register.accelerometerConfiguration.rawValue, 1 << 3)
     return port.bus.timeNanoseconds + Self.startNanoseconds
   }
 
@@ -80,17 +82,8 @@ package final class MPU6050 {
       rotationRadiansPerSecond: Vector3(x: counts(8) * rate, y: counts(10) * rate, z: counts(12) * rate))
   }
 
-  /// Whether the chip is awake: after a brown-out it sleeps and repeats its last values. One byte transfer.
+  /// Whether the chip is awake. After a brown-out it sleeps and repeats its last values. One byte transfer.
   package func readIsUsable() throws(DeviceError) -> Bool {
     try port.readRegister(Register.powerManagement1.rawValue) == Self.awake
-  }
-
-  private func writeAndVerify(_ register: Register, _ value: UInt8) throws(DeviceError) {
-    try port.writeRegister(register.rawValue, value)
-    let found = try port.readRegister(register.rawValue)
-    guard found == value else {
-      throw .readBackMismatch(
-        port.device, register: register.rawValue, wrote: UInt16(value), found: UInt16(found))
-    }
   }
 }

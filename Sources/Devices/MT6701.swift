@@ -2,13 +2,12 @@ import HandModel
 
 /// Driver of the MagnTek MT6701, a 14-bit magnetic angle encoder (datasheet rev. 1.2 and later).
 ///
-/// Its status bits travel over SSI only: over I2C nothing tells a good magnet from none, so plausibility checks
-/// of the angle are all there is. The driver never writes: the other registers are copied to an EEPROM.
+/// Its status bits are sent over SSI only. Over I2C nothing tells a good magnet from a missing one, so
+/// only plausibility checks of the angle remain. The driver never writes: the other registers are
+/// copied to an EEPROM.
 package final class MT6701 {
   /// The address as delivered.
   package static let defaultAddress: UInt8 = 0x06
-  /// Counts in a turn.
-  package static let countsPerTurn = 16_384
 
   /// Angle bits 13...6; the next register holds bits 5...0 in its upper six bits.
   private static let angleRegister: UInt8 = 0x03

@@ -7,15 +7,14 @@ import HandModel
 package final class PCA9685 {
   /// Address with A5...A0 low.
   package static let defaultAddress: UInt8 = 0x40
+  /// PWM outputs, 0...15.
   package static let channelCount = 16
   /// Counts in a period; as a duty it means always on.
   package static let countsPerPeriod: UInt16 = 4096
-  /// Channels that one block write (32 bytes, the SMBus limit) can carry.
+  /// Channels that one block write (32 bytes, the SMBus limit) can carry: a channel takes 4.
   package static let channelsPerBlock = 8
   /// The oscillator needs 500 µs after SLEEP is cleared (§7.3.1, note 2).
   package static let wakeNanoseconds: Int64 = 500_000
-  /// PRE_SCALE: hardware forces a minimum of 3 (§7.3.5).
-  static let prescaleRange: ClosedRange<Double> = 3...255
 
   /// Register map, table 4.
   enum Register: UInt8 {
@@ -50,7 +49,8 @@ package final class PCA9685 {
   private let port: DevicePort
 
   /// - Parameters:
-  ///   - oscillatorHertz: the chip's own oscillator as measured; nominal 25 MHz, off by up to 8 % in practice.
+  ///   - oscillatorHertz: the chip's own oscillator as measured; nominal 25 MHz, off by up to
+  ///     8 % in practice.
   ///   - frequencyHertz: the wanted PWM frequency.
   package init(
     name: String, bus: any I2CBus, address: UInt8 = PCA9685.defaultAddress,
@@ -58,29 +58,28 @@ package final class PCA9685 {
   ) throws(DeviceError) {
     let device = DeviceName(chip: "PCA9685", name: name)
     port = DevicePort(device: device, bus: bus, address: I2CAddress(address))
-    let wanted = (oscillatorHertz / (4096 * frequencyHertz)).rounded() - 1
-    guard Self.prescaleRange.contains(wanted) else {
-      let slowest = oscillatorHertz / (4096 * (Self.prescaleRange.upperBound + 1))
-      let fastest = oscillatorHertz / (4096 * (Self.prescaleRange.lowerBound + 1))
+    let wanted = PCA9685Facts.prescale(oscillatorHertz: oscillatorHertz, frequencyHertz: frequencyHertz)
+    let possible = PCA9685Facts.prescales
+    func frequency(_ prescale: Double) -> Double {
+      PCA9685Facts.frequencyHertz(oscillatorHertz: oscillatorHertz, prescale: prescale)
+    }
+    guard possible.contains(wanted) else {
+      let (slowest, fastest) = (frequency(possible.upperBound), frequency(possible.lowerBound))
       throw .unattainable(
         device, setting: "PWM frequency", value: frequencyHertz, allowed: slowest...fastest)
     }
     prescale = UInt8(wanted)
-    self.frequencyHertz = oscillatorHertz / (4096 * (wanted + 1))
+    self.frequencyHertz = frequency(wanted)
   }
 
   /// Brings the chip from any state to: awake, all channels off, frequency set, ALLCALL off (its power-on
   /// address is that of a TCA9548A). Returns the time, on the bus's clock, from which outputs may be used.
+  /// Throws `readBackMismatch` when the frequency does not read back.
   package func configure() throws(DeviceError) -> Int64 {
     // PRE_SCALE is writable only in SLEEP (§7.3.5).
     try port.writeRegister(Register.mode1.rawValue, Mode1.sleep | Mode1.autoIncrement)
     try allOff()
-    try port.writeRegister(Register.prescale.rawValue, prescale)
-    let found = try port.readRegister(Register.prescale.rawValue)
-    guard found == prescale else {
-      throw .readBackMismatch(
-        port.device, register: Register.prescale.rawValue, wrote: UInt16(prescale), found: UInt16(found))
-    }
+    try port.writeAndVerify(Register.prescale.rawValue, prescale)
     try port.writeRegister(Register.mode2.rawValue, Self.totemPole)
     try port.writeRegister(Register.mode1.rawValue, Mode1.autoIncrement)
     return port.bus.timeNanoseconds + Self.wakeNanoseconds
@@ -88,9 +87,9 @@ package final class PCA9685 {
 
   /// The duty, in counts, of a pulse in a period: ⌈4096 · pulse / period⌉.
   ///
-  /// Rounded up as the kernel's driver does (drivers/pwm/pwm-pca9685.c of Linux 6.12), so that a hand puts the
-  /// same numbers into the chip's registers whichever of the two drives it. The period is the wanted one, as
-  /// there: the rounding of PRE_SCALE makes pulses longer or shorter by up to 0.4 % at 50 Hz.
+  /// Rounded up as the kernel's driver does (drivers/pwm/pwm-pca9685.c of Linux 6.12), so that either of the
+  /// two puts the same numbers into the chip's registers. The period is the wanted one, as in that driver:
+  /// the rounding of PRE_SCALE makes pulses longer or shorter by up to 0.4 % at 50 Hz.
   package static func counts(pulseNanoseconds: Int64, periodNanoseconds: Int64) -> UInt16 {
     let pulse = min(max(pulseNanoseconds, 0), periodNanoseconds)
     return UInt16((Int64(countsPerPeriod) * pulse + periodNanoseconds - 1) / periodNanoseconds)
@@ -98,8 +97,8 @@ package final class PCA9685 {
 
   /// Sets channels `first`, `first` + 1, … to duties of 0...4096 counts, in blocks of eight channels.
   ///
-  /// Zero uses the full-off bit and 4096 the full-on bit: 12 bits cannot say either without one count of the
-  /// other level.
+  /// Zero uses the full-off bit and 4096 the full-on bit: 12 bits cannot express either without one count of
+  /// the other level.
   package func setDuty(first channel: Int, counts: Span<UInt16>) throws(DeviceError) {
     precondition(
       channel >= 0 && channel + counts.count <= Self.channelCount, "a PCA9685 has channels 0...15")
@@ -131,11 +130,11 @@ package final class PCA9685 {
     try port.writeRegister(Register.allChannelsOffHigh.rawValue, Self.full)
   }
 
-  /// Reads MODE1 back: `readBackMismatch` when the chip is not as `configure` left it, as after a brown-out,
-  /// which puts it to sleep with its outputs off.
+  /// Reads MODE1 back. Throws `readBackMismatch` when the chip is not as `configure` left it, as after a
+  /// brown-out, which puts it to sleep with its outputs off.
   package func checkHealth() throws(DeviceError) {
     let found = try port.readRegister(Register.mode1.rawValue)
-    // RESTART may stand until the first duty is written after a sleep (§7.3.1.1): no fault.
+    // RESTART may be set until the first duty is written after a sleep (§7.3.1.1): that is no fault.
     guard found & ~Mode1.restart == Mode1.autoIncrement else {
       throw .readBackMismatch(
         port.device, register: Register.mode1.rawValue, wrote: UInt16(Mode1.autoIncrement),

@@ -37,7 +37,8 @@ package enum CommandReply: Sendable, Equatable {
   case executed
   /// It has not acted and never will.
   case refused(reason: String)
-  /// Nobody knows whether it acts: a loop that took it stands still, or a stop whose effect was not seen.
+  /// Nobody knows whether it acts: the loop took it and stands still, or it was a stop whose
+  /// effect was not seen.
   case unconfirmed(reason: String)
 
   /// The word used in every interface.
@@ -55,48 +56,5 @@ package enum CommandReply: Sendable, Equatable {
     case .executed: nil
     case .refused(let reason), .unconfirmed(let reason): reason
     }
-  }
-}
-
-/// Identity of a running hand, constant from start to exit: what consumers of its records must know.
-package struct HandIdentity: Sendable {
-  /// `[A-Za-z0-9_-]{1,64}`.
-  package var handID: String
-  /// Unique for ever: a UUID made at each start. With the tick's sequence it is the key of a record.
-  package var bootID: String
-  package var board: Board
-  package var calibration: Calibration
-  /// The files as read, stored inside each recording.
-  package var boardYAML: String
-  package var calibrationYAML: String
-  package var version: String
-  /// JSON of the certificate, stored inside each recording.
-  package var certificateJSON: String
-
-  /// Whether an identifier may be used: it goes into topics and file names, so it holds no separator or wildcard.
-  package static func isValid(handID: String) -> Bool {
-    (1...64).contains(handID.utf8.count)
-      && handID.utf8.allSatisfy { byte in
-        switch byte {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-          UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
-          true
-        default: false
-        }
-      }
-  }
-
-  package init(
-    handID: String, bootID: String, board: Board, calibration: Calibration, boardYAML: String,
-    calibrationYAML: String, version: String, certificateJSON: String
-  ) {
-    self.handID = handID
-    self.bootID = bootID
-    self.board = board
-    self.calibration = calibration
-    self.boardYAML = boardYAML
-    self.calibrationYAML = calibrationYAML
-    self.version = version
-    self.certificateJSON = certificateJSON
   }
 }

@@ -1,5 +1,5 @@
 /// What the tick did with a command. Raw values are recorded.
-package enum CommandResult: UInt8, Sendable, BitwiseCopyable, CaseIterable {
+package enum CommandResult: UInt8, Sendable, BitwiseCopyable, InterfaceWord {
   case executed
   case notIdle
   case notArmed
@@ -12,20 +12,19 @@ package enum CommandResult: UInt8, Sendable, BitwiseCopyable, CaseIterable {
   case actuatorsNotReady
   case selfTestRunning
 
-  /// The word used in recordings.
-  package var name: String {
+  package var id: String {
     switch self {
     case .executed: "executed"
-    case .notIdle: "not idle"
-    case .notArmed: "not armed"
-    case .notLatched: "nothing latched"
-    case .eStopLineActive: "e-stop line active"
-    case .localEStop: "local e-stop"
-    case .sensorsNotReady: "sensors not ready"
-    case .causePresent: "cause present"
-    case .outOfRange: "out of range"
-    case .actuatorsNotReady: "actuators not ready"
-    case .selfTestRunning: "self-test running"
+    case .notIdle: "not-idle"
+    case .notArmed: "not-armed"
+    case .notLatched: "nothing-latched"
+    case .eStopLineActive: "e-stop-line-active"
+    case .localEStop: "local-e-stop"
+    case .sensorsNotReady: "sensors-not-ready"
+    case .causePresent: "cause-present"
+    case .outOfRange: "out-of-range"
+    case .actuatorsNotReady: "actuators-not-ready"
+    case .selfTestRunning: "self-test-running"
     }
   }
 
@@ -42,7 +41,7 @@ package enum CommandResult: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case .causePresent: "the cause of the fault is still present"
     case .outOfRange: "a joint stands beyond its range: move it back by hand, see status for the joint"
     case .actuatorsNotReady:
-      "an actuator's chip, bridge, thread or the kill line does not do what it is told: see the daemon's log"
+      "an actuator's chip, bridge, thread or the drive-enable line does not do what it is told: see the daemon's log"
     case .selfTestRunning: "the self-test is running: wait for idle"
     }
   }

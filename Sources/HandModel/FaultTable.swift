@@ -2,13 +2,14 @@
 package enum FaultReaction: UInt8, Sendable, BitwiseCopyable, CaseIterable {
   /// Outputs off: motors coast, servos get no pulses.
   case limp
-  /// Set-points stop where they are and the law holds them, under every other guard, until somebody resets or
-  /// disarms the hand; any further fault makes it limp.
+  /// Set-points stop where they are and the law holds them until somebody resets or disarms the hand. Every
+  /// other guard stays in force: any further fault makes the hand limp.
   case hold
-  /// Motors are shorted (duty 0, kill line live) for a bounded time, then limp; limp at once when anything on the
-  /// way of that duty fails. Servos get no pulses.
+  /// Motors are shorted (duty 0, drive-enable line live) for a bounded time; then the hand goes limp. It goes
+  /// limp at once when anything fails that this duty needs on its way. Servos get no pulses.
   case brake
 
+  /// The reaction in one word, for docs/faults.md.
   package var name: String {
     switch self {
     case .limp: "limp"
@@ -29,7 +30,7 @@ extension FaultCode {
       case .velocityLimit: .brake
       case .none, .eStopLine, .eStopSocket, .eStopRemote, .staleSensor, .implausibleSensor, .busFault,
         .actuatorFault, .innovation, .currentMismatch, .stuckSensor, .positionLimit, .currentLimit,
-        .killLine, .trackingError, .externalTorque, .overload, .deadlineMisses, .clockJump, .lateTicks,
+        .driveEnable, .trackingError, .externalTorque, .overload, .deadlineMisses, .clockJump, .lateTicks,
         .lipschitzViolation, .windowViolation, .uncertifiedBudget, .nonFinite, .decay, .selfTestFailed:
         .limp
       }
@@ -48,8 +49,9 @@ extension FaultCode {
     package var reset: String
   }
 
-  /// Nil for `none`.
+  /// Nil for `none`. Its numbers are those of the guard.
   package var description: Description? {
+    let limits = GuardLimits.standard
     let never = "none: a limit or a state, no statistic"
     let anyone = "by anyone"
     func row(
@@ -72,47 +74,58 @@ extension FaultCode {
         "as stale sensor, and the joint's bus has failed", "0 after the limit", reset: "every sample fresh")
     case .implausibleSensor:
       return row(
-        "3 samples in a row further from the last good one than 1.5 × the speed limit and 6 σ allow, or a chip "
-          + "that says its magnet or its measurement is bad", "2; health 1 round of the bus's slow readings",
-        falseAlarms: "a sample beyond 6 σ: 2·10⁻⁹; three in a row: none",
+        "\(limits.rejectedSamples) samples in a row further from the last good one than \(plain(limits.velocityFactor)) × "
+          + "the speed limit and \(plain(limits.jumpDeviations)) σ allow, or a chip "
+          + "that says its magnet or its measurement is bad",
+        "\(limits.rejectedSamples - 1); health 1 round of the bus's slow readings",
+        falseAlarms: "a sample beyond \(plain(limits.jumpDeviations)) σ: 2·10⁻⁹; three in a row: none",
         reset: "the chip says that it is well")
     case .actuatorFault:
       return row(
         "3 writes in a row failed, a PWM chip lost its configuration, a bridge's nFAULT is active, or what a tick "
-          + "decided is not written after 5 more ticks and `stale_sample_ms`: the thread that writes hangs or is "
-          + "dead", "2; read-back 1 round of slow readings; 0 after the limits",
+          + "decided is not written after \(limits.drivenLagTicks) more ticks and `stale_sample_ms`: the thread that "
+          + "writes hangs or is dead", "2; read-back 1 round of slow readings; 0 after the limits",
         reset: "the chip configured anew, nFAULT inactive, commands written again")
-    case .killLine:
+    case .driveEnable:
       return row(
-        "the kill line could not be driven, or reads back otherwise; driven again every tick", "1",
+        "the drive-enable line could not be driven, or reads back otherwise; driven again every tick", "1",
         reset: "the line follows")
     case .innovation:
       return row(
-        "the magnitude of measured − predicted angle > 6 σ of the observer in 5 samples running", "4",
+        "the magnitude of measured − predicted angle > \(plain(limits.innovationDeviations)) σ of the observer in "
+          + "\(limits.innovationTicks) samples running", "\(limits.innovationTicks - 1)",
         falseAlarms: "(2·10⁻⁹)⁵ a sample under noise alone; a hard object hit at full speed may raise it")
     case .currentMismatch:
       return row(
         "CUSUM of how far each measured current lies outside what the duties of the last three ticks draw, give or "
-          + "take `uncertainty.current_share`, in σ (`noise.current_A`), less 0.25, above 51",
-        "51 / (excess/σ − 0.25) readings",
+          + "take `uncertainty.current_share`, in σ (`noise.current_A`), less \(plain(limits.currentDrift)), above "
+          + plain(limits.currentThreshold),
+        "\(plain(limits.currentThreshold)) / (excess/σ − \(plain(limits.currentDrift))) readings",
         falseAlarms: "4·10⁻⁴ a day for 15 joints with 250 readings/s (Siegmund), if the noise is white")
     case .stuckSensor:
       return row(
-        "the encoder's word stayed within ±1 while the set-point moved by a quarter of `tracking_error_rad`, by "
-          + "three quarters where the motor's current is measured",
+        "the encoder's word stayed within ±1 while the set-point moved by \(share(limits.stuckShare)) of "
+          + "`tracking_error_rad`, by \(share(limits.blockedShare)) where the motor's current is measured",
         "0 after that way")
-    case .positionLimit: return row("the estimate is 0.087 rad (5°) outside the joint's range", "0")
+    case .positionLimit:
+      return row("the estimate is \(limits.positionMarginRadians) rad (5°) outside the joint's range", "0")
     case .velocityLimit:
       return row(
-        "the estimate is above 1.5 × `velocity_rad_per_s`; limp in place of brake from the tick on that sees an "
-          + "actuator, a bus or the kill line fail, or a command of 3 ticks ago not written", "0")
-    case .currentLimit: return row("the measured current is above `current_A` for 20 ticks", "20")
+        "the estimate is above \(plain(limits.velocityFactor)) × `velocity_rad_per_s`; limp in place of brake from the tick on that sees an "
+          + "actuator, a bus or the drive-enable line fail, or a command of \(limits.brakingLagTicks + 1) ticks ago not written",
+        "0")
+    case .currentLimit:
+      return row(
+        "the measured current is above `current_A` for \(limits.overCurrentTicks) ticks",
+        "\(limits.overCurrentTicks)")
     case .trackingError:
       return row("the distance of set-point and estimate is above `tracking_error_rad`", "0")
     case .externalTorque:
       return row(
-        "the observed load is above 1.5 × what the drive itself can hold against, for 20 ms", "20 ms",
-        falseAlarms: "a static contact cannot exceed what the drive can hold; 20 ms let impacts pass")
+        "the observed load is above \(plain(limits.loadFactor)) × what the drive itself can hold against, for "
+          + milliseconds(limits.loadSeconds), milliseconds(limits.loadSeconds),
+        falseAlarms: "a static contact cannot exceed what the drive can hold; "
+          + "\(milliseconds(limits.loadSeconds)) let impacts pass")
     case .overload:
       return row(
         "the mean square of the current, faded with `thermal_time_constant_s`, is above "
@@ -123,7 +136,7 @@ extension FaultCode {
       return row("no streamed set-point for `command_timeout_ms`", "0 after the limit")
     case .clockJump:
       return row(
-        "the clock of the ticks went back or stood still, or a tick came a second or more after the last one",
+        "the clock of the ticks went back or stood still, or a tick came \(seconds(limits.longestStallSeconds)) or more after the last one",
         "0")
     case .lateTicks:
       return row(
@@ -135,15 +148,19 @@ extension FaultCode {
       return row(
         "more ticks without a certificate in the window than `uncertified_budget_ticks`: rate limit, stale sample, "
           + "dt outside the certified range; names the joint that lacked it most; or a joint on its end stop for "
-          + "250 ms", "0")
+          + milliseconds(limits.endStopSeconds), "0")
     case .nonFinite: return row("an estimate or a current is NaN or infinite", "0")
     case .decay:
       return row(
-        "V after a window > Λ · V before it + 4 ν, ν = 3 × the root mean square that noise makes of V; a "
-          + "window in which the load changed by 6 σ says nothing", "up to 2 windows",
-        falseAlarms: "12 standard deviations: none")
+        "V after a window > Λ · V before it + \(plain(limits.decayFloors)) ν, "
+          + "ν = \(plain(limits.noiseFloorDeviations)) × the root mean square that noise makes of V; a "
+          + "window in which the load changed by \(plain(limits.loadStepDeviations)) σ says nothing",
+        "up to 2 windows",
+        falseAlarms: "\(plain(limits.decayFloors * limits.noiseFloorDeviations)) standard deviations: none")
     case .selfTestFailed:
-      return row("no 10 ticks running with fresh samples within a second of the start", "0")
+      return row(
+        "no \(limits.selfTestTicks) ticks running with fresh samples within "
+          + "\(seconds(Double(limits.selfTestNanoseconds) * 1e-9)) of the start", "0")
     }
   }
 
@@ -160,5 +177,22 @@ extension FaultCode {
           + "\(row.falseAlarms) | \(row.reset) |")
     }
     return lines.joined(separator: "\n") + "\n"
+  }
+}
+
+/// The number in digits, a whole one without a decimal point.
+private func plain(_ value: Double) -> String {
+  value == value.rounded() ? "\(Int(value))" : "\(value)"
+}
+
+private func milliseconds(_ seconds: Double) -> String { plain((seconds * 1e6).rounded() * 1e-3) + " ms" }
+
+private func seconds(_ value: Double) -> String { value == 1 ? "a second" : "\(plain(value)) s" }
+
+private func share(_ value: Double) -> String {
+  switch value {
+  case 0.25: "a quarter"
+  case 0.75: "three quarters"
+  default: plain(value * 100) + " %"
   }
 }

@@ -1,5 +1,5 @@
 /// What the hand is doing. Outputs are live only in `armed` and `tracking`.
-package enum HandState: UInt8, Sendable, BitwiseCopyable, CaseIterable {
+package enum HandState: UInt8, Sendable, BitwiseCopyable, InterfaceWord {
   case starting, selfTest, idle, armed, tracking, fault, eStop
 
   /// Whether actuators may carry torque in this state.
@@ -12,8 +12,7 @@ package enum HandState: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     }
   }
 
-  /// The word used in every interface.
-  package var name: String {
+  package var id: String {
     switch self {
     case .starting: "starting"
     case .selfTest: "self-test"
@@ -27,7 +26,7 @@ package enum HandState: UInt8, Sendable, BitwiseCopyable, CaseIterable {
 }
 
 /// The AGP mode; raw values are the source system's gauge.
-package enum ControlMode: UInt8, Sendable, BitwiseCopyable, CaseIterable {
+package enum ControlMode: UInt8, Sendable, BitwiseCopyable, InterfaceWord {
   /// Outputs off.
   case idle = 0
   /// Load compensation only: the hand can be moved by hand.
@@ -37,7 +36,8 @@ package enum ControlMode: UInt8, Sendable, BitwiseCopyable, CaseIterable {
   /// Follow set-points.
   case trajectory = 3
 
-  package var name: String {
+  /// The source system's words.
+  package var id: String {
     switch self {
     case .idle: "IDLE"
     case .nullG: "NULL-G"
@@ -48,7 +48,7 @@ package enum ControlMode: UInt8, Sendable, BitwiseCopyable, CaseIterable {
 }
 
 /// Why the hand latched `fault` or `e-stop`. Raw values are stable: they are recorded.
-package enum FaultCode: UInt8, Sendable, BitwiseCopyable, CaseIterable {
+package enum FaultCode: UInt8, Sendable, BitwiseCopyable, InterfaceWord {
   case none = 0
   case eStopLine = 1
   case eStopSocket = 2
@@ -60,7 +60,7 @@ package enum FaultCode: UInt8, Sendable, BitwiseCopyable, CaseIterable {
   case innovation = 14
   case currentMismatch = 15
   case stuckSensor = 16
-  case killLine = 17
+  case driveEnable = 17
   case positionLimit = 20
   case velocityLimit = 21
   case currentLimit = 22
@@ -78,7 +78,43 @@ package enum FaultCode: UInt8, Sendable, BitwiseCopyable, CaseIterable {
   case decay = 44
   case selfTestFailed = 50
 
-  /// The word used in every interface.
+  /// `none` is null in JSON.
+  package var id: String {
+    switch self {
+    case .none: "none"
+    case .eStopLine: "e-stop-line"
+    case .eStopSocket: "e-stop-socket"
+    case .eStopRemote: "e-stop-remote"
+    case .staleSensor: "stale-sample"
+    case .implausibleSensor: "implausible-sensor"
+    case .busFault: "bus-fault"
+    case .actuatorFault: "actuator-fault"
+    case .innovation: "innovation"
+    case .currentMismatch: "current-mismatch"
+    case .stuckSensor: "stuck-sensor"
+    case .driveEnable: "drive-enable"
+    case .positionLimit: "position-limit"
+    case .velocityLimit: "velocity-limit"
+    case .currentLimit: "current-limit"
+    case .trackingError: "tracking-error"
+    case .externalTorque: "external-torque"
+    case .overload: "motor-overload"
+    case .deadlineMisses: "deadline-misses"
+    case .commandTimeout: "command-timeout"
+    case .clockJump: "clock-jump"
+    case .lateTicks: "late-ticks"
+    case .lipschitzViolation: "lipschitz-violation"
+    case .windowViolation: "window-violation"
+    case .uncertifiedBudget: "uncertified-budget"
+    case .nonFinite: "non-finite"
+    case .decay: "no-decay"
+    case .selfTestFailed: "self-test-failed"
+    }
+  }
+
+  /// The id; nil for `none`.
+  package var idOrNil: String? { self == .none ? nil : id }
+
   package var name: String {
     switch self {
     case .none: "none"
@@ -92,7 +128,7 @@ package enum FaultCode: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case .innovation: "innovation alarm"
     case .currentMismatch: "current mismatch"
     case .stuckSensor: "stuck sensor or joint"
-    case .killLine: "kill line"
+    case .driveEnable: "drive-enable line"
     case .positionLimit: "position limit"
     case .velocityLimit: "velocity limit"
     case .currentLimit: "current limit"
@@ -115,7 +151,7 @@ package enum FaultCode: UInt8, Sendable, BitwiseCopyable, CaseIterable {
 
 /// What the certificate says of one tick of one joint, and of the worst joint of a hand.
 /// Raw values are recorded; the order of the cases is that of severity.
-package enum CertificateState: UInt8, Sendable, BitwiseCopyable, CaseIterable {
+package enum CertificateState: UInt8, Sendable, BitwiseCopyable, InterfaceWord {
   case inactive = 0
   case deadzone = 1
   case certified = 2
@@ -135,7 +171,7 @@ package enum CertificateState: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     }
   }
 
-  package var name: String {
+  package var id: String {
     switch self {
     case .inactive: "INACTIVE"
     case .deadzone: "DEADZONE"

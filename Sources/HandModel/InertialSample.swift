@@ -1,7 +1,10 @@
 /// Three components in the axes of a sensor.
 package struct Vector3: BitwiseCopyable, Sendable {
+  /// In the unit that the vector's own name gives.
   package var x: Double
+  /// In the unit of `x`.
   package var y: Double
+  /// In the unit of `x`.
   package var z: Double
 
   package init(x: Double, y: Double, z: Double) {

@@ -1,6 +1,6 @@
 extension StringProtocol {
-  /// The text as it may go to a terminal: every control character but line feed and tab as `\u00XX`, so that what
-  /// a file or a peer calls itself moves no cursor and clears no screen. JSON stays the same JSON.
+  /// The text made safe for a terminal: every control character but line feed and tab becomes `\u00XX`, so
+  /// that no name in a file or from a peer moves the cursor or clears the screen. JSON remains the same JSON.
   package var printable: String {
     // Nearly every text is printable ASCII. C1 controls lie behind the byte 0xC2 in UTF-8.
     guard utf8.contains(where: { $0 < 0x20 || $0 == 0x7F || $0 == 0xC2 }) else { return String(self) }
@@ -16,5 +16,24 @@ extension StringProtocol {
       }
     }
     return String(text)
+  }
+
+  /// The text as an error quotes it: one line, and no more of it than leaves the error readable.
+  package var shortened: String {
+    let line = prefix(quotedLength).onOneLine
+    return count > quotedLength ? line + "…" : line
+  }
+}
+
+/// Characters of a text that an error quotes.
+private let quotedLength = 40
+
+extension StringProtocol {
+  /// The text with a space for each end of a line.
+  package var onOneLine: String {
+    // Nearly every error is printable ASCII, which has none of these. A file may have an error in
+    // each of its lines.
+    guard utf8.contains(where: { !(0x20...0x7E).contains($0) }) else { return String(self) }
+    return split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).joined(separator: " ")
   }
 }

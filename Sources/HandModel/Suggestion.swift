@@ -1,11 +1,11 @@
 /// Finds what a mistyped word was probably meant to be.
-enum Suggestion {
+package enum Suggestion {
   /// Words longer than this are not compared: the distance costs the product of both lengths.
   private static let longestWord = 64
 
-  /// The candidate nearest to `word`, or nil when none is near: a third of the letters, at least two, may
-  /// differ, or just the unit after an underscore is missing. Of equally near ones the first.
-  static func nearest(to word: String, among candidates: [String]) -> String? {
+  /// The candidate nearest to `word`, or nil when none is near. Up to a third of the letters, but at least
+  /// two, may differ; or only the unit after an underscore is missing. Of equally near ones the first.
+  package static func nearest(to word: String, among candidates: [String]) -> String? {
     guard !word.isEmpty, word.utf8.count <= longestWord else { return nil }
     if let complete = candidates.first(where: { $0.hasPrefix(word + "_") }) { return complete }
     let allowed = max(2, word.count / 3)
@@ -19,7 +19,7 @@ enum Suggestion {
   }
 
   /// Levenshtein's distance: insertions, deletions and replacements, one row kept.
-  static func editDistance(_ first: String, _ second: String) -> Int {
+  package static func editDistance(_ first: String, _ second: String) -> Int {
     let first = Array(first)
     let second = Array(second)
     var row = Array(0...second.count)

@@ -6,8 +6,8 @@ import Realtime
 /// Frees an I2C bus that a chip holds: nine clocks and a STOP on its wires (UM10204 §3.1.16), or a fresh
 /// start of its adapter.
 ///
-/// For a bench command: it takes milliseconds and takes the adapter away from every program. The caller makes
-/// sure that no daemon runs.
+/// For a bench command: it takes milliseconds, and takes the adapter away from every program. The caller
+/// makes sure that no daemon runs.
 package struct BusRecovery {
   private let spec: BusSpec
   private let adapter: I2CAdapter
@@ -43,7 +43,7 @@ package struct BusRecovery {
     return tree.resolve("\(tree.sysfs)/class/i2c-dev/i2c-\(adapter.number)/device/../driver")
   }
 
-  /// Does it; returns what was done, a sentence a step.
+  /// Frees the bus. Returns what was done, a sentence a step.
   package func run() throws(HardwareError) -> [String] {
     var steps: [String] = []
     // The pins belong to the adapter as long as its driver is bound.
@@ -70,14 +70,15 @@ package struct BusRecovery {
 
   private func bind(_ attribute: String, _ controller: String, _ directory: String) throws(HardwareError) {
     let path = "\(directory)/\(attribute)"
-    let file = Descriptor(open(path, O_WRONLY | O_CLOEXEC))
-    let bytes = Array(controller.utf8)
-    guard file.value >= 0, write(file.value, bytes, bytes.count) == bytes.count else {
-      let cause = errno
+    do throws(Errno) {
+      let file = try Descriptor(opening: path, .writeOnly)
+      let bytes = Array(controller.utf8)
+      guard write(file.value, bytes, bytes.count) == bytes.count else { throw .latest }
+    } catch {
       throw HardwareError(
-        cause == EACCES ? .denied : .unsuitable, part: "bus \(spec.name)",
-        found: "\(path): \(String(cString: strerror(cause)))",
-        remedy: cause == EACCES ? "run this command as root" : "start the machine anew")
+        error == .permissionDenied ? .denied : .unsuitable, part: "bus \(spec.name)",
+        found: "\(path): \(error)",
+        remedy: error == .permissionDenied ? "run this command as root" : "start the machine anew")
     }
   }
 
@@ -94,7 +95,7 @@ package struct BusRecovery {
     }
   }
 
-  /// Nine clocks at most, until SDA is free, and a STOP.
+  /// Sends at most nine clocks, until SDA is free, and a STOP.
   private func clockOut(_ lines: BusRecoveryLines) throws(HardwareError) -> String {
     let inventory = GPIOChip.all(in: tree)
     let scl = try GPIOLine(lines.clock, direction: .openDrainOutput, among: inventory, in: tree)
@@ -124,7 +125,8 @@ package struct BusRecovery {
     clock.sleep(until: clock.now() + Self.halfPeriodNanoseconds)
   }
 
-  /// Lets SCL go and waits until it is really high: a chip may stretch, and a held SCL cannot be clocked.
+  /// Releases SCL and waits until it is really high: a chip may stretch the clock, and a held SCL
+  /// cannot be clocked.
   private func release(_ scl: GPIOLine) throws(HardwareError) {
     drive(scl, true)
     let end = clock.now() + Self.stretchNanoseconds

@@ -1,4 +1,4 @@
-/// Paths of the device tree, by which adapters and GPIO chips are told apart where their names do not.
+/// Paths of the device tree. They tell adapters and GPIO chips apart where the names do not.
 enum DeviceTree {
   /// The path as the device tree writes it: /sys/firmware/devicetree/base/soc/i2c@7e804000 is
   /// /soc/i2c@7e804000.

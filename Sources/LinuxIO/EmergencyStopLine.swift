@@ -3,17 +3,14 @@ import HandModel
 import Realtime
 import Synchronization
 
-/// The e-stop line: a thread of its own waits for its edges, the tick reads what that thread last knew.
+/// The e-stop line. A thread of its own waits for edges, and the tick reads what that thread saw last.
 ///
-/// Reading costs the tick no system call, and a press shorter than a tick is not lost. It fails towards stop:
-/// the line reads active when it cannot be read, or when the thread has not looked for too long.
+/// Reading costs the tick no system call, and a press shorter than a tick is not lost. A failure counts as a
+/// stop: the line reads active when it cannot be read, or when the thread has not looked for too long.
 package final class EmergencyStopLine: DigitalLine {
   package let name: String
   private let watch: LineWatch
   private let thread: RealtimeThread
-
-  /// With the bus threads (docs/design.md, threads of the daemon).
-  private static let priority: Int32 = 79
 
   /// Claims the line, reads it once and starts its thread.
   package init(
@@ -25,7 +22,7 @@ package final class EmergencyStopLine: DigitalLine {
     self.watch = watch
     do throws(RealtimeThreadError) {
       thread = try RealtimeThread(
-        name: "e-stop", policy: .fifo(priority: Self.priority), onMissingPrivilege: .degrade
+        name: "e-stop", policy: .fifo(priority: SchedulingPolicy.busPriority), onMissingPrivilege: .degrade
       ) { watch.run() }
     } catch {
       throw HardwareError(
@@ -41,23 +38,23 @@ package final class EmergencyStopLine: DigitalLine {
 
   package var isActive: Bool { watch.isActive }
 
-  /// An input cannot be driven.
+  /// Returns false: an input cannot be driven.
   package func setActive(_ active: Bool) -> Bool { false }
 }
 
 /// What the thread of an e-stop line knows.
 private final class LineWatch: Sendable {
-  /// The line is read again after this time without an edge.
+  /// Without an edge the line is read again after this time.
   private static let lookNanoseconds: Int64 = 20_000_000
-  /// A thread that has not looked for this long is dead or stuck. Twelve looks, because a machine without
-  /// real time may stall a thread that long.
+  /// A thread that has not looked for this long is dead or stuck. It is the time of twelve looks, because a
+  /// machine without real time may stall a thread for that long.
   private static let staleNanoseconds: Int64 = 250_000_000
 
   private let line: GPIOLine
   private let clock = MonotonicClock()
   /// Nanoseconds of the last look, shifted left by one, with the level in bit 0.
   private let level: Atomic<Int64>
-  /// A press that no tick has seen yet; the button may have been let go since.
+  /// Whether there was a press that no tick has seen yet. The button may be released again by now.
   private let wasPressed = Atomic<Bool>(false)
   private let shouldEnd = Atomic<Bool>(false)
 
@@ -84,12 +81,12 @@ private final class LineWatch: Sendable {
       switch line.nextEdge(timeoutNanoseconds: Self.lookNanoseconds) {
       case .toActive: wasPressed.store(true, ordering: .releasing)
       case .toInactive:
-        // The kernel names an edge by the level it reads some time after it: a press that was over by then comes
-        // as two releases. A release of what was not pressed is such a press.
+        // The kernel names an edge by the level it reads some time after the edge. A press that was over by
+        // then arrives as two releases. So a release without a press before it counts as a press.
         if !wasActive { wasPressed.store(true, ordering: .releasing) }
       case .none: break
       case .failed:
-        // Nothing more is known of this line: it stays active until the hand is started anew.
+        // The line can no longer be read. It stays active until the hand is started again.
         level.store(Self.pack(true, at: clock.now()), ordering: .releasing)
         return
       }

@@ -1,12 +1,13 @@
 import CGPIO
 import Glibc
 import HandModel
+import Realtime
 
 /// A GPIO chip as the kernel shows it, with the names of its lines.
 package struct GPIOChip: Sendable {
   /// One line of a chip.
   package struct Line: Sendable, Equatable {
-    /// Empty when the device tree or the driver names it not.
+    /// Empty when neither the device tree nor the driver names the line.
     package let name: String
     /// Who holds it, nil if it is free.
     package let consumer: String?
@@ -18,20 +19,20 @@ package struct GPIOChip: Sendable {
   package let label: String
   /// Path in the device tree, nil where there is none. Some labels follow the order of probing (gpio-omap).
   package let deviceTreePath: String?
-  /// What its lines are driven through, such as `i2c`; nil where the processor drives them at once.
+  /// The bus behind which the chip sits, such as `i2c`; nil where the processor drives the lines directly.
   let slowBus: String?
   /// By offset.
   package let lines: [Line]
 
-  /// What a look at all of /dev/gpiochip* gave.
+  /// The chips of all /dev/gpiochip* nodes.
   package struct Inventory: Sendable {
     package var chips: [GPIOChip] = []
-    /// Nodes that could not be opened or asked, with their errno.
-    package var failures: [(node: String, errno: Int32)] = []
+    /// Nodes that could not be opened or asked, with the reason.
+    package var failures: [(node: String, cause: Errno)] = []
   }
 
-  /// Every chip, in the order of the nodes' numbers. Links are left out: Raspberry Pi OS has compatibility
-  /// links from old chip numbers to new ones.
+  /// Every chip, in the order of the nodes' numbers. Links are left out: Raspberry Pi OS links old chip
+  /// numbers to new ones.
   package static func all(in tree: SystemTree) -> Inventory {
     var inventory = Inventory()
     for entry in tree.numbered("gpiochip", in: tree.dev) {
@@ -44,7 +45,7 @@ package struct GPIOChip: Sendable {
           try GPIOChip(
             node: node, firmware: tree.resolve("\(device)/of_node"), slowBus: slowBus(of: device, in: tree)))
       } catch {
-        inventory.failures.append((node, error.value))
+        inventory.failures.append((node, error))
       }
     }
     return inventory
@@ -64,11 +65,12 @@ package struct GPIOChip: Sendable {
   private static let slowBuses: Set<String> = [
     "i2c", "spi", "usb", "hid", "serial", "w1", "mdio_bus", "sdio",
   ]
-  /// Drivers of chips that are on no such bus and sleep nevertheless: this one asks the firmware by mail.
+  /// Drivers of chips that sit on none of these buses and sleep nevertheless: this one sends requests
+  /// to the firmware.
   private static let slowDrivers: Set<String> = ["raspberrypi-exp-gpio"]
 
-  /// What stands between the processor and the lines of a chip. Neither libgpiod nor /sys shows the kernel's
-  /// `can_sleep`; a chip sleeps because something above it does.
+  /// The bus or driver between the processor and the lines of a chip. Neither libgpiod nor /sys shows the
+  /// kernel's `can_sleep`. A chip sleeps because something above it in the device path does.
   static func slowBus(of device: String, in tree: SystemTree) -> String? {
     guard var path = tree.resolve(device), let top = tree.resolve(tree.sysfs) else { return nil }
     while path.count > top.count, let end = path.lastIndex(of: "/") {
@@ -79,23 +81,19 @@ package struct GPIOChip: Sendable {
     return nil
   }
 
-  private struct Errno: Error {
-    let value: Int32
-  }
-
   private init(node: String, firmware: String?, slowBus: String?) throws(Errno) {
-    guard let chip = cgpio_chip_open(node) else { throw Errno(value: errno) }
+    guard let chip = cgpio_chip_open(node) else { throw .latest }
     defer { cgpio_chip_close(chip) }
     var text = [CChar](repeating: 0, count: Int(cgpio_text_size))
     let result = cgpio_chip_label(chip, &text)
     let count = cgpio_chip_line_count(chip)
-    guard result == 0, count >= 0 else { throw Errno(value: -min(result, count)) }
+    guard result == 0, count >= 0 else { throw Errno(rawValue: -min(result, count)) }
     let label = text.withUnsafeBytes { Self.string($0) }
     var lines: [Line] = []
     for offset in 0..<UInt32(count) {
       var info = cgpio_line_info()
       let result = cgpio_chip_line_info(chip, offset, &info)
-      guard result == 0 else { throw Errno(value: -result) }
+      guard result == 0 else { throw Errno(rawValue: -result) }
       let consumer = withUnsafeBytes(of: info.consumer) { Self.string($0) }
       lines.append(
         Line(
@@ -113,25 +111,28 @@ package struct GPIOChip: Sendable {
 
 /// Where a line of the board file is on this machine.
 package struct GPIOLocation: Sendable {
+  /// Device node of the chip.
   package let node: String
+  /// The line's number on its chip.
   package let offset: UInt32
   /// Who holds it now, nil if it is free.
   package let consumer: String?
-  /// As of its chip.
+  /// `GPIOChip.slowBus` of its chip.
   let slowBus: String?
 
-  /// Refuses a line that the hand is stopped by where it waits for a bus: the bus may hang in that very moment, and
-  /// the loop, which drives the kill line, would wait with it.
+  /// Refuses a line that stops the hand if driving or reading it waits for a bus. The bus may hang at the
+  /// moment of the stop. The loop, which drives the drive-enable line, would then hang with it.
   func requireImmediate(_ spec: LineSpec) throws(HardwareError) {
     guard let slowBus else { return }
     throw HardwareError(
       .unsuitable, part: "line \(spec.line)",
       found: "its GPIO chip \(spec.chip) is behind \(slowBus), which may hang when the hand must be stopped",
-      remedy: "wire the kill line and the e-stop line to GPIO pins of the processor itself")
+      remedy: "wire the drive-enable line and the e-stop line to GPIO pins of the processor itself")
   }
 
-  /// Finds the line: chip by label or end of its device tree path, line by name. A decimal number is an offset where no line has it as name,
-  /// for chips whose lines are not named.
+  /// Finds the line: its chip by label or by the end of its device tree path, the line by name. A decimal
+  /// number is an offset if no line has that name, for chips whose lines have no names. Throws `missing`
+  /// without such a chip or line.
   package static func find(
     _ spec: LineSpec, among inventory: GPIOChip.Inventory, in tree: SystemTree
   ) throws(HardwareError) -> GPIOLocation {
@@ -143,7 +144,7 @@ package struct GPIOLocation: Sendable {
     guard !chips.isEmpty else {
       // The chip meant may be one of those that could not be opened.
       if let failure = inventory.failures.first {
-        throw HardwareError(part: part, path: failure.node, errno: failure.errno, in: tree)
+        throw HardwareError(part: part, path: failure.node, failure.cause, in: tree)
       }
       let labels = inventory.chips.map { "\($0.label) with \($0.lines.count) lines" }
       throw HardwareError(

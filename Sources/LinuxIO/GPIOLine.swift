@@ -3,25 +3,27 @@ import Devices
 import Glibc
 import HandModel
 import Synchronization
+import Realtime
 
 /// A GPIO line through libgpiod, claimed for as long as the object lives.
 ///
-/// An output starts inactive (an open drain: released) and is made so again before it is let go: some kernel
-/// drivers keep driving what a dead program left. Where the program cannot do that any more, the resistor and
-/// the kill line's safe state at service stop must.
+/// An output starts inactive (an open drain: released) and is made inactive again before it is given back to
+/// the kernel. Some kernel drivers go on driving what a dead program left. If the program cannot do that any
+/// more, two things remain: the line's resistor, and the safe state when the service stops.
 package final class GPIOLine: DigitalLine, @unchecked Sendable {
   // Safety of @unchecked: the handle is never changed, and the calls on it are single system calls that the
   // kernel serialises; only deinit frees it.
 
+  /// What the line is claimed as.
   package enum Direction: Sendable {
     case output
-    /// Active = released: a pull-up or somebody else decides the level.
+    /// Active = released: a pull-up or another device sets the level.
     case openDrainOutput
     case input
     case inputWithEdges
   }
 
-  /// How the kernel's list of lines shows ours.
+  /// How our lines appear in the kernel's list of lines.
   static let consumerPrefix = "motorhand "
 
   package let name: String
@@ -52,19 +54,19 @@ package final class GPIOLine: DigitalLine, @unchecked Sendable {
       case .pullDown: cgpio_bias_pull_down
       }
     request.is_active_low = spec.activeLow
-    // An open drain at rest is released: its wire is shared.
+    // An open drain at rest is released, because others share its wire.
     request.is_initially_active = direction == .openDrainOutput
     guard
       let handle = cgpio_line_request(
         location.node, location.offset, Self.consumerPrefix + spec.line, &request)
     else {
-      let cause = errno
-      if cause == EBUSY {
+      let cause = Errno.latest
+      if cause == .resourceBusy {
         throw HardwareError(
           .busy, part: part, found: "\(location.consumer ?? "another program") holds it",
           remedy: "end that program, or choose another line")
       }
-      throw HardwareError(part: part, path: location.node, errno: cause, in: tree)
+      throw HardwareError(part: part, path: location.node, cause, in: tree)
     }
     name = spec.line
     self.direction = direction
@@ -83,11 +85,11 @@ package final class GPIOLine: DigitalLine, @unchecked Sendable {
   /// Failed reads and writes since the line was claimed.
   package var failures: UInt64 { failureCount.load(ordering: .relaxed) }
 
-  /// The logical level. A line that cannot be read counts as active, which for an input is the side that
+  /// The logical level. A line that cannot be read counts as active: for an input that is the side that
   /// stops the hand.
   package var isActive: Bool { read() ?? true }
 
-  /// The logical level, or nil, counted, when it cannot be read.
+  /// The logical level, or nil when it cannot be read; the failure is counted.
   func read() -> Bool? {
     let value = cgpio_line_get(handle)
     guard value >= 0 else {
@@ -97,8 +99,9 @@ package final class GPIOLine: DigitalLine, @unchecked Sendable {
     return value == 1
   }
 
-  /// Drives an output and reads it back: a pin that is shorted or held does not follow. A driver that cannot read
-  /// outputs says so, and is believed; an open drain's level is not ours alone. A failure is counted.
+  /// Drives an output and reads it back: a pin that is shorted or held does not follow. Two kinds of output
+  /// are not compared: one whose driver cannot read outputs, and an open drain, whose level is not ours
+  /// alone. Returns false on failure, and counts it.
   package func setActive(_ active: Bool) -> Bool {
     var follows = cgpio_line_set(handle, active) == 0
     if follows, direction == .output {
@@ -109,7 +112,7 @@ package final class GPIOLine: DigitalLine, @unchecked Sendable {
     return follows
   }
 
-  /// What waiting for a change ended with.
+  /// How waiting for a change ended.
   enum Edge {
     case toActive, toInactive, none
     case failed

@@ -79,7 +79,7 @@ package struct I2CAdapter: Sendable, Equatable {
   /// The clock that the device tree asks for; the controller may have rounded it. Nil where it says nothing.
   package func deviceTreeClockHertz(in tree: SystemTree) -> Int? {
     let path = "\(tree.sysfs)/class/i2c-dev/i2c-\(number)/device/of_node/clock-frequency"
-    let file = Descriptor(open(path, O_RDONLY | O_CLOEXEC))
+    guard let file = try? Descriptor(opening: path, .readOnly) else { return nil }
     // Device tree cells are 32 bits, most significant byte first (Devicetree Specification 2.2.4).
     var cell: UInt32 = 0
     guard read(file.value, &cell, 4) == 4 else { return nil }

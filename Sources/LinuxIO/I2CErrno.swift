@@ -2,10 +2,10 @@ import Devices
 import Glibc
 
 extension I2CFailure {
-  /// Classifies what a transfer on this adapter ended with (docs/hardware.md, bus errors).
+  /// Classifies the errno with which a transfer on this adapter ended (docs/hardware.md, bus errors).
   ///
-  /// Errno values mean nearly the same to all adapters. The exception is rk3x, which has no arbitration loss
-  /// but reported a missing acknowledge as EAGAIN before it used ENXIO.
+  /// Errno values mean nearly the same on all adapters. The exception is rk3x. It reports no arbitration
+  /// loss, but reported a missing acknowledge as EAGAIN before it used ENXIO.
   /// - Parameter driver: the controller's kernel driver.
   init(errno: Int32, driver: String?) {
     self =

@@ -7,9 +7,9 @@ package final class LinuxHardware: Hardware {
   private let lines: [LineKey: any DigitalLine]
   private let channels: [PWMOutput: SysfsPWM]
 
-  /// Opens all lines, buses and PWM channels; throws everything that could not be opened, at once. Outputs are
-  /// inactive afterwards; no chip has been spoken to. Lines come first, the kill line before all: whatever else is
-  /// missing, it has been made inactive.
+  /// Opens all lines, buses and PWM channels. Throws all failures at once. Outputs are inactive afterwards,
+  /// and no chip has been addressed. Lines are opened first, and the drive-enable line before all others: it
+  /// is inactive then, whatever else is missing.
   package init(board: Board, in tree: SystemTree = .machine) throws(HardwareErrors) {
     var errors: [HardwareError] = []
     let inventory = GPIOChip.all(in: tree)
@@ -21,7 +21,7 @@ package final class LinuxHardware: Hardware {
         }
         lines[LineKey(use.spec)] =
           switch use.role {
-          case .killLine, .output: try GPIOLine(use.spec, direction: .output, among: inventory, in: tree)
+          case .driveEnable, .output: try GPIOLine(use.spec, direction: .output, among: inventory, in: tree)
           case .input: try GPIOLine(use.spec, direction: .input, among: inventory, in: tree)
           case .emergencyStop: try EmergencyStopLine(use.spec, among: inventory, in: tree)
           }
@@ -41,7 +41,7 @@ package final class LinuxHardware: Hardware {
         channels[output] = try SysfsPWM(name: spec.name, device: device, channel: output.channel, in: tree)
       } catch { errors.append(error) }
     }
-    guard errors.isEmpty else { throw HardwareErrors(errors) }
+    guard errors.isEmpty else { throw HardwareErrors(board: board.name, errors) }
     self.buses = buses
     self.lines = lines
     self.channels = channels
@@ -61,7 +61,7 @@ package final class LinuxHardware: Hardware {
     return output
   }
 
-  /// What tells one line from another: not its bias nor its polarity.
+  /// What identifies a line. Bias and polarity do not.
   private struct LineKey: Hashable {
     let chip: String
     let line: String
@@ -69,39 +69,5 @@ package final class LinuxHardware: Hardware {
       chip = spec.chip
       line = spec.line
     }
-  }
-}
-
-/// What a board uses a line for.
-enum LineRole {
-  case killLine
-  case output
-  case input
-  case emergencyStop
-
-  /// Whether the hand is stopped through it, so that it must wait for nothing.
-  var stopsHand: Bool {
-    switch self {
-    case .killLine, .emergencyStop: true
-    case .output, .input: false
-    }
-  }
-}
-
-extension Board {
-  /// Every line that the running hand uses, with its purpose in words and its role; the kill line first.
-  var lineUses: [(spec: LineSpec, purpose: String, role: LineRole)] {
-    [(killLine, "kill line", .killLine), (eStopLine, "e-stop line", .emergencyStop)]
-      + joints.flatMap { joint in
-        joint.actuator.lines.map { line in
-          line == joint.actuator.faultLine
-            ? (line, "nFAULT of \(joint.name)", LineRole.input) : (line, "bridge of \(joint.name)", .output)
-        }
-      }
-  }
-
-  /// Every output of a PWM chip of the kernel's.
-  var kernelOutputs: [PWMOutput] {
-    joints.flatMap(\.actuator.outputs).filter { pwmChips[$0.chip].bus == nil }
   }
 }

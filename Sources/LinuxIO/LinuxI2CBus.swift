@@ -1,3 +1,4 @@
+import HandModel
 import CI2C
 import Devices
 import Glibc
@@ -5,8 +6,8 @@ import Realtime
 
 /// An I2C bus through /dev/i2c-N and libi2c.
 ///
-/// One owner, one thread. Errors carry errno and adapter. The driver behind it decides how long a dead bus
-/// holds the thread: the time-out asked for is not honoured by all (docs/hardware.md).
+/// One owner, one thread. Errors carry errno and adapter. The kernel driver decides how long a dead bus holds
+/// the thread: not every driver honours the time-out asked for (docs/hardware.md).
 package final class LinuxI2CBus: I2CBus {
   package let name: String
   package let adapter: I2CAdapter
@@ -15,12 +16,12 @@ package final class LinuxI2CBus: I2CBus {
   private let tree: SystemTree
   private let clock = MonotonicClock()
   private let file: Descriptor
-  /// The address that the descriptor has; nil when none was accepted.
+  /// The address that the descriptor is set to; nil when none was accepted.
   private var selected: I2CAddress?
 
   /// I2C_TIMEOUT counts in 10 ms; one is the least that is not "none".
   private static let timeoutTensOfMilliseconds: UInt = 1
-  /// The bus worker repeats what may be repeated, and counts it: the kernel must not hide it.
+  /// The bus worker repeats what may be repeated, and counts it. The kernel must not hide repetitions.
   private static let kernelRetries: UInt = 0
   /// I2C_SMBUS_BLOCK_MAX.
   private static let blockLimit = 32
@@ -39,8 +40,10 @@ package final class LinuxI2CBus: I2CBus {
   package init(name: String, device: String, in tree: SystemTree = .machine) throws(HardwareError) {
     let part = "bus \(name)"
     let adapter = try I2CAdapter.find(device, bus: name, in: tree)
-    let file = Descriptor(open(adapter.node, O_RDWR | O_CLOEXEC))
-    guard file.value >= 0 else { throw HardwareError(part: part, path: adapter.node, errno: errno, in: tree) }
+    let file: Descriptor
+    do throws(Errno) { file = try Descriptor(opening: adapter.node, .readWrite) } catch {
+      throw HardwareError(part: part, path: adapter.node, error, in: tree)
+    }
     self.name = name
     self.adapter = adapter
     self.tree = tree
@@ -58,7 +61,7 @@ package final class LinuxI2CBus: I2CBus {
       ci2c_set_timeout(descriptor, Self.timeoutTensOfMilliseconds),
       ci2c_set_retries(descriptor, Self.kernelRetries),
     ] where result < 0 {
-      throw HardwareError(part: part, path: adapter.node, errno: -result, in: tree)
+      throw HardwareError(part: part, path: adapter.node, Errno(rawValue: -result), in: tree)
     }
     let missing = Self.neededFunctions.filter { functions & $0.bit == 0 }.map(\.name)
     guard missing.isEmpty else {
@@ -128,7 +131,7 @@ package final class LinuxI2CBus: I2CBus {
     for index in 0..<count { bytes[index] = buffer[index] }
   }
 
-  /// Tells the descriptor the address of what follows, if it does not know it.
+  /// Sets the descriptor's address, if it is not set already.
   private func select(_ address: I2CAddress) throws(I2CError) {
     guard selected != address else { return }
     selected = nil

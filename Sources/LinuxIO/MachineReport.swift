@@ -1,8 +1,10 @@
 import Devices
 import HandModel
 
-/// What `motorhand check` finds of a board on this machine. Nothing is written to any chip, no line claimed.
+/// What `motorhand check` finds of a board on this machine. It writes to no chip and claims no line. Opening
+/// a bus sets the time-out and the retries of its adapter (`LinuxI2CBus`), which stay until reboot.
 package struct MachineReport: Codable, Sendable {
+  /// What was found of a part.
   package enum State: String, Codable, Sendable {
     case found
     case missing
@@ -12,6 +14,7 @@ package struct MachineReport: Codable, Sendable {
     /// Cannot be seen without writing to a chip; the daemon's self-test does that.
     case unseen
   }
+  /// Something that the board file names.
   package struct Part: Codable, Sendable, Equatable {
     /// Kind and name, such as `AS5600 index-proximal`.
     package var part: String
@@ -40,7 +43,7 @@ package struct MachineReport: Codable, Sendable {
     for bus in board.buses {
       guard let lines = bus.recovery else { continue }
       for (line, wire) in [(lines.clock, "SCL"), (lines.data, "SDA")] {
-        // Held by the adapter until recovery unbinds it, and shown so where the pin controller is strict.
+        // The adapter holds the line until recovery unbinds it. A strict pin controller shows it as held.
         addLine(line, "\(wire) of \(bus.name), for recovery", isShared: true, among: inventory, in: tree)
       }
     }
@@ -87,8 +90,8 @@ package struct MachineReport: Codable, Sendable {
       return part
     }
     do throws(I2CError) {
-      // A read without a register: no chip takes that for an order. Not a zero-length transfer, which
-      // DesignWare adapters refuse.
+      // A read without a register: no chip takes it for a command. Not a zero-length transfer, because
+      // DesignWare adapters refuse those.
       _ = try bus.readByte(I2CAddress(chip.address))
     } catch {
       part.found = error.description
@@ -168,41 +171,5 @@ package struct MachineReport: Codable, Sendable {
       case .unsuitable: .unsuitable
       }
     parts.append(Part(part: part, place: place, state: state, found: error.found, remedy: error.remedy))
-  }
-}
-
-/// A chip of a board with its place, whatever its kind.
-struct ChipPlace {
-  let name: String
-  let address: UInt8
-  let port: MultiplexerPort?
-  /// Name and channel, empty right on the bus.
-  let behind: String
-
-  func place(on bus: String) -> String { "\(bus) \(I2CAddress(address))\(behind)" }
-}
-
-extension Board {
-  /// Every chip on a bus; the inputs of one converter are one chip.
-  func chips(on bus: Int) -> [ChipPlace] {
-    var chips: [ChipPlace] = []
-    func add(_ kind: String, _ name: String, _ address: UInt8, _ port: MultiplexerPort? = nil) {
-      guard !chips.contains(where: { $0.address == address && $0.port == port }) else { return }
-      let behind = port.map { " behind \(multiplexers[$0.multiplexer].name) channel \($0.channel)" } ?? ""
-      chips.append(ChipPlace(name: "\(kind) \(name)", address: address, port: port, behind: behind))
-    }
-    for spec in multiplexers where spec.bus == bus { add("TCA9548A", spec.name, spec.address) }
-    for spec in encoders where spec.bus == bus { add(spec.chip.rawValue, spec.name, spec.address, spec.port) }
-    for spec in currentSensors where spec.bus == bus {
-      add(spec.chip.rawValue, spec.name, spec.address, spec.port)
-    }
-    for spec in forceSensors where spec.bus == bus {
-      add(spec.chip.rawValue, spec.name, spec.address, spec.port)
-    }
-    for spec in imus where spec.bus == bus { add(spec.chip.rawValue, spec.name, spec.address, spec.port) }
-    for spec in pwmChips {
-      if case .pca9685(bus, let address, _) = spec.chip { add("PCA9685", spec.name, address) }
-    }
-    return chips
   }
 }

@@ -1,32 +1,52 @@
 import Devices
+import HandModel
 
 /// What a machine has: `motorhand scan`. Addresses are probed by reading, never by writing.
 package struct MachineScan: Codable, Sendable {
+  /// An I2C adapter and who answers on it.
   package struct Bus: Codable, Sendable {
+    /// Device node, such as `/dev/i2c-1`.
     package var device: String
+    /// The driver's name for the adapter; not always unique.
     package var name: String
+    /// Nil on machines without a device tree.
     package var deviceTreePath: String?
+    /// Kernel driver of the controller; nil for virtual adapters.
     package var driver: String?
+    /// Clock of the wire by the device tree; nil where it does not say.
     package var clockHertz: Int?
+    /// In the order of addresses.
     package var answers: [Answer]
     /// Why it could not be scanned, or not to the end.
     package var problem: String?
   }
+  /// An address that answered.
   package struct Answer: Codable, Sendable, Equatable {
+    /// 0x08...0x77.
     package var address: Int
     /// The chip it probably is, or what it may be.
     package var chip: String
   }
+  /// A GPIO chip.
   package struct GPIO: Codable, Sendable {
+    /// Device node, such as `/dev/gpiochip0`.
     package var device: String
+    /// The driver's name for the chip.
     package var label: String
+    /// Lines of the chip.
     package var lineCount: Int
+    /// Lines with a name.
     package var namedLineCount: Int
+    /// Lines that somebody holds.
     package var usedLineCount: Int
   }
+  /// A PWM chip of the kernel's.
   package struct PWM: Codable, Sendable {
+    /// Its directory under /sys/class/pwm.
     package var device: String
+    /// Path of its controller under /sys/devices.
     package var path: String
+    /// Its outputs.
     package var channelCount: Int
   }
 
@@ -39,6 +59,7 @@ package struct MachineScan: Codable, Sendable {
   /// 0x00–0x07 and 0x78–0x7F are reserved (UM10204 §3.1.12).
   private static let addresses: ClosedRange<UInt8> = 0x08...0x77
 
+  /// Looks at everything. What cannot be asked goes to `problems`.
   package init(in tree: SystemTree = .machine) {
     buses = I2CAdapter.all(in: tree).map { Self.scan($0, in: tree) }
     let inventory = GPIOChip.all(in: tree)
@@ -49,7 +70,7 @@ package struct MachineScan: Codable, Sendable {
         usedLineCount: chip.lines.count { $0.consumer != nil })
     }
     problems = inventory.failures.map {
-      HardwareError(part: $0.node, path: $0.node, errno: $0.errno, in: tree).description
+      HardwareError(part: $0.node, path: $0.node, $0.cause, in: tree).description
     }
     pwmChips = PWMChip.all(in: tree).map {
       PWM(device: $0.directory, path: $0.devicePath, channelCount: $0.channelCount)
@@ -90,9 +111,9 @@ package struct MachineScan: Codable, Sendable {
 
   /// What a chip at this address probably is.
   ///
-  /// Registers are asked only from 0x41 to 0x47: reading one sends its number first, and elsewhere chips live
-  /// that take a first byte for an order (multiplexers at 0x70, DACs at 0x60, converters at 0x48 and 0x68,
-  /// humidity sensors at 0x40, which 0xFE resets).
+  /// Registers are read only at 0x41 to 0x47. Reading a register first sends its number, and some chips at
+  /// other addresses take a first byte for a command (multiplexers at 0x70, DACs at 0x60, converters at 0x48
+  /// and 0x68, humidity sensors at 0x40, which 0xFE resets).
   private static func identify(_ address: UInt8, _ bus: LinuxI2CBus) -> String {
     switch address {
     case 0x06: "MT6701"

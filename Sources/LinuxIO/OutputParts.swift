@@ -1,34 +1,37 @@
 import Devices
 import HandModel
 
-/// The parts of a board that can make it move, as far as they could be opened.
+/// The parts of a board that can move the hand, as far as they could be opened.
 ///
-/// What needs no more than these, like leaving a hand without torque, must not fail for a sensor's bus.
+/// Work that needs only these, such as leaving a hand without torque, must not fail because of
+/// a sensor's bus.
 package struct OutputParts {
-  /// Inactive since it was opened.
-  package var killLine: (any DigitalLine)?
+  /// Inactive from the moment it was opened; nil if it could not be.
+  package var driveEnable: (any DigitalLine)?
   /// The buses with a PWM chip, by their index in `Board.buses`.
   package var buses: [Int: any I2CBus] = [:]
-  /// A running daemon holds the kill line.
+  /// Whether a running daemon holds the drive-enable line.
   package private(set) var isDriven = false
   /// The channels of the kernel's PWM chips that joints use.
   package var channels: [PWMOutput: any PWMChannel] = [:]
 
   /// The parts that `hardware` has: all of them.
   package init(_ board: Board, of hardware: any Hardware) {
-    killLine = hardware.line(board.killLine)
+    driveEnable = hardware.line(board.driveEnable)
     for bus in board.pwmBuses { buses[bus] = hardware.bus(bus) }
     for output in board.kernelOutputs {
       channels[output] = hardware.pwmChannel(chip: output.chip, channel: output.channel)
     }
   }
 
-  /// Opens each part for itself, the kill line first. A kill line that a program of ours holds belongs to a hand
-  /// that is driven: then nothing else is opened, as switching off what the driver believes on is not safe.
+  /// Opens each part independently of the others, the drive-enable line first. If a program of ours holds
+  /// that line, its hand is being driven. Then nothing else is opened: outputs must not be switched off
+  /// behind the back of a program that believes them on.
   /// - Parameter errors: gets the parts that could not be opened.
   package init(opening board: Board, in tree: SystemTree = .machine, errors: inout [HardwareError]) {
     do throws(HardwareError) {
-      killLine = try GPIOLine(board.killLine, direction: .output, among: GPIOChip.all(in: tree), in: tree)
+      driveEnable = try GPIOLine(
+        board.driveEnable, direction: .output, among: GPIOChip.all(in: tree), in: tree)
     } catch {
       errors.append(error)
       if error.kind == .busy && error.found.hasPrefix(GPIOLine.consumerPrefix) {

@@ -9,6 +9,7 @@ package struct PWMChip: Sendable, Equatable {
   package let directory: String
   /// Where its controller sits, such as `/sys/devices/platform/axi/.../1f00098000.pwm`.
   package let devicePath: String
+  /// Its outputs.
   package let channelCount: Int
 
   /// Every chip, in the order of their numbers.
@@ -43,9 +44,10 @@ package struct PWMChip: Sendable, Equatable {
 
 /// One channel of a kernel PWM chip, through sysfs.
 ///
-/// The kernel keeps a channel running when its program dies: on close it is stopped, otherwise the kill line
-/// must hold the actuator.
+/// The kernel keeps a channel running when its program dies. It is stopped on close. If the program cannot do
+/// that, the drive-enable line must hold the actuator.
 package final class SysfsPWM: PWMChannel {
+  /// Whether the duty is the high or the low part of a period.
   package enum Polarity: String, Sendable { case normal, inversed }
 
   package let name: String
@@ -58,12 +60,12 @@ package final class SysfsPWM: PWMChannel {
   private let duty: Descriptor
   private var periodNanoseconds: Int64 = 0
 
-  /// udev gives the files of a new channel their group some time after they appear; a loaded machine takes
-  /// tenths of a second for that.
+  /// Bound of the wait for udev, which sets the group of a new channel's files some time after they appear. A
+  /// loaded machine takes tenths of a second for that.
   private static let exportNanoseconds: Int64 = 1_000_000_000
   private static let exportPollNanoseconds: Int64 = 10_000_000
 
-  /// Claims the channel; it does not pulse yet.
+  /// Claims the channel. It gives no pulses yet.
   /// - Parameters:
   ///   - name: of the chip in the board file.
   ///   - device: end of the path of the chip's controller, such as `1f00098000.pwm`.
@@ -85,43 +87,43 @@ package final class SysfsPWM: PWMChannel {
     if tree.exists(directory) {
       wasExportedHere = false
     } else {
-      let result = Self.write("\(channel)", to: "\(chip.directory)/export")
-      guard result == 0 else {
-        throw HardwareError(part: part, path: "\(chip.directory)/export", errno: result, in: tree)
+      let export = "\(chip.directory)/export"
+      do throws(Errno) { try Self.write("\(channel)", to: export) } catch {
+        throw HardwareError(part: part, path: export, error, in: tree)
       }
       wasExportedHere = true
     }
-    let opened = Self.awaitAccess("\(directory)/duty_cycle")
-    guard opened >= 0 else {
-      if wasExportedHere { _ = Self.write("\(channel)", to: "\(chip.directory)/unexport") }
-      throw HardwareError(part: part, path: "\(directory)/duty_cycle", errno: -opened, in: tree)
+    do throws(Errno) { duty = try Self.awaitAccess("\(directory)/duty_cycle") } catch {
+      if wasExportedHere { try? Self.write("\(channel)", to: "\(chip.directory)/unexport") }
+      throw HardwareError(part: part, path: "\(directory)/duty_cycle", error, in: tree)
     }
-    duty = Descriptor(opened)
   }
 
   deinit {
-    // A channel that cannot be stopped is one that the kernel has taken away: nothing is left to do.
+    // A channel that cannot be stopped has been removed by the kernel: nothing is left to do.
     try? stop()
-    if wasExportedHere { _ = Self.write("\(channel)", to: "\(chipDirectory)/unexport") }
+    if wasExportedHere { try? Self.write("\(channel)", to: "\(chipDirectory)/unexport") }
   }
 
-  /// A descriptor, or a negative errno when the file may still not be opened after the bound.
-  private static func awaitAccess(_ path: String) -> Int32 {
+  /// Throws when the file may still not be opened after the bound.
+  private static func awaitAccess(_ path: String) throws(Errno) -> Descriptor {
     let clock = MonotonicClock()
     let end = clock.now() + exportNanoseconds
     while true {
-      let descriptor = open(path, O_WRONLY | O_CLOEXEC)
-      if descriptor >= 0 { return descriptor }
-      let cause = errno
-      guard cause == EACCES || cause == ENOENT, clock.now() < end else { return -cause }
+      do throws(Errno) { return try Descriptor(opening: path, .writeOnly) } catch {
+        guard error == .permissionDenied || error == .noSuchFileOrDirectory, clock.now() < end else {
+          throw error
+        }
+      }
       clock.sleep(until: clock.now() + exportPollNanoseconds)
     }
   }
 
   /// Starts the output at this period with pulses of no length.
   ///
-  /// The kernel refuses a duty above the period, a polarity change while enabled, and any setting but the
-  /// period while that is 0 (drivers/pwm/core.c). Hence: off, duty to 0 unless it is, period, polarity, on.
+  /// The kernel refuses a duty above the period, a change of polarity while enabled, and any setting but
+  /// the period while that is 0 (drivers/pwm/core.c). Hence this order: off, duty to 0 unless it is 0,
+  /// period, polarity, on.
   package func start(periodNanoseconds: Int64) throws(PWMError) {
     if try read("enable") != "0" { try write("0", to: "enable") }
     if try read("duty_cycle") != "0" { try setDuty(0) }
@@ -131,38 +133,36 @@ package final class SysfsPWM: PWMChannel {
     self.periodNanoseconds = periodNanoseconds
   }
 
-  /// Length of the pulse; more than the period is cut to it, as more cannot be.
+  /// Length of the pulse. A longer one than the period is cut to the period.
   package func setPulse(nanoseconds: Int64) throws(PWMError) {
     try setDuty(min(max(nanoseconds, 0), periodNanoseconds))
   }
 
-  /// No pulses until the next `start`. The duty goes to 0 first: what a disabled output does is the
-  /// driver's choice.
+  /// No pulses until the next `start`. The duty is set to 0 first, because the driver decides what a
+  /// disabled output does.
   package func stop() throws(PWMError) {
-    // Before the first period the kernel refuses every duty, and the channel is off.
+    // Before the first period is set the kernel refuses every duty, and the channel is off.
     guard try read("enable") != "0" else { return }
     try setDuty(0)
     try write("0", to: "enable")
   }
 
   private func read(_ attribute: String) throws(PWMError) -> String {
-    guard let text = SystemFile.readLine("\(directory)/\(attribute)") else {
-      throw failure(attribute, errno)
+    do throws(Errno) { return try SystemFile.line(of: "\(directory)/\(attribute)") } catch {
+      throw failure(attribute, error)
     }
-    return text
   }
 
   private func write(_ text: String, to attribute: String) throws(PWMError) {
-    let result = Self.write(text, to: "\(directory)/\(attribute)")
-    guard result == 0 else { throw failure(attribute, result) }
+    do throws(Errno) { try Self.write(text, to: "\(directory)/\(attribute)") } catch {
+      throw failure(attribute, error)
+    }
   }
 
-  /// 0 or an errno.
-  private static func write(_ text: String, to path: String) -> Int32 {
-    let file = Descriptor(open(path, O_WRONLY | O_CLOEXEC))
-    guard file.value >= 0 else { return errno }
+  private static func write(_ text: String, to path: String) throws(Errno) {
+    let file = try Descriptor(opening: path, .writeOnly)
     let bytes = Array(text.utf8)
-    return Glibc.write(file.value, bytes, bytes.count) == bytes.count ? 0 : errno
+    guard Glibc.write(file.value, bytes, bytes.count) == bytes.count else { throw .latest }
   }
 
   /// Writes the decimal digits without allocating: this is called at the rate of the pulses.
@@ -178,10 +178,10 @@ package final class SysfsPWM: PWMChannel {
     } while rest > 0
     let count = 20 - first
     let written = digits.span.withUnsafeBytes { pwrite(duty.value, $0.baseAddress! + first, count, 0) }
-    guard written == count else { throw failure("duty_cycle", errno) }
+    guard written == count else { throw failure("duty_cycle", .latest) }
   }
 
-  private func failure(_ attribute: String, _ errno: Int32) -> PWMError {
-    PWMError(channel: name, reason: "\(directory)/\(attribute): \(String(cString: strerror(errno)))")
+  private func failure(_ attribute: String, _ cause: Errno) -> PWMError {
+    PWMError(channel: name, reason: "\(directory)/\(attribute): \(cause)")
   }
 }

@@ -1,13 +1,14 @@
 import Glibc
 import Realtime
 
-/// Where the kernel shows its devices: /sys and /dev, or copies of them in a test.
+/// Where the kernel shows its devices: /sys and /dev, or copies of them for a test.
 package struct SystemTree: Sendable {
   /// Without a trailing slash.
   package let sysfs: String
   /// Without a trailing slash.
   package let dev: String
 
+  /// That of the machine itself.
   package static let machine = SystemTree(sysfs: "/sys", dev: "/dev")
 
   package init(sysfs: String, dev: String) {

@@ -1,7 +1,8 @@
 /// A certificate as the tick reads it: the tables through pointers.
 ///
 /// A `Certificate` is a value of several kilobytes; a call on one behind a pointer may copy it whole, which
-/// costs more than the look-up. The owner of a table made by `init(copying:)` frees it with `deallocate()`.
+/// costs more than the look-up. This is a view: whoever owns the tables (`CertificateMemory`) must outlive
+/// it.
 public struct CertificateTable: BitwiseCopyable, @unchecked Sendable {
   // Safety of @unchecked: nothing is written after initialisation.
   let minimumDt: Double
@@ -22,29 +23,6 @@ public struct CertificateTable: BitwiseCopyable, @unchecked Sendable {
     self.nodes = nodes
     self.curvature = curvature
     self.p = p
-  }
-
-  /// Copies the tables of `certificate` into memory of their own.
-  public init(copying certificate: Certificate) {
-    minimumDt = certificate.minimumDt
-    maximumDt = certificate.maximumDt
-    inverseDtStep = certificate.inverseDtStep
-    nodes = Self.copy(certificate.nodes)
-    curvature = Self.copy(certificate.curvature)
-    p = Self.copy(certificate.p)
-  }
-
-  private static func copy<let count: Int>(_ values: InlineArray<count, Double>) -> UnsafePointer<Double> {
-    let memory = UnsafeMutablePointer<Double>.allocate(capacity: count)
-    for index in 0..<count { (memory + index).initialize(to: values[index]) }
-    return UnsafePointer(memory)
-  }
-
-  /// Frees the memory of a table made by `init(copying:)`; it must not be used afterwards.
-  public func deallocate() {
-    nodes.deallocate()
-    curvature.deallocate()
-    p.deallocate()
   }
 
   /// Upper bound of L for a tick that took `dt` seconds with saturation slope `slope`.

@@ -1,6 +1,6 @@
 /// Why no certificate was issued.
 public enum CertificateRefusal: Error, Equatable, Sendable {
-  /// The model's numbers are no joint: not finite, or outside the range of the named field.
+  /// The model describes no joint: the named field is not finite, or outside its range.
   case invalidModel(ModelField)
   /// `relativeDt` must be positive and contain 1 in its interior.
   case invalidRange
@@ -43,10 +43,10 @@ public func defaultRelativeDt(delayTicks: Int) -> ClosedRange<Double> {
   delayTicks == 0 ? 0.5...2.2 : 0.8...1.2
 }
 
-/// The range that remains when no norm covers a skipped tick: ticks that come late or early, but all of them.
+/// The range when no norm covers a skipped tick: ticks may be early or late, but none is skipped.
 let narrowRelativeDt = 0.8...1.2
 
-/// How hard a norm is looked for.
+/// Effort of the search for a norm.
 private struct Effort {
   /// Newton steps of the search.
   var steps: Int
@@ -54,7 +54,7 @@ private struct Effort {
   var demand: Double
 
   static let usual = Effort(steps: NormSearch.usualSteps, demand: 1)
-  /// For loops near the edge of what can be certified: a quarter of the rate is worth having, and takes patience.
+  /// For loops near the edge of what can be certified: a quarter of the rate, and a longer search.
   static let patient = Effort(steps: 4_000, demand: 0.25)
 }
 
@@ -62,8 +62,8 @@ private struct Effort {
 ///
 /// - Parameters:
 ///   - model: the nominal joint and its law.
-///   - relativeDt: certified range of dt over the nominal period; nil for `defaultRelativeDt` or, where no norm
-///     covers that, ±20 %.
+///   - relativeDt: certified range of dt over the nominal period; nil for `defaultRelativeDt` or, where no
+///     norm covers that, ±20 %.
 /// - Throws: why there is none. A model that is refused must not be driven.
 public func certify(
   _ model: LoopModel, relativeDt: ClosedRange<Double>? = nil
@@ -78,8 +78,8 @@ public func certify(
   return try attempt(model, range: relativeDt ?? narrowRelativeDt, effort: .patient)
 }
 
-/// Whether `certify` finds a certificate, be it only for dt within ±20 % and with a quarter of the rate: what maps and
-/// margins ask of many models.
+/// Whether `certify` finds any certificate, even one only for dt within ±20 % and with a quarter of the rate.
+/// Maps and margins ask this of many models.
 public func isCertified(_ model: LoopModel) -> Bool {
   guard model.invalidField == nil, model.spectralRadius(dt: model.period) < 1 else { return false }
   return (try? attempt(model, range: narrowRelativeDt, effort: .patient)) != nil
@@ -111,7 +111,7 @@ private func findNorm(_ model: LoopModel, range: ClosedRange<Double>, effort: Ef
   let lengths: InlineArray<3, Double> = [1, range.lowerBound, range.upperBound]
   for k in 0..<3 {
     let dt = model.period * lengths[k]
-    // What is asked of the unsaturated nominal tick counts most; a tick of another length must fit, not shine.
+    // The unsaturated nominal tick gets the greatest weight; a tick of another length only has to fit.
     let lengthWeight = k == 0 ? 1.0 : 10.0
     let unsaturated = model.alpha(slope: 1, dt: dt)
     for i in 0..<(k == 0 ? 4 : 2) {
@@ -130,7 +130,7 @@ private func findNorm(_ model: LoopModel, range: ClosedRange<Double>, effort: Ef
           weight: 3 * lengthWeight,
           acrossRest: false))
     } else if k == 0 || model.delayTicks == 0 {
-      // Across the rest vector a quarter of the possible rate is plenty: along it there is none at all.
+      // Across the rest vector a quarter of the possible rate is enough: along it there is none at all.
       let alpha = 0.25 * model.alphaAcrossRest(dt: dt)
       search.add(
         NormSearch.Target(
@@ -143,8 +143,8 @@ private func findNorm(_ model: LoopModel, range: ClosedRange<Double>, effort: Ef
   return search.matrix
 }
 
-/// Starts the search from the candidate that fits best. For a loop with a spring that is the Lyapunov solution
-/// of the nominal tick, for a little less than the contraction it has.
+/// Starts the search from the candidate that fits best. For a loop with a spring that is the Lyapunov
+/// solution of the nominal tick, for a little less than the contraction it has.
 private func startWell(_ search: inout NormSearch, _ model: LoopModel, rests: Bool) {
   var best = search.plainStart
   var bestNeeded = search.begin(at: best) ? search.neededEpsilon() : .infinity

@@ -1,26 +1,29 @@
 /// Why there is no uncertainty certificate.
 public enum UncertaintyRefusal: Error, Equatable, Sendable {
-  /// The model's numbers are no joint, as `CertificateRefusal.invalidModel`.
+  /// The model describes no joint, as `CertificateRefusal.invalidModel`.
   case invalidModel(ModelField)
   /// A share, the delay or the age is outside its range, or a motor's damping may be 0.
   case invalidUncertainty
   /// The observer's gains are no numbers, or its latency is beyond the model's delay.
   case invalidObserver
-  /// The observer takes in several samples from one decision to the next, which this certificate has no model of.
+  /// The observer takes in several samples from one decision to the next. This certificate does
+  /// not model that.
   case severalSamples
-  /// The loop is unstable at one corner or in the middle: 1/J in 1/(kg m²), b, dt in s, delay and age in periods.
+  /// The loop is unstable at one corner or in the middle: 1/J in 1/(kg m²), b, dt in s, delay and
+  /// age in periods.
   case unstableCorner(
     spectralRadius: Double, inverseInertia: Double, damping: Double, dt: Double, delayPeriods: Double,
     agePeriods: Double)
-  /// Every corner is stable, but no one norm was found in which all contract unsaturated; the best L.
+  /// Every corner is stable, but no single norm was found in which all of them contract
+  /// unsaturated; the best L.
   case searchFailed(contraction: Double)
   /// The independent verification refused the table by this margin, at this dt in s and slope.
   case verificationFailed(dt: Double, slope: Double, margin: Double)
 }
 
 extension UncertainCertificate {
-  /// U keeps at least this share of the rate that its worst corner allows while slopes are made as wide as they go.
-  /// The rest is the price of the wide range.
+  /// Share of the worst corner's possible rate that U keeps while the range of slopes is made as wide as
+  /// possible. The rest is the price of the wide range.
   static var keptRateShare: Double { 0.75 }
   /// Newton steps of one search: it takes up to 1,400 to see that there is no norm.
   static var searchSteps: Int { 2_000 }
@@ -106,7 +109,8 @@ extension UncertainLoop {
   /// A norm in which every corner contracts at slope 1 with `alpha` = (1 − L²)/dt, and does not expand at
   /// `slope`; nil when none is found. By convexity it then contracts at every slope between.
   ///
-  /// Few of the corners decide: the search begins with some and takes in, until all fit, those that fit worst.
+  /// Few of the corners decide. The search begins with some of them and adds those that fit worst
+  /// until all fit.
   func findNorm(
     slope: Double, alpha: Double, start: SmallMatrix?, deciding chosen: inout [Int]
   ) -> SmallMatrix? {
@@ -118,8 +122,8 @@ extension UncertainLoop {
     guard var whole = start ?? lyapunov else { return nil }
     // Every pass takes in a corner that was not there, or returns.
     for _ in 0...maps.count {
-      // In the units of the present norm, which the one sought is not far from: there the bounds of P's eigenvalues
-      // do not bind, though P itself may be badly conditioned.
+      // In the units of the present norm, which is close to the one sought. There the bounds of P's
+      // eigenvalues do not bind, though P itself may be badly conditioned.
       guard let factor = whole.cholesky() else { return nil }
       let root = factor.transposed
       let inverse = factor.lowerInverse().transposed
@@ -148,8 +152,8 @@ extension UncertainLoop {
     return nil
   }
 
-  /// Evaluates the norm over a grid of the uncertainty. The smallest slope is `slope`, at which no corner expands,
-  /// or as little above as what lies between the corners asks for. Nil when `p` is no norm.
+  /// Evaluates the norm over a grid of the uncertainty. The smallest slope is `slope`, at which no corner
+  /// expands, or as little above as what lies between the corners asks for. Nil when `p` is no norm.
   func tabulate(_ p: SmallMatrix, alpha: Double, slope: Double) -> UncertainCertificate? {
     var certificate = UncertainCertificate(self, p: p)
     guard let grid = UncertainGrid(self, certificate, expected: 0.5 * alpha * model.period) else {
@@ -168,9 +172,16 @@ extension UncertainLoop {
 extension NormSearch.Target {
   /// Smallest ε with which the identity fits: not above 0 where it does without.
   fileprivate var misfit: Double {
+    let n = delta.n
     let ff = delta.transposed * delta
-    var x = SmallMatrix(delta.n, diagonal: alpha)
-    for i in 0..<x.n { for j in 0..<x.n { x[i, j] += delta[i, j] + delta[j, i] + dt * ff[i, j] } }
+    var x = SmallMatrix(n, diagonal: alpha)
+    let (change, square) = (delta.entries.span, ff.entries.span)
+    var sum = x.entries.mutableSpan
+    for i in 0..<n {
+      for j in 0..<n {
+        sum[i * 8 + j] += change[i * 8 + j] + change[j * 8 + i] + dt * square[i * 8 + j]
+      }
+    }
     return x.symmetricExtremes().largest / weight
   }
 }

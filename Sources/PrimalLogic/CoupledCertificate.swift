@@ -1,8 +1,9 @@
-/// The contraction certificate of a block of coupled joints: one norm √(xᵀ P x) of all their states and upper bounds
-/// L(dt, s) for every choice of the joints' saturation slopes in [s, 1] (docs/control.md, "Coupled joints").
+/// The contraction certificate of a block of coupled joints: one norm √(xᵀ P x) of all their states and
+/// upper bounds L(dt, s) for every choice of the joints' saturation slopes in [s, 1] (docs/control.md,
+/// "Coupled joints").
 public struct CoupledCertificate: Sendable {
-  /// The table of L by dt and the smallest of the joints' slopes, with rate and range of dt. P is not in it: its
-  /// `distanceSquared` says nothing of a block.
+  /// The table of L by dt and the smallest of the joints' slopes, with rate and range of dt. It does not
+  /// contain P: do not use its `distanceSquared` for a block.
   public let table: Certificate
   /// P, row by row, in rad, rad/s, rad s and N m, joint by joint.
   public let p: [Double]
@@ -20,8 +21,8 @@ public struct CoupledCertificate: Sendable {
 
 /// Finds, tabulates and verifies the certificate of a block.
 ///
-/// - Parameter relativeDt: certified range of dt over the nominal period; nil for the default of the joints' longest
-///   delay.
+/// - Parameter relativeDt: certified range of dt over the nominal period; nil for the default of the joints'
+///   longest delay.
 /// - Throws: why there is none. Joints whose block is refused must not be driven.
 public func certify(
   _ model: CoupledModel, relativeDt: ClosedRange<Double>? = nil
@@ -40,7 +41,7 @@ public func certify(
   return try attempt(model, range: narrow, .last)
 }
 
-/// How hard a norm is looked for.
+/// Effort of the search for a norm.
 private struct Effort {
   /// Share of the contraction that each map's spectral radius allows, asked for.
   var demand: Double
@@ -83,7 +84,7 @@ private func findNorm(_ model: CoupledModel, range: ClosedRange<Double>, _ effor
       saturated: model.joints.map { _ in true }, below: CoupledModel.softStiffnessShare)
     : Matrix(model.joints.count, 0)
   var search = CoupledNormSearch(model.restVectors * all, coasting: model.coastingVectors * all)
-  // A short tick is nearly none: only a longer one has to be fitted besides the nominal.
+  // The map of a short tick is nearly the identity: besides the nominal tick only a longer one has to fit.
   for length in [1, range.upperBound] {
     let dt = model.period * length
     let maps = model.deltaMaps(dt: dt)
@@ -143,7 +144,8 @@ private struct CoupledTabulator {
     let ft = f.transposed
     var x = f.adding(ft, times: 1).adding(ft * f, times: dt).scaled(by: -1)
     if resting.columns > 0 {
-      // X v = 0 there, so that the other eigenvectors lie across v: what v itself has is lifted out of the way.
+      // X v = 0 there, so the other eigenvectors lie across v. The eigenvalue of v itself is lifted
+      // out of the way.
       x = x.adding(resting * resting.transposed, times: x.frobeniusNorm)
     }
     // 10⁻¹² of L.
@@ -175,7 +177,8 @@ private struct CoupledTabulator {
     return v * gram.lowerInverse().transposed
   }
 
-  /// Upper bound of w²/2 · max ‖∂²A/∂dt²‖_P over [dt, dt + w] for the corners of [slope, 1]^k, each for itself.
+  /// Upper bound of w²/2 · max ‖∂²A/∂dt²‖_P over [dt, dt + w] for the corners of [slope, 1]^k,
+  /// each for itself.
   private func curvatures(
     _ bent: (plant: CoupledModel.TickMaps, memory: CoupledModel.TickMaps), motion: Double, low: Double,
     width: Double
@@ -253,9 +256,9 @@ private struct CoupledTabulator {
   }
 }
 
-/// Checks a block's claims independently of how they were found, as `verify(_:_:)` does for a joint: A itself is
-/// formed, and L²P − AᵀPA must have a Cholesky factorisation with margin at every corner of every node of the table and
-/// between them.
+/// Checks a block's claims independently of how they were found, as `verify(_:_:)` does for a joint: A itself
+/// is formed, and L²P − AᵀPA must have a Cholesky factorisation with margin at every corner of every node of
+/// the table and between them.
 public func verify(_ certificate: CoupledCertificate, _ model: CoupledModel) -> Verification {
   let n = model.stateCount
   let failed = Verification(passed: false, margin: -.infinity, dt: .nan, slope: .nan)

@@ -40,12 +40,12 @@ public struct CoupledModel: Sendable, Equatable {
       inertias: joints.map { $0.inertia }, dampings: joints.map { $0.damping }, stiffness: stiffness)
   }
 
-  /// Most joints of a block: the twelve states of three joints with a tick of delay each are what the search finds
-  /// within a second.
+  /// Most joints of a block. The search takes up to a second for twelve states, which are three joints with a
+  /// tick of delay each.
   public static let maximumJoints = 3
 
-  /// The smallest eigenvalue of a symmetric matrix given row by row, N m/rad; 0 where it is 0 to rounding, so that a
-  /// stiffness is one whose smallest is not negative.
+  /// The smallest eigenvalue of a symmetric matrix given row by row, N m/rad; 0 where it is 0 to rounding, so
+  /// that a stiffness is one whose smallest is not negative.
   public static func smallestEigenvalue(_ k: [Double], count: Int) -> Double {
     var matrix = Matrix(count, count)
     matrix.entries = k
@@ -63,8 +63,9 @@ public struct CoupledModel: Sendable, Equatable {
 
   /// Eigenvalues of a stiffness below this share of its norm are 0: rounding of the file's numbers.
   static let zeroStiffnessShare = 1e-9
-  /// Below this share a direction is so soft that P is sought as if the joints rested in it: what K there adds to the
-  /// contraction outweighs what it adds across, while a P without that structure would have to find it by itself.
+  /// Below this share a direction counts as soft: P is sought as if the joints rested in it. What K adds to
+  /// the contraction there outweighs what it adds across it, and without that structure the search would have
+  /// to find it by itself.
   static let softStiffnessShare = 1e-3
 
   /// The first field that is not finite or outside its range, or nil.
@@ -111,8 +112,8 @@ public struct CoupledModel: Sendable, Equatable {
     return maps.mapped { $0.scaled(by: 1 / dt) }
   }
 
-  /// The parts of ∂²A/∂dt² that come from the plant and from the memories. The first changes over time as the plant's
-  /// own motion does (`generator`), the second fades.
+  /// The parts of ∂²A/∂dt² that come from the plant and from the memories. The first changes over time as the
+  /// plant's own motion does (`generator`), the second fades.
   func secondDerivatives(dt: Double) -> (plant: TickMaps, memory: TickMaps) {
     let k = joints.count
     let response = responses(dt: dt)
@@ -155,8 +156,8 @@ public struct CoupledModel: Sendable, Equatable {
     return balanced(m)
   }
 
-  /// Angles and velocities (row 2i, 2i + 1) after `dt` from a unit of angle j (column 2j), velocity j (2j + 1) and
-  /// input j (2k + j).
+  /// Angles and velocities (row 2i, 2i + 1) after `dt` from a unit of angle j (column 2j), velocity j
+  /// (2j + 1) and input j (2k + j).
   func responses(dt: Double) -> Matrix {
     let k = joints.count
     var result = Matrix(2 * k, 3 * k)
@@ -237,8 +238,8 @@ public struct CoupledModel: Sendable, Equatable {
 
   // MARK: Rest
 
-  /// Directions z, orthonormal columns, in which the joints marked in `saturated` rest wherever they are put while the
-  /// others hold still: K z = 0, z_i = 0 for the others.
+  /// Directions z, orthonormal columns, in which the joints marked in `saturated` rest wherever they are put
+  /// while the others hold still: K z = 0, z_i = 0 for the others.
   /// - Parameter share: of the largest entry of K; below it an eigenvalue counts as 0.
   func restDirections(saturated: [Bool], below share: Double = zeroStiffnessShare) -> Matrix {
     let chosen = joints.indices.filter { saturated[$0] }
@@ -258,8 +259,8 @@ public struct CoupledModel: Sendable, Equatable {
     return z
   }
 
-  /// v(z), balanced, one column a joint: A(0, dt) v(z) = v(z) for every dt and every z of `restDirections`: the joint
-  /// displaced, its memory at rest.
+  /// v(z), balanced, one column a joint: A(0, dt) v(z) = v(z) for every dt and every z of `restDirections`:
+  /// the joint displaced, its memory at rest.
   var restVectors: Matrix {
     let (offsets, d) = (offsets, scales)
     var v = Matrix(stateCount, joints.count)
@@ -271,9 +272,9 @@ public struct CoupledModel: Sendable, Equatable {
     return v
   }
 
-  /// w(z), balanced, one column a joint: wᵀ A(0, dt) = wᵀ for every z of `restDirections`, since K z = 0 leaves
-  /// Σ z_i (J_i w_i + b_i q_i) to the torques alone. Pending torques act for one tick each: with them it is exact at
-  /// the nominal period only.
+  /// w(z), balanced, one column a joint: wᵀ A(0, dt) = wᵀ for every z of `restDirections`, since K z = 0
+  /// leaves Σ z_i (J_i w_i + b_i q_i) to the torques alone. Pending torques act for one tick each: with them
+  /// it is exact at the nominal period only.
   var coastingVectors: Matrix {
     let (offsets, d) = (offsets, scales)
     var w = Matrix(stateCount, joints.count)
@@ -296,8 +297,8 @@ public struct CoupledModel: Sendable, Equatable {
     maps(dt: dt).at(joints.map { _ in 1 }).spectralRadius
   }
 
-  /// Every choice of `low` or 1 for the joints' slopes. A(s) is affine in them and a norm is convex, so L over the box
-  /// [low, 1]^k is largest at one of these.
+  /// Every choice of `low` or 1 for the joints' slopes. A(s) is affine in them and a norm is convex, so L
+  /// over the box [low, 1]^k is largest at one of these.
   func corners(low: Double) -> [[Double]] {
     if low == 1 { return [joints.map { _ in 1 }] }
     return (0..<(1 << joints.count)).map { bits in

@@ -1,9 +1,10 @@
-/// `NormSearch` for the many states of coupled joints: the same centres, ε and barriers (docs/control.md, "How P is
-/// found"), with P = T⁻ᵀ P' T⁻¹ sought in a basis T that begins with the rest vectors V. P' = diag(c · VᵀW, Q) is then
-/// the family with P v(z) = c w(z), for which L = 1 is exact wherever joints rest. Runs at start, never in a tick.
+/// `NormSearch` for the many states of coupled joints: the same centres, ε and barriers (docs/control.md,
+/// "How P is found"), with P = T⁻ᵀ P' T⁻¹ sought in a basis T that begins with the rest vectors V.
+/// P' = diag(c · VᵀW, Q) is then the family with P v(z) = c w(z), for which L = 1 is exact wherever joints
+/// rest. Runs at start, never in a tick.
 struct CoupledNormSearch: ~Copyable {
-  /// A map that P has to fit: S = β YᵀP'Y − (FY)ᵀP'Y − YᵀP'(FY) − dt (FY)ᵀP'(FY) + constant > 0, β = ε w − α. With
-  /// F = 0 and β = ±1 also the bounds of P itself.
+  /// A map that P has to fit: S = β YᵀP'Y − (FY)ᵀP'Y − YᵀP'(FY) − dt (FY)ᵀP'(FY) + constant > 0, β = ε w − α.
+  /// With F = 0 and β = ±1 also the bounds of P itself.
   private struct Target {
     /// Columns of Y.
     var size: Int
@@ -70,7 +71,8 @@ struct CoupledNormSearch: ~Copyable {
   /// Adds a map to fit.
   /// - Parameters:
   ///   - delta: (A − I)/dt.
-  ///   - resting: directions among V's columns that the map leaves as they are, orthonormal in V's coordinates.
+  ///   - resting: directions among V's columns that the map leaves as they are, orthonormal in
+  ///     V's coordinates.
   ///   - alpha: what share of (1 − ρ²)/dt is asked for, ρ taken across what rests.
   ///   - largest: what is asked for at most, 1/s.
   mutating func add(
@@ -178,8 +180,8 @@ struct CoupledNormSearch: ~Copyable {
     guard let factor = slack(target, p, epsilon: epsilon).cholesky() else { return false }
     let m = target.size
     let inverse = factor.lowerInverse()
-    // With u_i and v_i the columns of C⁻¹Yᵀ and C⁻¹(FY)ᵀ, C⁻¹ dS C⁻ᵀ for an entry ij of P' is the symmetric part of
-    // (β u_i − v_i) u_jᵀ − (u_i + dt v_i) v_jᵀ.
+    // With u_i and v_i the columns of C⁻¹Yᵀ and C⁻¹(FY)ᵀ, C⁻¹ dS C⁻ᵀ for an entry ij of P' is the symmetric
+    // part of (β u_i − v_i) u_jᵀ − (u_i + dt v_i) v_jᵀ.
     let beta = epsilon * target.weight - target.alpha
     let u = target.states * inverse.transposed
     let v = target.mapped * inverse.transposed

@@ -1,9 +1,10 @@
 /// Two or three joints that pull at each other: J_i q_i'' + b_i q_i' + Σ_j K_ij q_j = u_i with u held.
 ///
-/// Advanced by the Taylor series of the exact solution, to rounding (docs/control.md, "Coupled joints"). The same
-/// code serves the tick and, column by column, the certificate.
+/// Advanced by the Taylor series of the exact solution, to rounding (docs/control.md, "Coupled joints"). The
+/// same code serves the tick and, column by column, the certificate.
 public struct CoupledPlant: BitwiseCopyable, Sendable {
-  /// One joint's row of the equations of motion, divided by J: of a missing third joint all 0, so that it rests.
+  /// One joint's row of the equations of motion, divided by J: of a missing third joint all 0, so
+  /// that it rests.
   struct Row: BitwiseCopyable {
     var k0 = 0.0
     var k1 = 0.0
@@ -108,7 +109,8 @@ public struct CoupledPlant: BitwiseCopyable, Sendable {
     }
   }
 
-  /// Σ_j K_ij q_j of each joint, N m: what a joint's motor must give to hold the others' pull at these angles.
+  /// Σ_j K_ij q_j of each joint, N m: what a joint's motor must give to hold the others' pull
+  /// at these angles.
   @_noLocks
   public func torques(at q: Triple) -> Triple {
     // A missing third joint has input 0 and K 0: 0/0 is kept out.

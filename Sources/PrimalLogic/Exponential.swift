@@ -28,8 +28,8 @@ public func exponential(_ x: Double) -> Double {
   return reduced * powerOfTwo(half) * powerOfTwo(k - half)
 }
 
-/// (e^r − 1 − r) / r² by its Taylor series Σ r^(j−2) / j!, for |r| ≤ 0.35. Factors instead of quotients: a tick
-/// evaluates this several times a joint, and divisions were most of its time.
+/// (e^r − 1 − r) / r² by its Taylor series Σ r^(j−2) / j!, for |r| ≤ 0.35. Factors instead of quotients: a
+/// tick evaluates this several times a joint, and divisions were most of its time.
 @_noLocks
 func exponentialTail(_ r: Double) -> Double {
   var sum = 1.1470745597729725e-11

@@ -68,8 +68,8 @@ public struct JointLaw: BitwiseCopyable, Sendable {
   /// The memory after the interval the kernel stands for:
   /// m⁺ = φ m + g e − h(dt) (v − τ), h(dt) = h g(dt)/g(period).
   ///
-  /// `error`, `demand` and `applied` are those of the tick at the interval's start. A tick that knows only the
-  /// time that has passed calls this before it computes its own error, as the certificate assumes.
+  /// `error`, `demand` and `applied` are those of the tick at the interval's start. A tick that knows only
+  /// the time that has passed calls this before it computes its own error, as the certificate assumes.
   @_noLocks
   public func nextMemory(
     _ memory: Double, error: Double, demand: Double, applied: Double, kernel: MemoryKernel
@@ -85,7 +85,7 @@ public struct JointLaw: BitwiseCopyable, Sendable {
   ) -> Double {
     if demand == applied && nominalDemand == nominalApplied { return 1 }
     let difference = demand - nominalDemand
-    // Equal demands do not separate, whatever the slope: the smallest is the honest one at the limit.
+    // Equal demands stay equal, whatever the slope. At the limit the smallest slope is the honest one.
     guard difference != 0 else { return 0 }
     return min(max((applied - nominalApplied) / difference, 0), 1)
   }

@@ -56,8 +56,8 @@ public struct LoopModel: Sendable, Equatable {
   public var stateCount: Int { 3 + delayTicks }
 }
 
-/// Most whole ticks of actuator delay a certificate covers: the certificate's state stays within
-/// `maximumStates`, and a longer delay belongs into a slower control rate.
+/// Most whole ticks of actuator delay that a certificate covers. It keeps the certificate's state within
+/// `maximumStates`; a longer delay needs a slower control rate.
 public let maximumDelayTicks = 2
 
 /// States of the largest loop: angle, velocity, memory and two pending torques.

@@ -1,8 +1,9 @@
 /// What the law knows of its joint: the linear observer between the encoder and the law, as the uncertainty
 /// certificate models it (docs/control.md, "The uncertainty certificate").
 ///
-/// It predicts with the nominal plant over the dt that passed, driven by the decided torques mixed by their mean
-/// latency and by the load it has estimated; the estimate of the sample's instant is corrected and brought forward.
+/// It predicts with the nominal plant over the dt that passed. The plant is driven by the decided torques,
+/// mixed by their mean latency, and by the estimated load. The estimate at the sample's instant is corrected
+/// and then brought forward.
 public struct LoopObserver: Sendable, Equatable {
   /// Angle correction a radian of innovation.
   public var position: Double
@@ -10,7 +11,7 @@ public struct LoopObserver: Sendable, Equatable {
   public var velocity: Double
   /// Load correction, N m/rad; 0 for an observer that estimates no load.
   public var load: Double
-  /// Periods that the prediction takes a decision to need until it acts, 0 to the model's `delayTicks`.
+  /// Periods from a decision until it acts, as the prediction assumes: 0 to the model's `delayTicks`.
   public var latencyPeriods: Double
 
   /// Every field by name.
@@ -31,6 +32,7 @@ public struct LoopObserver: Sendable, Equatable {
   }
 }
 
-/// The difference of two runs of a loop with its observer: q̃, w̃, m̃, the pending torques, the errors of the
-/// estimated angle and velocity (true less estimated) and the estimated load; entries beyond the states are 0.
+/// The difference of two runs of a loop with its observer: q̃, w̃, m̃, the pending torques, the errors
+/// of the estimated angle and velocity (true less estimated) and the estimated load; entries beyond
+/// the states are 0.
 public typealias ObservedState = SIMD8<Double>

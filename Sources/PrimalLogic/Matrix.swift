@@ -1,4 +1,5 @@
-/// A matrix on the heap, for the certificates of coupled joints at start: up to twelve rows, one size no type fits.
+/// A matrix on the heap, for the certificates of coupled joints at start: up to twelve rows, one
+/// size no type fits.
 struct Matrix {
   let rows: Int
   let columns: Int
@@ -108,8 +109,8 @@ struct Matrix {
     return copy.factor(less: shift)
   }
 
-  /// Replaces the lower triangle by the Cholesky factor of self − shift · I; returns the smallest pivot, or the first
-  /// that is not positive, where it ends.
+  /// Replaces the lower triangle by the Cholesky factor of self − shift · I; returns the smallest pivot, or
+  /// the first that is not positive, where it ends.
   private mutating func factor(less shift: Double) -> Double {
     let n = rows
     return entries.withUnsafeMutableBufferPointer { a in
@@ -147,8 +148,8 @@ struct Matrix {
     return inverse
   }
 
-  /// A lower bound of the smallest eigenvalue of a symmetric matrix, at most `width` below it, by bisection with
-  /// Cholesky factorisations.
+  /// A lower bound of the smallest eigenvalue of a symmetric matrix, at most `width` below it, by bisection
+  /// with Cholesky factorisations.
   func smallestEigenvalue(within width: Double) -> Double {
     let reach = frobeniusNorm
     var (below, above) = (-reach, reach)
@@ -264,8 +265,8 @@ struct Matrix {
     return inverse
   }
 
-  /// Largest magnitude of the eigenvalues of a square matrix, from the norm of its 2^40th power: any matrix that
-  /// is not far from diagonal is exact to rounding by then.
+  /// Largest magnitude of the eigenvalues of a square matrix, from the norm of its 2^40th power: any matrix
+  /// that is not far from diagonal is exact to rounding by then.
   var spectralRadius: Double {
     var power = self
     var logarithm = 0.0

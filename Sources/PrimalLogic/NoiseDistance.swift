@@ -27,7 +27,8 @@ extension LoopModel {
 }
 
 extension CoupledModel {
-  /// As `LoopModel.noiseDistance` for a block: each joint's innovation is white and independent of the others'.
+  /// As `LoopModel.noiseDistance` for a block: each joint's innovation is white and independent
+  /// of the others'.
   /// - Parameter gains: of the joints' observers.
   public func noiseDistance(_ certificate: CoupledCertificate, _ gains: [Observer.Gains]) -> Double {
     let n = stateCount

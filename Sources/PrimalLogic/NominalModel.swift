@@ -1,5 +1,5 @@
 /// The loop as it should run: the model's plant, driven by the same set-points through the same law, memory,
-/// saturation and delay. The certificate speaks about the real loop's difference to it.
+/// saturation and delay. The certificate bounds the difference between the real loop and this one.
 public struct NominalModel: BitwiseCopyable, Sendable {
   /// Angle, rad.
   public private(set) var position: Double
@@ -61,8 +61,9 @@ public struct NominalModel: BitwiseCopyable, Sendable {
   ///   - setpoint: r, rad.
   ///   - setpointVelocity: ṙ, rad/s.
   ///   - feedForwardInertia: J r̈, N m.
-  ///   - load: what the real joint's demand has for its load beyond this, N m. It takes its share of the torque
-  ///     limit here too: else the two would saturate at different torques, and no slope in [0, 1] relate them.
+  ///   - load: the part of the real joint's demand that bears its load beyond this, N m. It takes its share
+  ///     of the torque limit here too. Otherwise the two would saturate at different torques, and no slope in
+  ///     [0, 1] would relate them.
   ///   - law: the joint's law.
   @_noLocks
   public mutating func decide(
@@ -77,15 +78,17 @@ public struct NominalModel: BitwiseCopyable, Sendable {
   }
 
   /// The interval after the decided tick: memory by `kernel`, plant by `hold`, both for the time that passed.
-  /// - Parameter load: what the real joint was found to bear meanwhile beyond its model, N m. Given to both loops
-  ///   alike, it is no part of their difference, and a hand that holds something is not far from its model.
+  /// - Parameter load: the torque beyond its model that the real joint was found to bear meanwhile, N m.
+  ///   Both loops get it, so it is no part of their difference: a hand that holds something is not far
+  ///   from its model.
   @_noLocks
   public mutating func advance(law: JointLaw, kernel: MemoryKernel, hold: ZeroOrderHold, load: Double = 0) {
     memory = law.nextMemory(memory, error: error, demand: demand, applied: torque, kernel: kernel)
     hold.step(position: &position, velocity: &velocity, torque: acting + load)
   }
 
-  /// As `advance(law:kernel:hold:)` for a joint whose plant others pull at: the motion comes from `CoupledPlant`.
+  /// As `advance(law:kernel:hold:)` for a joint whose plant others pull at: the motion comes from
+  /// `CoupledPlant`.
   @_noLocks
   public mutating func advance(law: JointLaw, kernel: MemoryKernel, position: Double, velocity: Double) {
     memory = law.nextMemory(memory, error: error, demand: demand, applied: torque, kernel: kernel)

@@ -1,12 +1,11 @@
-/// Search for one matrix P whose norm shows, for many tick maps A(s, dt) at once, nearly the contraction their
-/// spectral radii allow (docs/control.md, "How P is found"). Runs at start, never in a tick.
+/// Search for one matrix P whose norm shows, for many tick maps A(s, dt) at once, nearly the contraction
+/// their spectral radii allow (docs/control.md, "How P is found"). Runs at start, never in a tick.
 ///
-/// With F = (A − I)/dt a map contracts by L in the norm of P exactly when
-/// X(P) − α P ⪰ 0, X(P) = −(FᵀP + PF + dt FᵀPF), α = (1 − L²)/dt. The α_j are set to what the spectral
-/// radius of map j allows, and the smallest ε is sought for which a P exists with
-/// X_j(P) − (α_j − ε w_j) P ⪰ 0 for all j: a generalised eigenvalue problem, solved by the method of centres
-/// with damped Newton steps on log-determinant barriers. Any P is feasible for a large enough ε, so there is no
-/// first phase.
+/// With F = (A − I)/dt a map contracts by L in the norm of P exactly when X(P) − α P ⪰ 0,
+/// X(P) = −(FᵀP + PF + dt FᵀPF), α = (1 − L²)/dt. The α_j are set to what the spectral radius of map j
+/// allows, and the smallest ε is sought for which a P exists with X_j(P) − (α_j − ε w_j) P ⪰ 0 for all j: a
+/// generalised eigenvalue problem, solved by the method of centres with damped Newton steps on
+/// log-determinant barriers. Any P is feasible for a large enough ε, so there is no first phase.
 struct NormSearch: ~Copyable {
   /// A map that P has to fit.
   struct Target {
@@ -276,7 +275,8 @@ struct NormSearch: ~Copyable {
       }
     }
     guard let factor = s.cholesky() else { return false }
-    let inverse = factor.lowerInverse()
+    let lower = factor.lowerInverse()
+    let inverse = lower.entries.span
     // Z = C⁻¹ D C⁻ᵀ for each unknown, its lower triangle packed with √2 on the off-diagonal, so that the
     // Hessian is a plain inner product.
     let packed = size * (size + 1) / 2
@@ -288,7 +288,7 @@ struct NormSearch: ~Copyable {
         for b in 0..<size {
           var sum = 0.0
           for k in 0...a {
-            sum += inverse[a, k] * (g[d + k * n + b] + epsilon * w[d + k * n + b])
+            sum += inverse[a * 8 + k] * (g[d + k * n + b] + epsilon * w[d + k * n + b])
           }
           half[a * 8 + b] = sum
         }
@@ -298,7 +298,7 @@ struct NormSearch: ~Copyable {
       for a in 0..<size {
         for b in 0...a {
           var sum = 0.0
-          for k in 0...b { sum += half[a * 8 + k] * inverse[b, k] }
+          for k in 0...b { sum += half[a * 8 + k] * inverse[b * 8 + k] }
           if a == b { trace += sum }
           work[index] = a == b ? sum : sum * root2
           index += 1

@@ -6,8 +6,7 @@ struct NormTabulator {
   /// R = Cᵀ and its inverse, for the Cholesky factor C of P.
   private let root: SmallMatrix
   private let rootInverse: SmallMatrix
-  /// Added to L², so that the verification, which works in another form and with rounding of its own, finds
-  /// the margin it asks for.
+  /// Added to L². The verification works in another form with rounding of its own, and needs this margin.
   private let inflation: Double
 
   /// Nil when P is not positive definite.
@@ -145,8 +144,8 @@ func largestUnsaturatedLevel(_ model: LoopModel, _ rootInverse: SmallMatrix) -> 
 }
 
 extension Certificate {
-  /// L of one tick in this certificate's norm, from the matrices instead of the table: what `lookup` bounds from
-  /// above. For start, reports and tests; NaN when the model has another number of states.
+  /// L of one tick in this certificate's norm, from the matrices instead of the table: what `lookup` bounds
+  /// from above. For start, reports and tests; NaN when the model has another number of states.
   public func exactLipschitz(_ model: LoopModel, dt: Double, slope: Double) -> Double {
     let n = model.stateCount
     guard model.invalidField == nil && n == stateCount else { return .nan }
@@ -159,7 +158,8 @@ extension Certificate {
 }
 
 extension LoopModel {
-  /// About the largest ‖A‖ of a certificate's table: back-calculation makes saturated maps large, and long ticks do.
+  /// About the largest ‖A‖ of a certificate's table: back-calculation makes saturated maps large, and
+  /// long ticks do.
   var largestMapNorm: Double {
     let longest = defaultRelativeDt(delayTicks: delayTicks).upperBound * period
     let unsaturated = balanced(matrix(slope: 1, dt: longest)).frobeniusNorm

@@ -1,10 +1,11 @@
 /// Steady-state Kalman observer of one joint's angle, velocity and load, driven by the torque that acted.
 ///
-/// The load is the torque that the model does not explain, such as an object that is held: it is taken to wander a
-/// little from tick to tick. Without it every grasp would look like a broken sensor; with it the innovation stays
-/// white while a load changes no faster than it was designed for (docs/control.md, "What the model cannot see").
+/// The load is the torque that the model does not explain, such as an object that is held. It is assumed to
+/// change a little from tick to tick. Without it every grasp would look like a broken sensor. With it the
+/// innovation stays white while a load changes no faster than it was designed for (docs/control.md, "What the
+/// model cannot see").
 public struct Observer: BitwiseCopyable, Sendable {
-  /// The gains of a correction and what its innovation should look like.
+  /// The gains of a correction, and the statistics of a healthy innovation.
   public struct Gains: BitwiseCopyable, Sendable {
     /// Angle correction a radian of innovation.
     public var position: Double
@@ -16,20 +17,21 @@ public struct Observer: BitwiseCopyable, Sendable {
     public var innovationDeviation: Double
     /// Standard deviation of the corrected load, N m.
     public var loadDeviation: Double
-    /// Up to this age, s, what the joint has gone since a sample follows from velocity and acceleration alone.
+    /// Up to this age, s, velocity and acceleration alone give the joint's motion since a sample.
     public var youngAge: Double
   }
 
-  /// A sample is young within this share of the plant's own time constants: what a third derivative adds is then
-  /// below a thousandth of the way.
+  /// A sample counts as young up to this share of the plant's time constants. The third derivative then adds
+  /// less than a thousandth of the motion.
   static let youngShare = 0.1
 
-  /// Most Riccati steps of `design`: with noises at all the recursion converges within a few thousand ticks. With
-  /// hardly any the gains fall towards 0 like 1/n and the limit ends it, within seconds for any file of a hand.
+  /// Most Riccati steps of `design`. With any real noise the recursion converges within a few thousand
+  /// ticks. With hardly any, the gains fall towards 0 like 1/n and this limit ends it, within seconds for
+  /// any hand's file.
   static let maximumRiccatiSteps = 20_000
 
-  /// Gains of the steady-state filter whose samples come every so many ticks, by iterating the Riccati recursion
-  /// until it stands still.
+  /// Gains of the steady-state filter whose samples come every so many ticks, by iterating the Riccati
+  /// recursion until it stands still.
   /// - Parameters:
   ///   - inertia: J, kg m².
   ///   - damping: b, N m s/rad.
@@ -38,14 +40,15 @@ public struct Observer: BitwiseCopyable, Sendable {
   ///   - ticks: ticks from sample to sample, positive.
   ///   - measurementDeviation: standard deviation of the angle sensor, rad, positive.
   ///   - torqueDeviation: standard deviation of the unknown torque, held over a tick, N m, not negative.
-  ///   - loadDeviation: standard deviation of the load's change from tick to tick, N m, not negative; 0 = none.
+  ///   - loadDeviation: standard deviation of the load's change from tick to tick, N m, not
+  ///     negative; 0 = none.
   public static func design(
     inertia: Double, damping: Double, stiffness: Double, dt: Double, ticks: Int = 1,
     measurementDeviation: Double, torqueDeviation: Double, loadDeviation: Double
   ) -> Gains {
     let hold = ZeroOrderHold(inertia: inertia, damping: damping, stiffness: stiffness, dt: dt)
     let measurementVariance = measurementDeviation * measurementDeviation
-    // The plant with the load as a third state that only ever changes by itself.
+    // The plant with the load as a third state, which only the noise changes.
     var plant = SmallMatrix(3)
     plant[0, 0] = hold.a11
     plant[0, 1] = hold.a12
@@ -94,12 +97,12 @@ public struct Observer: BitwiseCopyable, Sendable {
 
   /// The gains by the time that has passed since the last sample.
   ///
-  /// Those of every tick make an estimate diverge whose samples come every third: what a sample is believed to say
-  /// of velocity and load has to become less the longer they were predicted (docs/control.md, "What the model cannot
-  /// see").
+  /// With the gains of every tick, an estimate diverges if its samples come every third tick. The longer
+  /// velocity and load were predicted, the less a sample can say of them (docs/control.md, "What the
+  /// model cannot see").
   public struct Schedule: BitwiseCopyable, Sendable {
-    /// Intervals of 1 to 8 ticks have gains of their own. From there on an old sample says little but where the joint
-    /// is, and the gains fall with the interval as those of a point that nothing holds.
+    /// Intervals of 1 to 8 ticks have gains of their own. After a longer interval a sample says almost
+    /// nothing but the joint's angle. Its gains fall with the interval, as those of a free point do.
     static var intervals: Int { @_noLocks get { 8 } }
 
     let inversePeriod: Double
@@ -183,8 +186,8 @@ public struct Observer: BitwiseCopyable, Sendable {
     predict(torque: torque, hold: hold)
   }
 
-  /// Takes in a measured angle (rad) that is `age` seconds old: the estimate of then is corrected and brought
-  /// forward again under the torque of the interval, so that the error decays as with fresh samples.
+  /// Takes in a measured angle (rad) that is `age` seconds old. The estimate at that time is corrected and
+  /// brought forward again under the torque of the interval, so that the error decays as with fresh samples.
   @_noLocks
   public mutating func correct(measured: Double, age: Double, gains: Gains) {
     if age > gains.youngAge { return correctOld(measured: measured, age: age, gains: gains) }

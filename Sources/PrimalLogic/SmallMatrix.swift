@@ -1,5 +1,5 @@
-/// A square matrix of at most eight rows, for the certificates' search and verification at start: five for N, and three
-/// of an observer besides for U.
+/// A square matrix of at most eight rows, for the certificates' search and verification at start: five for N,
+/// and three of an observer besides for U.
 struct SmallMatrix {
   /// Rows and columns in use.
   let n: Int
@@ -13,17 +13,19 @@ struct SmallMatrix {
   }
 
   subscript(_ row: Int, _ column: Int) -> Double {
-    get { entries[row * 8 + column] }
-    set { entries[row * 8 + column] = newValue }
+    @inline(__always) get { entries[row * 8 + column] }
+    @inline(__always) set { entries[row * 8 + column] = newValue }
   }
 
   static func * (l: SmallMatrix, r: SmallMatrix) -> SmallMatrix {
     var product = SmallMatrix(l.n)
+    let (left, right) = (l.entries.span, r.entries.span)
+    var sum = product.entries.mutableSpan
     for i in 0..<l.n {
       for k in 0..<l.n {
-        let factor = l[i, k]
+        let factor = left[i * 8 + k]
         if factor == 0 { continue }
-        for j in 0..<l.n { product[i, j] += factor * r[k, j] }
+        for j in 0..<l.n { sum[i * 8 + j] += factor * right[k * 8 + j] }
       }
     }
     return product
@@ -31,19 +33,24 @@ struct SmallMatrix {
 
   static func - (l: SmallMatrix, r: SmallMatrix) -> SmallMatrix {
     var difference = l
-    for i in 0..<(8 * l.n) { difference.entries[i] -= r.entries[i] }
+    let right = r.entries.span
+    var entries = difference.entries.mutableSpan
+    for i in 0..<(8 * l.n) { entries[i] -= right[i] }
     return difference
   }
 
   func scaled(by factor: Double) -> SmallMatrix {
     var result = self
-    for i in 0..<(8 * n) { result.entries[i] *= factor }
+    var scaled = result.entries.mutableSpan
+    for i in 0..<(8 * n) { scaled[i] *= factor }
     return result
   }
 
   var transposed: SmallMatrix {
     var result = SmallMatrix(n)
-    for i in 0..<n { for j in 0..<n { result[j, i] = self[i, j] } }
+    let rows = entries.span
+    var columns = result.entries.mutableSpan
+    for i in 0..<n { for j in 0..<n { columns[j * 8 + i] = rows[i * 8 + j] } }
     return result
   }
 
@@ -56,21 +63,23 @@ struct SmallMatrix {
 
   /// Lower triangle C with C Cᵀ = self, or nil when self is not positive definite.
   func cholesky() -> SmallMatrix? {
-    var c = SmallMatrix(n)
+    var triangle = SmallMatrix(n)
+    let own = entries.span
+    var c = triangle.entries.mutableSpan
     for j in 0..<n {
-      var pivot = self[j, j]
-      for k in 0..<j { pivot -= c[j, k] * c[j, k] }
+      var pivot = own[j * 8 + j]
+      for k in 0..<j { pivot -= c[j * 8 + k] * c[j * 8 + k] }
       // Written so that NaN fails.
       guard pivot > 0 else { return nil }
       let root = pivot.squareRoot()
-      c[j, j] = root
+      c[j * 8 + j] = root
       for i in (j + 1)..<max(n, j + 1) {
-        var sum = self[i, j]
-        for k in 0..<j { sum -= c[i, k] * c[j, k] }
-        c[i, j] = sum / root
+        var sum = own[i * 8 + j]
+        for k in 0..<j { sum -= c[i * 8 + k] * c[j * 8 + k] }
+        c[i * 8 + j] = sum / root
       }
     }
-    return c
+    return triangle
   }
 
   /// Inverse of a lower triangle.

@@ -33,8 +33,8 @@ extension LoopModel {
     return [found.values[0], found.values[1], found.values[2]]
   }
 
-  /// Largest magnitude of the eigenvalues of one tick of `dt` seconds with saturation slope `slope`: the floor
-  /// of L in any norm.
+  /// Largest magnitude of the eigenvalues of one tick of `dt` seconds with saturation slope `slope`: the
+  /// floor of L in any norm.
   public func spectralRadius(slope: Double = 1, dt: Double) -> Double {
     deltaMatrix(slope: slope, dt: dt).eigenvalues().radius(dt: dt)
   }

@@ -1,9 +1,9 @@
-/// The uncertainty certificate U of one joint's loop: one norm √(xᵀ P x) and upper bounds L(delay, dt, s) that hold
-/// for every plant and tick within an `Uncertainty` at once, for slopes from `smallestSlope` to 1.
+/// The uncertainty certificate U of one joint's loop: one norm √(xᵀ P x) and upper bounds L(delay, dt, s)
+/// that hold for every plant and tick within an `Uncertainty` at once, for slopes from `smallestSlope` to 1.
 ///
-/// It says that two runs of the real hand with the same set-points approach each other, whichever plant of the
-/// uncertain ones the hand is. Made by `certify(_:under:)`, checked by `verify(_:_:)`; nothing of it is in
-/// the tick (docs/control.md, "The uncertainty certificate").
+/// It says that two runs of the real hand with the same set-points approach each other, whichever plant of
+/// the uncertain ones the hand is. Made by `certify(_:under:)`, checked by `verify(_:_:)`; nothing of it is
+/// in the tick (docs/control.md, "The uncertainty certificate").
 public struct UncertainCertificate: Sendable {
   /// Intervals of the table in slope, from `smallestSlope` to 1.
   public static var slopeIntervals: Int { 16 }
@@ -57,9 +57,9 @@ public struct UncertainCertificate: Sendable {
   }
 
   /// Upper bound of L for a tick of `dt` seconds with saturation slope `slope` whose output acts after
-  /// `delayPeriods` lengths of the tick and at whose end the estimate takes in a sample that is `agePeriods` lengths old,
-  /// for every plant within the uncertainty. Not valid outside the certified ranges, for NaN, or where no bound of
-  /// at most 1 was found.
+  /// `delayPeriods` lengths of the tick and at whose end the estimate takes in a sample that is `agePeriods`
+  /// lengths old, for every plant within the uncertainty. Not valid outside the certified ranges, for NaN, or
+  /// where no bound of at most 1 was found.
   public func lookup(
     dt: Double, slope: Double, delayPeriods: Double, agePeriods: Double
   ) -> Certificate.Lookup {

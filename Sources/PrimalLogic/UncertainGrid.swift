@@ -1,17 +1,19 @@
 /// Evaluates the norm of an uncertainty certificate at the nodes of a grid over 1/J, b, dt, delay and age.
 ///
-/// Between the nodes A leaves its multilinear interpolation C by an E, at most the sum over the axes of
-/// w²/8 ∂²A/∂p². At the middle of a cell the deviation is measured; twice that is taken, since A is made of
-/// exponentials of a generator of which one cell changes only a small part, so that the second derivative cannot
-/// double in it. E moves the fast states, C contracts the slow ones least: so not their norms are added but
-/// (C + E)ᵀ(C + E) ⪯ (1 + τ) CᵀC + (1 + 1/τ) Q with EᵀE ⪯ Q, which is convex in C and thus largest at a node.
+/// Between the nodes A differs from its multilinear interpolation C by an E, at most the sum over the axes of
+/// w²/8 ∂²A/∂p². The deviation is measured at the middle of a cell, and twice that is taken: A consists of
+/// exponentials of a generator, one cell changes the generator only a little, and so the second derivative
+/// cannot double in a cell. E moves the fast states, and C contracts the slow ones least. So their norms are
+/// not added. Instead (C + E)ᵀ(C + E) ⪯ (1 + τ) CᵀC + (1 + 1/τ) Q is used, with EᵀE ⪯ Q. It is convex in C
+/// and thus largest at a node.
 struct UncertainGrid {
-  /// Each axis is cut until twice its deviation is below this share of 1 − L, unless that takes too many nodes.
+  /// Each axis is cut until twice its deviation is below this share of 1 − L, unless that takes
+  /// too many nodes.
   static let deviationShare = 0.01
-  /// A node takes about 20 µs with its slopes: so many take a second.
+  /// Most nodes. A node takes about 20 µs with its slopes, so this many take a second.
   static let maximumNodes = 50_000
 
-  /// Q, in which EᵀE ⪯ Q for what A may leave its multilinear interpolation by, E, in the norm.
+  /// Q with EᵀE ⪯ Q in the norm, for the deviation E of A from its multilinear interpolation.
   private var allowance: SmallMatrix
   private let loop: UncertainLoop
   private let corners: [LoopPoint]
@@ -45,7 +47,7 @@ struct UncertainGrid {
         largestMap = max(largestMap, loop.matrix(corner, slope: slope).frobeniusNorm)
       }
     }
-    // A is within its deviation multilinear: inside it is hardly larger than at a corner.
+    // A is multilinear up to its deviation. So inside a cell A is hardly larger than at a corner.
     inflation =
       4 * verificationMargin(states: p.n, norm: p.frobeniusNorm, map: 1.5 * largestMap) / smallest
     inertias = UncertainGrid.cut([loop.inverseInertia.lowerBound, loop.inverseInertia.upperBound], 1)
@@ -96,8 +98,8 @@ struct UncertainGrid {
     } + [last]
   }
 
-  /// Per axis: Q with EᵀE ⪯ Q for E twice the deviation of A from its chord at the middle of any cell, the other axes at
-  /// their ends, and √λ_max of the largest EᵀE.
+  /// Per axis: Q with EᵀE ⪯ Q for E twice the deviation of A from its chord at the middle of any cell, the
+  /// other axes at their ends, and √λ_max of the largest EᵀE.
   private func bends() -> [(size: Double, bound: SmallMatrix)] {
     let none = (size: 0.0, bound: SmallMatrix(root.n))
     func largest(
@@ -149,14 +151,18 @@ struct UncertainGrid {
     return best.tau
   }
 
-  /// (1 + τ) (CᵀC − I) + (1 + 1/τ) Q for C = I + dt F: with τ added, its largest eigenvalue bounds ‖C + E‖² − 1.
+  /// (1 + τ) (CᵀC − I) + (1 + 1/τ) Q for C = I + dt F: with τ added, its largest eigenvalue
+  /// bounds ‖C + E‖² − 1.
   private func excessWithAllowance(_ f: SmallMatrix, dt: Double, _ tau: Double) -> SmallMatrix {
     let ff = f.transposed * f
     var x = SmallMatrix(f.n)
+    let (change, square, left) = (f.entries.span, ff.entries.span, allowance.entries.span)
+    var excess = x.entries.mutableSpan
     for i in 0..<f.n {
       for j in 0..<f.n {
-        x[i, j] =
-          (1 + tau) * dt * (f[i, j] + f[j, i] + dt * ff[i, j]) + (1 + 1 / tau) * allowance[i, j]
+        let (here, across) = (i * 8 + j, j * 8 + i)
+        excess[here] =
+          (1 + tau) * dt * (change[here] + change[across] + dt * square[here]) + (1 + 1 / tau) * left[here]
       }
     }
     return x
@@ -202,7 +208,8 @@ struct UncertainGrid {
     return shifted.cholesky() != nil ? known : x.symmetricExtremes().largest
   }
 
-  /// The smallest slope not below `slope` at which everything is bounded by 1, to the next chord; 1 when slope 1 is.
+  /// The smallest slope not below `slope` at which everything is bounded by 1, to the next chord; 1
+  /// when slope 1 is.
   func smallestSlope(from slope: Double) -> Double {
     // L is convex in the slope: the chord between two slopes bounds what lies between.
     let slopes = [0, 1, 2, 4, 8, 16].map { slope + $0 / 16 * (1 - slope) }
@@ -222,7 +229,7 @@ struct UncertainGrid {
     let values = bounds([slope])
     var rate = Double.infinity
     for (index, dt) in dts.enumerated() {
-      // In a cell the worse of both ends' bounds holds, at worst over the longer of its ticks.
+      // In a cell the worse of both ends' bounds holds, in the worst case over the longer of its ticks.
       let next = min(index + 1, dts.count - 1)
       for delay in delays.indices {
         let row = delay * dts.count
@@ -235,7 +242,8 @@ struct UncertainGrid {
 
   /// Writes the table of a certificate whose smallest slope is known, and its unsaturated level.
   func fill(_ certificate: inout UncertainCertificate) {
-    // L is convex in the slope: chords between a few slopes bound those between, most of them where it bends most.
+    // L is convex in the slope: chords between a few slopes bound those between, most of them where
+    // it bends most.
     let evaluated = [0, 1, 2, 4, 8, 16]
     let values = bounds(evaluated.map { certificate.nodeSlope($0) })
     for delay in 0..<UncertainCertificate.delayIntervals {

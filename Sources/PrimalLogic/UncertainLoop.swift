@@ -12,18 +12,19 @@ struct LoopPoint {
   var age: Double
 }
 
-/// All loops of a model and its observer under an uncertainty, in one state space: `ObservedState`, with the longest
-/// delay's queue.
+/// All loops of a model and its observer under an uncertainty, in one state space: `ObservedState`, with the
+/// longest delay's queue.
 struct UncertainLoop {
   let model: LoopModel
   let observer: LoopObserver
   let uncertainty: Uncertainty
   /// Number of states n, 5 to 8.
   let n: Int
-  /// Units of the states in which the loop is balanced, powers of two so that changing to them does not round.
+  /// Units of the states in which the loop is balanced, powers of two so that changing to them
+  /// does not round.
   private(set) var scales: ObservedState
-  /// The Lyapunov solution of the loop at `middle`, in balanced units: a norm of all the corners, which lie around the
-  /// middle, is not far from it. Nil when the loop is unstable there to rounding.
+  /// The Lyapunov solution of the loop at `middle`, in balanced units. The corners lie around the middle, so
+  /// a norm for all of them is not far from it. Nil when the loop is unstable there to rounding.
   private(set) var lyapunov: SmallMatrix?
 
   init(_ model: LoopModel, _ observer: LoopObserver, _ uncertainty: Uncertainty) {
@@ -36,8 +37,8 @@ struct UncertainLoop {
     for i in 0..<model.stateCount { scales[i] = known[i] }
     scales[model.stateCount] = known[0]
     scales[model.stateCount + 1] = known[1]
-    // Nothing is known of the observer's errors but what the loop itself says: a unit of each state should
-    // weigh as much as a radian of angle.
+    // Only the loop itself gives a scale for the observer's errors: a unit of each state should weigh as much
+    // as a radian of angle.
     guard let rough = lyapunovNorm(middle) else { return }
     for i in 0..<n { scales[i] *= nearestPowerOfTwo((rough[0, 0] / rough[i, i]).squareRoot()) }
     lyapunov = lyapunovNorm(middle)
@@ -63,11 +64,11 @@ struct UncertainLoop {
       delay: 0.5 * (delay.lowerBound + delay.upperBound), age: 0.5 * (age.lowerBound + age.upperBound))
   }
 
-  /// One tick's map of the difference of two runs of the same loop at `point`, in balanced units: from just before
-  /// the law of a tick to just before that of the next, after the estimate has taken in its sample.
+  /// One tick's map of the difference of two runs of the same loop at `point`, in balanced units: from just
+  /// before the law of a tick to just before that of the next, after the estimate has taken in its sample.
   ///
-  /// A delay of i + θ ticks holds the torque decided i + 1 ticks ago for θ dt and then the one of i ticks ago: exact,
-  /// and any delay and age within the range may follow any.
+  /// A delay of i + θ ticks holds the torque decided i + 1 ticks ago for θ dt, and then the one of i ticks
+  /// ago. That is exact. Any delay and age within the range may follow any other.
   func matrix(_ point: LoopPoint, slope: Double) -> SmallMatrix {
     // Rows are linear functions of the state.
     var memory = ObservedState.unit(2)
@@ -145,8 +146,8 @@ struct UncertainLoop {
     deltaMatrix(point, slope: slope).eigenvalues().radius(dt: point.dt)
   }
 
-  /// Σ (Aᵀ/L)ᵏ (A/L)ᵏ of an unsaturated point, where 1 − L² is half of what the spectral radius allows: the solution
-  /// of the Lyapunov equation, summed by doubling. Nil when the sum does not converge.
+  /// Σ (Aᵀ/L)ᵏ (A/L)ᵏ of an unsaturated point, where 1 − L² is half of what the spectral radius allows: the
+  /// solution of the Lyapunov equation, summed by doubling. Nil when the sum does not converge.
   private func lyapunovNorm(_ point: LoopPoint) -> SmallMatrix? {
     let radius = spectralRadius(point, slope: 1)
     guard radius < 1 else { return nil }

@@ -1,7 +1,7 @@
-/// Checks an uncertainty certificate's claims independently of how they were found, as `verify(_:_:)` of N does: A
-/// itself is formed and L²P − AᵀPA must have a Cholesky factorisation with every pivot above n² ε ‖P‖ ‖A‖²,
-/// with the L of `lookup`, at the corners, at 4,000 points spread evenly over everything uncertain, and at
-/// as many of its faces, where L is largest.
+/// Checks an uncertainty certificate's claims independently of how they were found, as `verify(_:_:)` of N
+/// does: A itself is formed and L²P − AᵀPA must have a Cholesky factorisation with every pivot above n² ε ‖P‖
+/// ‖A‖², with the L of `lookup`, at the corners, at 4,000 points spread evenly over everything uncertain, and
+/// at as many of its faces, where L is largest.
 public func verify(
   _ certificate: UncertainCertificate, _ model: LoopModel, _ observer: LoopObserver
 ) -> Verification {

@@ -7,7 +7,8 @@ public struct Uncertainty: Sendable, Equatable {
   public var dampingShare: Double
   /// dt lies within (1 ± this) of the period: 0 to below 1.
   public var dtShare: Double
-  /// When the plant feels what a tick decides, in lengths of that tick: within 0 and the model's `delayTicks`.
+  /// When the plant feels what a tick decides, in lengths of that tick: within 0 and the
+  /// model's `delayTicks`.
   public var delayPeriods: ClosedRange<Double>
   /// How old the sample is that a tick takes in, in lengths of the interval before that tick: within 0 and 1.
   public var agePeriods: ClosedRange<Double>

@@ -13,11 +13,11 @@ public struct Verification: Sendable, Equatable {
 
 /// Checks a certificate's claims against a model, independently of how they were found.
 ///
-/// The search and the table work with norms and eigenvalues of differences (A − I)/dt. Here A itself is formed,
-/// and L²P − AᵀPA must have a Cholesky factorisation with every pivot above n² ε ‖P‖ ‖A‖², at every node of
-/// the table and, with the interpolated L of `lookup`, between all neighbouring nodes. Nodes without a bound
-/// of at most 1 claim nothing. L = 1 is granted a tolerance of 10⁻⁹ (`Certificate.unitTolerance`), since
-/// P − AᵀPA is singular then.
+/// The search and the table work with norms and eigenvalues of differences (A − I)/dt. Here A itself is
+/// formed, and L²P − AᵀPA must have a Cholesky factorisation with every pivot above n² ε ‖P‖ ‖A‖², at every
+/// node of the table and, with the interpolated L of `lookup`, between all neighbouring nodes. Nodes without
+/// a bound of at most 1 claim nothing. L = 1 is granted a tolerance of 10⁻⁹ (`Certificate.unitTolerance`),
+/// since P − AᵀPA is singular then.
 public func verify(_ certificate: Certificate, _ model: LoopModel) -> Verification {
   let n = model.stateCount
   let failed = Verification(passed: false, margin: -.infinity, dt: .nan, slope: .nan)

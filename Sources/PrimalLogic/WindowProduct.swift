@@ -36,7 +36,8 @@ public struct WindowProduct: ~Copyable {
   @_noLocks
   public mutating func push(_ logarithm: Int64) {
     let oldest = filled == ticks ? storage[next] : 0
-    // Wrapping, so that a wrong entry can never trap the real-time thread; entries are within ±2^50.
+    // Wrapping arithmetic, so that a wrong entry can never trap the real-time thread. Entries
+    // are within ±2^50.
     sum = sum &+ logarithm &- oldest
     storage[next] = logarithm
     next += 1
@@ -44,29 +45,29 @@ public struct WindowProduct: ~Copyable {
     if filled < ticks { filled += 1 }
   }
 
-  /// Forgets all ticks. The next entry goes on where the last one was, for the sake of `copyEntries`.
+  /// Forgets all ticks. The next entry is written after the last one, for the sake of `copyEntries`.
   @_noLocks
   public mutating func reset() {
     sum = 0
     filled = 0
   }
 
-  /// Where a window stands; together with its entries all there is to it.
+  /// The position of a window. With its entries it is the whole state.
   public struct Head: BitwiseCopyable, Sendable {
     var next: Int
     var filled: Int
     var sum: Int64
   }
 
-  /// Where the window stands now.
+  /// The window's present position.
   public var head: Head {
     @_noLocks get { Head(next: next, filled: filled, sum: sum) }
   }
 
   /// Copies `count` entries, from the `first`-th oldest on, of the window as it was at `head`.
   ///
-  /// They need not be copied at once: a push overwrites one entry, the oldest, so whoever copies from the oldest on,
-  /// more than one entry a push, never meets one that has changed since.
+  /// They need not be copied at once. A push overwrites one entry, the oldest. A reader that starts with the
+  /// oldest and copies more than one entry a push therefore never meets an entry that has changed since.
   @_noLocks
   public func copyEntries(
     to memory: UnsafeMutablePointer<Int64>, since head: Head, from first: Int, count: Int
@@ -78,7 +79,7 @@ public struct WindowProduct: ~Copyable {
     }
   }
 
-  /// Becomes the window of `head`, whose entries (`ticks` of them) begin with the oldest.
+  /// Restores the window of `head`, whose entries (`ticks` of them) begin with the oldest.
   public mutating func restore(_ head: Head, entries: UnsafePointer<Int64>) {
     storage.update(from: entries, count: ticks)
     next = 0

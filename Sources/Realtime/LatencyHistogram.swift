@@ -93,13 +93,17 @@ package struct LatencyDistribution: Sendable, Equatable {
   package var overflow: UInt64 { counts[LatencyBuckets.count] }
   /// Exact, not from buckets; 0 when there are no values.
   package var mean: Double { count == 0 ? 0 : Double(sum) / Double(count) }
+  /// Median, nanoseconds; rounded as `percentile(_:)` is.
   package var p50: Int64 { percentile(50) }
+  /// 90th percentile, nanoseconds.
   package var p90: Int64 { percentile(90) }
+  /// 99th percentile, nanoseconds.
   package var p99: Int64 { percentile(99) }
+  /// 99.9th percentile, nanoseconds.
   package var p999: Int64 { percentile(99.9) }
 
-  /// The smallest value that at least `percent` of all values do not exceed (nearest rank), rounded up by less
-  /// than 1.6 % and never above `max`; 0 when there are no values.
+  /// The smallest value that at least `percent` of all values do not exceed (nearest rank), rounded up by
+  /// less than 1.6 % and never above `max`; 0 when there are no values.
   /// - Parameter percent: in (0, 100].
   package func percentile(_ percent: Double) -> Int64 {
     precondition(percent > 0 && percent <= 100, "a percentile lies in (0, 100]")

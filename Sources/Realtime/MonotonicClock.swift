@@ -3,6 +3,7 @@ import Glibc
 
 /// The machine's clock that never steps: CLOCK_MONOTONIC in nanoseconds, with sleeps to absolute deadlines.
 package struct MonotonicClock: Sendable {
+  /// For conversions.
   package static let nanosecondsPerSecond: Int64 = 1_000_000_000
 
   package init() {}
@@ -29,6 +30,9 @@ package struct MonotonicClock: Sendable {
     // The remaining results (EINVAL, EFAULT, ENOTSUP) say that the arguments are wrong, and they are not.
     precondition(result == 0, "clock_nanosleep refused a valid absolute deadline")
   }
+
+  /// Whether the kernel's wall clock is disciplined (NTP, PTP).
+  package static var isWallSynchronised: Bool { crealtime_is_wall_clock_synchronised() != 0 }
 
   private static func read(_ clock: clockid_t) -> Int64 {
     var time = timespec()

@@ -3,6 +3,7 @@ import Glibc
 
 /// One thing a real-time loop needs of the machine: what was found, what is wanted, and how to get it.
 package struct PrivilegeFinding: Sendable, Equatable {
+  /// How bad it is.
   package enum Status: String, Sendable {
     /// As wanted.
     case met
@@ -17,10 +18,14 @@ package struct PrivilegeFinding: Sendable, Equatable {
   /// Short name, stable for programs: `sched-fifo`, `memory-lock`, `cpu-dma-latency`, `preempt-rt`,
   /// `rt-throttling`, `cpu-governor`, `isolated-cpus`.
   package let subject: String
+  /// Subject that the daemon looks up by name.
   package static let memoryLock = "memory-lock"
+  /// Subject that the daemon looks up by name.
   package static let cpuLatency = "cpu-dma-latency"
   package let status: Status
+  /// In words, with the unit.
   package let found: String
+  /// In words, with the unit.
   package let wanted: String
   /// What to do; empty when nothing is to be done.
   package let remedy: String
@@ -33,7 +38,7 @@ package struct RealtimePrivileges: Sendable, Equatable {
   /// Whether nothing that the loop needs is missing.
   package var isReady: Bool { !findings.contains { $0.status == .missing } }
 
-  /// Looks at the process as it is: tries what can be tried without effect, reads the rest.
+  /// Examines the process as it is: tries what can be tried without effect, and reads the rest.
   package static func probe() -> RealtimePrivileges {
     let capabilities = Capabilities.ofThisThread()
     return RealtimePrivileges(findings: [
@@ -51,35 +56,16 @@ package struct RealtimePrivileges: Sendable, Equatable {
       return lines
     }.joined()
   }
-
-  /// `{"ready": …, "findings": [{subject, status, found, wanted, remedy}]}`.
-  package var json: String {
-    JSONText.object([
-      ("ready", .boolean(isReady)),
-      (
-        "findings",
-        .array(
-          findings.map {
-            .object([
-              ("subject", .string($0.subject)), ("status", .string($0.status.rawValue)),
-              ("found", .string($0.found)), ("wanted", .string($0.wanted)), ("remedy", .string($0.remedy)),
-            ])
-          })
-      ),
-    ]).text
-  }
 }
 
 extension RealtimePrivileges {
-  /// The priority of the daemon's loop (docs/realtime.md).
-  package static let loopPriority: Int32 = 80
-
   private static func scheduling(_ capabilities: Capabilities) -> PrivilegeFinding {
-    // Besides the limit and the capability, a control group without real-time bandwidth refuses as well: only
-    // trying tells.
+    // A control group without real-time bandwidth refuses too, whatever limit and capability allow.
+    // Only trying tells.
     let isAllowed: Bool
     do throws(RealtimeThreadError) {
-      try RealtimeThread(name: "privilege", policy: .fifo(priority: loopPriority), body: {}).join()
+      try RealtimeThread(name: "privilege", policy: .fifo(priority: SchedulingPolicy.loopPriority), body: {})
+        .join()
       isAllowed = true
     } catch {
       isAllowed = false
@@ -89,8 +75,8 @@ extension RealtimePrivileges {
     return PrivilegeFinding(
       subject: "sched-fifo", status: isAllowed ? .met : .missing,
       found:
-        "SCHED_FIFO \(loopPriority) \(isAllowed ? "granted" : "refused") (RLIMIT_RTPRIO \(limit), \(capability))",
-      wanted: "SCHED_FIFO \(loopPriority) for the loop thread",
+        "SCHED_FIFO \(SchedulingPolicy.loopPriority) \(isAllowed ? "granted" : "refused") (RLIMIT_RTPRIO \(limit), \(capability))",
+      wanted: "SCHED_FIFO \(SchedulingPolicy.loopPriority) for the loop thread",
       remedy: isAllowed
         ? ""
         : "systemd unit: LimitRTPRIO=90 (or AmbientCapabilities=CAP_SYS_NICE); login user: the line "
@@ -124,14 +110,14 @@ extension RealtimePrivileges {
         remedy: "")
     } catch {
       switch error {
-      case .open(let code) where code == ENOENT:
+      case .open(.noSuchFileOrDirectory):
         return PrivilegeFinding(
           subject: PrivilegeFinding.cpuLatency, status: .advised, found: "no \(path)", wanted: wanted,
           remedy: "kernel with CONFIG_CPU_IDLE and CONFIG_PM, or the kernel parameter cpuidle.off=1")
       case .open(let code), .write(let code):
         return PrivilegeFinding(
           subject: PrivilegeFinding.cpuLatency, status: .missing,
-          found: "\(path): \(String(cString: strerror(code)))",
+          found: "\(path): \(code)",
           wanted: wanted,
           remedy: "udev rule KERNEL==\"cpu_dma_latency\", GROUP=\"realtime\", MODE=\"0660\" in "
             + "/etc/udev/rules.d/60-motorhand-latency.rules; systemd unit: SupplementaryGroups=realtime and, "

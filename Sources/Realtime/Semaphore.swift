@@ -15,6 +15,7 @@ package final class Semaphore: @unchecked Sendable {
     semaphore.deallocate()
   }
 
+  /// Lets one waiter go on, or the next to come.
   package func signal() { sem_post(semaphore) }
 
   /// Waits for a signal and takes it.

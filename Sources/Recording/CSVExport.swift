@@ -1,6 +1,7 @@
 import Glibc
 import HandModel
 import PrimalLogic
+import Wire
 
 extension Recording {
   /// Writes one line a tick as CSV (RFC 4180 quoting, line feed), streaming: a header line with names and
@@ -11,11 +12,11 @@ extension Recording {
   ///   - descriptor: an open file, pipe or socket; it stays open.
   ///   - joints: names in the wanted order; nil = all.
   ///   - range: sequences to export.
-  /// - Returns: ticks written.
+  /// - Returns: ticks written, and what could not be read.
   @discardableResult
   package func exportCSV(
     to descriptor: Int32, joints: [String]? = nil, range: ClosedRange<UInt64> = 0...UInt64(Int64.max)
-  ) throws(RecordingError) -> UInt64 {
+  ) throws(RecordingError) -> (ticks: UInt64, damage: [RecordingError]) {
     var chosen: [Int] = []
     for name in joints ?? jointNames {
       guard let index = jointNames.firstIndex(of: name) else {
@@ -23,38 +24,38 @@ extension Recording {
       }
       chosen.append(index)
     }
+    let codec = codec
+    let jointFields = fields.jointColumns
     var output = CSVOutput(descriptor: descriptor)
-    for column in TickColumn.allCases {
-      // In CSV codes are words.
-      let unit = column.unit == "code" ? "" : " [\(column.unit)]"
-      try output.field(column.column + unit)
-    }
+    for column in codec.columns { try output.field(column.heading) }
     for joint in chosen {
-      for field in JointField.allCases {
-        let unit = field == .certificate ? "" : " [\(field.unit)]"
-        try output.field("\(jointNames[joint]).\(field.column)\(unit)")
-      }
+      for field in jointFields { try output.field("\(jointNames[joint]).\(field.heading)") }
     }
     try output.endLine()
 
     var written: UInt64 = 0
     var record = TickRecord()
-    let cursor = ticks(in: range)
-    while let row = try cursor.nextRow() {
-      try TickRow.read(row, path: cursor.currentPath, into: &record)
-      for column in TickColumn.allCases { try output.field(column.text(of: record)) }
-      let blob = row.bytes(TickColumn.joints)
+    let cursor = ticks(in: range, skippingDamage: true)
+    let blob = UnsafeMutableRawPointer.allocate(byteCount: codec.blobBytes, alignment: 8)
+    defer { blob.deallocate() }
+    while try cursor.next(into: &record) {
+      let texts = withUnsafePointer(to: record) { record in
+        _ = codec.encodeJoints(record, to: blob)
+        return codec.columns.map { codec.text($0, record) }
+      }
+      for text in texts { try output.field(text) }
       for joint in chosen {
-        guard joint < record.jointCount else {
-          for _ in JointField.allCases { try output.field("") }
-          continue
-        }
-        let frame = blob.baseAddress! + joint * JointFrame.byteCount
-        for field in JointField.allCases {
-          if field == .certificate {
-            try output.field(record.joints[joint].certificate.name)
+        let frame = joint < record.jointCount ? UnsafeRawPointer(blob) + joint * codec.frameBytes : nil
+        for field in jointFields {
+          guard let frame, field.exists(on: equipment[joint]), let value = JointCodec.integer(field, frame)
+          else {
+            try output.field("")
+            continue
+          }
+          if case .word(let words) = field.kind {
+            try output.field(UInt8(exactly: value).flatMap { words[$0] } ?? "")
           } else {
-            try output.field(JointFrame.integer(field, frame), decimals: field.storage.decimals)
+            try output.field(value, decimals: field.packing.decimals)
           }
         }
       }
@@ -62,7 +63,15 @@ extension Recording {
       written += 1
     }
     try output.flush()
-    return written
+    return (written, cursor.damage)
+  }
+}
+
+extension Field {
+  /// Name and unit; in CSV codes are words.
+  fileprivate var heading: String {
+    if case .word = kind { return id }
+    return "\(id) [\(storedUnit)]"
   }
 }
 
@@ -95,10 +104,9 @@ private struct CSVOutput {
     try flushIfFull()
   }
 
-  /// A scaled integer as the decimal number it stands for; nil as an empty field.
-  mutating func field(_ value: Int64?, decimals: Int) throws(RecordingError) {
+  /// A scaled integer as the decimal number it stands for.
+  mutating func field(_ value: Int64, decimals: Int) throws(RecordingError) {
     separate()
-    guard let value else { return }
     if value < 0 { buffer.append(UInt8(ascii: "-")) }
     let start = buffer.count
     var rest = value.magnitude

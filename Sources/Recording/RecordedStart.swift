@@ -3,9 +3,12 @@ import Glibc
 
 /// One start of a daemon among the recordings of a data directory.
 package struct RecordedStart: Sendable, Equatable, Codable {
-  package var boot: String
+  /// Its run identifier, the name of its directory.
+  package var run: String
+  /// Its directory.
   package var path: String
-  /// Wall clock of its first tick as its recorder noted it, else of its oldest tick; nil where neither can be read.
+  /// Wall clock of its first tick as its recorder noted it, else of its oldest tick; nil where neither can be
+  /// read.
   package var wallNanoseconds: Int64?
 
   static func date(_ wallNanoseconds: Int64?) -> String {
@@ -13,9 +16,9 @@ package struct RecordedStart: Sendable, Equatable, Codable {
     return Date(timeIntervalSince1970: Double(wallNanoseconds) / 1e9).formatted(.iso8601)
   }
 
-  init(directory: String, boot: String) {
-    self.boot = boot
-    path = directory + "/" + boot
+  init(path: String, run: String) {
+    self.run = run
+    self.path = path
     wallNanoseconds = Self.wallNanoseconds(path)
   }
 
@@ -43,15 +46,16 @@ package struct RecordedStart: Sendable, Equatable, Codable {
 }
 
 extension Recording {
-  /// The starts recorded in a data directory, the newest first by their own clock. Ties, as of runs in virtual time,
-  /// are broken by the files' times, then by name; a start without a tick that can be read comes last.
+  /// The starts recorded in a data directory, the newest first by their own clock. Ties, as of runs in
+  /// virtual time, are broken by the files' times, then by name; a start without a tick that can be read
+  /// comes last.
   static func starts(in directory: String) throws(RecordingError) -> [RecordedStart] {
-    let starts = try bootIDs(in: directory).map { RecordedStart(directory: directory, boot: $0) }
+    let starts = try runIDs(in: directory).map { RecordedStart(path: directory + "/" + $0, run: $0) }
     let dated = starts.map { (start: $0, file: modification($0.path)) }
     return dated.sorted { a, b in
       let (first, second) = (a.start.wallNanoseconds ?? .min, b.start.wallNanoseconds ?? .min)
       return first != second
-        ? first > second : a.file != b.file ? a.file > b.file : a.start.boot > b.start.boot
+        ? first > second : a.file != b.file ? a.file > b.file : a.start.run > b.start.run
     }.map(\.start)
   }
 

@@ -1,6 +1,7 @@
 import HandModel
 import Realtime
 import Synchronization
+import Wire
 
 /// Writes every tick record of a ring into the segment files of one recording, on its own thread.
 ///
@@ -8,8 +9,9 @@ import Synchronization
 /// pauses while a bounded backlog keeps the newest records; everything dropped is counted and reported as an
 /// event. Layout, schema and durability: docs/recording.md.
 package final class Recorder: @unchecked Sendable {
-  // Safety of @unchecked: `work` is touched by `init`, then only by the recorder's thread; `status`,
-  // `lifecycle` and the atomics are shared.
+  // Safety of @unchecked: `work` belongs to `init` and then to the recorder's thread; `discardIfEmpty` uses
+  // it only where the status says that this thread does not run. What several threads use is locked
+  // (`shared`, `lifecycle`), atomic (`stopLimit`, `finished`) or itself Sendable (`ring`).
   private enum Lifecycle {
     case created, stopped
     case running(RealtimeThread)
@@ -22,32 +24,41 @@ package final class Recorder: @unchecked Sendable {
   private let options: RecorderOptions
   private let ring: Ring<TickRecord>
   private let work: RecorderWork
-  private let shared = SharedState(RecorderStatus())
-  private let lifecycle = SharedState(Lifecycle.created)
-  // The disk lives in real time, whatever clock the hand runs on.
+  private let shared = Locked(RecorderStatus())
+  private let lifecycle = Locked(Lifecycle.created)
+  // The machine's clock, whatever clock the hand runs on: the disk takes real time.
   private let clock = MonotonicClock()
   /// When the recording is to be closed; `runsOn` until `beginStop`.
   private let stopLimit = Atomic<Int64>(Recorder.runsOn)
   private static let runsOn = Int64.max
   private let finished = Atomic<Bool>(false)
 
-  /// Creates `directory/<boot id>` with its event file and first segment, so that whatever is wrong with the
+  /// Creates `directory/<run id>` with its event file and first segment, so that whatever is wrong with the
   /// place shows at start and not in the first batch.
   ///
   /// - Parameters:
   ///   - ring: this recorder must be its only consumer.
-  ///   - checkpoint: gives states of the controller, which are asked for at the start of each segment and after
-  ///     missing ticks; nil = a replay can only begin at tick 0.
+  ///   - checkpoint: gives states of the controller, which are asked for at the start of each segment and
+  ///     after missing ticks; nil = a replay can only begin at tick 0.
+  ///   - handOver: takes each event once it is stored, or cannot be, and is closed at the end; nil = nobody
+  ///     waits for them.
+  ///   - anchor: is told the head of the events' hash chain whenever events were stored; nil = nobody wants
+  ///     it.
+  ///   - keepCheckpoint: takes, on the recorder's thread, each state of the controller and the tick that
+  ///     follows it, one every few seconds; nil = nobody wants them.
   /// - Throws: `RecordingError` that names the path and the system's reason.
   package init(
-    directory: String, identity: HandIdentity, ring: Ring<TickRecord>, checkpoint: RequestedBlock? = nil,
+    directory: String, identity: HandIdentity, ring: Ring<TickRecord>, checkpoint: SnapshotRequest? = nil,
+    handOver: HandOver<HandEvent>? = nil, anchor: Locked<ChainHead?>? = nil,
+    keepCheckpoint: (@Sendable (UnsafeRawBufferPointer, UInt64) -> Void)? = nil,
     options: RecorderOptions = .init()
   ) throws(RecordingError) {
     try options.validate()
     self.options = options
     self.ring = ring
     work = try RecorderWork(
-      directory: directory, identity: identity, ring: ring, checkpoint: checkpoint, options: options)
+      directory: directory, identity: identity, ring: ring, checkpoint: checkpoint, handOver: handOver,
+      anchor: anchor, keepCheckpoint: keepCheckpoint, options: options)
     shared.withLock { $0 = work.status }
   }
 
@@ -75,8 +86,8 @@ package final class Recorder: @unchecked Sendable {
   }
 
   /// Records what the ring holds, commits, closes the files and ends the thread. Takes at most
-  /// `options.stopNanoseconds`; what could not be written is given up and counted as dropped. A disk that does not
-  /// answer at all is left to itself: the status then says `running`. Idempotent.
+  /// `options.stopNanoseconds`; what could not be written is given up and counted as dropped. A disk that
+  /// does not answer at all is left to itself: the status then says `running`. Idempotent.
   @discardableResult
   package func stop() -> RecorderStatus {
     lifecycle.withLock { lifecycle in
@@ -100,8 +111,8 @@ package final class Recorder: @unchecked Sendable {
     return status
   }
 
-  /// Removes the files of a start that came to nothing: where no tick was recorded, nothing is left that would look
-  /// like a recording. After `stop`, or in place of `start`.
+  /// Removes the files of a start that came to nothing: where no tick was recorded, nothing is left that
+  /// would look like a recording. After `stop`, or in place of `start`.
   package func discardIfEmpty() {
     let status = status
     if !status.running && status.recordedTicks == 0 { work.removeFiles() }
@@ -129,7 +140,9 @@ package final class Recorder: @unchecked Sendable {
         clock.sleep(until: clock.now() + options.pollNanoseconds)
       }
     }
-    work.finish()
+    // Between the end of writing and that of the stop, half for the files' hashes and half for the summary.
+    work.finish(
+      closingLimit: stopLimit.load(ordering: .acquiring) - options.closingNanoseconds / 2)
     shared.withLock { $0 = work.status }
     finished.store(true, ordering: .releasing)
   }

@@ -1,16 +1,22 @@
 import HandModel
+import Realtime
 
 /// How a recorder batches, rotates and retries.
 package struct RecorderOptions: Sendable {
   /// A segment is closed at this size, plus at most one batch. 64 MB is the unit of copying and deletion.
   package var segmentBytes: UInt64 = 64_000_000
-  /// A segment is closed after this many ticks; nil = 10 minutes at the board's rate.
+  /// Which ticks are kept.
+  package var mode = RecordingMode.full
+  /// A segment is closed after this many ticks; nil = 10 minutes at the board's rate, in mode `events` an
+  /// hour: at its end 10 s are kept at full rate.
   package var segmentTicks: Int?
-  /// Ticks in a commit, 1...`backlogTicks`. 1000 ticks write each page about once; fewer rewrite the last one.
+  /// Ticks in a commit, 1...`backlogTicks`. 1000 ticks write each page about once; fewer rewrite the last
+  /// one.
   package var batchTicks = 1000
   /// A commit comes at the latest this long after its first tick, and this is what a power cut can cost.
-  /// At 1 kHz half a second makes batches of 500 ticks, whose five syncs cost little beside 0.6 MB of rows.
-  package var batchNanoseconds: Int64 = 500_000_000
+  /// At 1 kHz each commit rewrites a dozen pages whatever it adds, 100 bytes for each of 500 ticks and 60 for
+  /// each of 800; and what is a second old shall be on the disk.
+  package var batchNanoseconds: Int64 = 800_000_000
   /// Records kept in memory while storage fails; the oldest are dropped and counted beyond it.
   /// 4096 are 4 s at 1 kHz in 9 MiB.
   package var backlogTicks = 4096
@@ -20,8 +26,16 @@ package struct RecorderOptions: Sendable {
   package var retryNanoseconds: Int64 = 100_000_000
   package var maximumRetryNanoseconds: Int64 = 5_000_000_000
   /// Bytes that the recordings of all boots in the directory may take before the oldest segments are deleted;
-  /// nil = keep everything. 8 GB are 100 minutes of 15 joints at 1 kHz and fit beside a system on a small card.
+  /// nil = keep everything. 8 GB are some eight hours of 15 joints at 1 kHz and fit beside a system on a
+  /// small card.
   package var keepBytes: UInt64? = 8_000_000_000
+  /// Seconds after which a segment is deleted; nil = at any age it stays while there is room. Those around a
+  /// fault stay, and so does everything while nobody knows the time.
+  package var keepSeconds: Int64?
+  /// Seconds since 1970, nil where nobody knows.
+  package var knownTime: @Sendable () -> Int64? = {
+    MonotonicClock.isWallSynchronised ? MonotonicClock().wallNow() / 1_000_000_000 : nil
+  }
   /// Longest time that `stop` takes: two thirds of it for the last batches, the rest for closing the files.
   package var stopNanoseconds: Int64 = 3_000_000_000
 
@@ -40,6 +54,7 @@ package struct RecorderOptions: Sendable {
       retryNanoseconds > 0 && retryNanoseconds <= maximumRetryNanoseconds, "retryNanoseconds",
       "within 1...maximumRetryNanoseconds")
     try require(keepBytes.map { $0 > segmentBytes } ?? true, "keepBytes", "above segmentBytes")
+    try require(keepSeconds ?? 1 > 0, "keepSeconds", "above 0")
     try require(stopNanoseconds > 0, "stopNanoseconds", "above 0")
   }
 
@@ -47,5 +62,7 @@ package struct RecorderOptions: Sendable {
   var closingNanoseconds: Int64 { stopNanoseconds / 3 }
 
   /// Ticks after which a segment is closed.
-  func segmentTicks(rateHertz: Int) -> Int { segmentTicks ?? 600 * rateHertz }
+  func segmentTicks(rateHertz: Int) -> Int {
+    segmentTicks ?? (mode == .events ? 3600 : 600) * rateHertz
+  }
 }

@@ -1,5 +1,5 @@
 /// What a recorder has done so far. After `stop`, every tick produced is in exactly one of `recordedTicks`,
-/// `droppedByRing`, `droppedByStorage` and `refusedTicks`.
+/// `thinnedTicks`, `droppedByRing`, `droppedByStorage` and `refusedTicks`.
 package struct RecorderStatus: Sendable, Equatable {
   /// Whether the recorder's thread runs.
   package var running = false
@@ -11,6 +11,8 @@ package struct RecorderStatus: Sendable, Equatable {
   package var droppedByStorage: UInt64 = 0
   /// Of these the ones that `stop` gave up.
   package var givenUpTicks: UInt64 = 0
+  /// Ticks of which nothing was to be kept, in mode `events`.
+  package var thinnedTicks: UInt64 = 0
   /// Records refused because their sequence was not above the one before.
   package var refusedTicks: UInt64 = 0
   /// Ticks produced and not committed yet.

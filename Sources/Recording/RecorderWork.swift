@@ -2,27 +2,46 @@ import CSQLite
 import Glibc
 import HandModel
 import Realtime
+import Wire
 
 /// What the recorder's thread does: take records from the ring, commit them in batches, rotate segments,
 /// survive storage errors. One thread only.
 final class RecorderWork {
-  private(set) var status = RecorderStatus()
+  var status = RecorderStatus()
 
   private let clock = MonotonicClock()
   private let options: RecorderOptions
   private let identity: HandIdentity
   private let ring: Ring<TickRecord>
-  private let checkpoint: RequestedBlock?
+  let checkpoint: SnapshotRequest?
+  let keepCheckpoint: (@Sendable (UnsafeRawBufferPointer, UInt64) -> Void)?
+  /// To be written with the next batch, in mode `full`.
+  var pendingCheckpoint: StoredCheckpoint?
   /// A state of the controller is to be asked for.
-  private var wantsCheckpoint = false
+  var wantsCheckpoint = false
+  /// Ticks before this one are missing in the segment.
+  var neededFrom: UInt64?
   private var lastSequence: UInt64?
   private let directory: String
-  private let retention: Retention?
+  private var claim: RunDirectory
+  private let startNumber: Int
+  private let retention: Retention
   private let segmentTicks: Int
-  private let backlog: TickBacklog
+  private let layout: SegmentLayout
+  /// Far more than a batch of a hand that works has.
+  private static let eventTickLimit = 64
+  /// Ticks of the events around which rows are still to be written.
+  var eventTicks: [UInt64] = []
+  let backlog: TickBacklog
+  /// In mode `events`.
+  var held: HeldTicks?
+  private var nextCheckpoint: UInt64 = 0
   private let events: EventLog
-  private var detector: EventDetector
-  private var segment: SegmentWriter?
+  private var deriver: EventDeriver
+  private var agp: AGPSummary
+  /// Closed segments whose files are to be hashed, one after the other.
+  private var seals: [SegmentSeal] = []
+  var segment: SegmentWriter?
   private var nextSegment: Int
   /// Whether another recorder began the directory.
   private let continues: Bool
@@ -34,33 +53,52 @@ final class RecorderWork {
   private var retryPause: Int64
   private var retryAt = Int64.min
   private var eventRetryAt = Int64.min
-  private var droppedRange: (first: UInt64, last: UInt64, count: UInt64)?
+  var droppedRange: (first: UInt64, last: UInt64, count: UInt64)?
   private var lastWall: Int64 = 0
 
   init(
-    directory: String, identity: HandIdentity, ring: Ring<TickRecord>, checkpoint: RequestedBlock?,
-    options: RecorderOptions
+    directory: String, identity: HandIdentity, ring: Ring<TickRecord>, checkpoint: SnapshotRequest?,
+    handOver: HandOver<HandEvent>?, anchor: Locked<ChainHead?>?,
+    keepCheckpoint: (@Sendable (UnsafeRawBufferPointer, UInt64) -> Void)?, options: RecorderOptions
   ) throws(RecordingError) {
-    guard RecordingPaths.isBootID(identity.bootID) else { throw .invalidBootID(identity.bootID) }
-    self.directory = directory + "/" + identity.bootID
-    retention = options.keepBytes.map { Retention(root: directory, keepBytes: $0) }
-    try RecordingPaths.createDirectory(self.directory)
+    guard RecordingPaths.isRunID(identity.runID) else { throw .invalidRunID(identity.runID) }
+    self.directory = directory + "/" + identity.runID
+    let own = self.directory
+    retention = Retention(
+      root: directory, own: own, keepBytes: options.keepBytes, keepSeconds: options.keepSeconds,
+      knownTime: options.knownTime)
+    startNumber = Retention.nextStartNumber(in: directory)
+    // A full disk is no reason not to start: what is old may go, and the hand matters more.
+    let room = Result { () throws(RecordingError) in try RecordingPaths.createDirectory(own) }
+    if case .failure(let error) = room, !error.isOfStorage { throw error }
+    claim = RunDirectory(claiming: own)
     self.options = options
     self.identity = identity
     self.ring = ring
     self.checkpoint = checkpoint
+    self.keepCheckpoint = keepCheckpoint
     segmentTicks = options.segmentTicks(rateHertz: identity.board.control.rateHertz)
-    backlog = TickBacklog(capacity: options.backlogTicks)
+    layout = .recorder(rateHertz: identity.board.control.rateHertz)
+    backlog = TickBacklog(capacity: options.backlogTicks, joints: identity.board.joints.count)
+    held = options.mode == .events ? HeldTicks(rateHertz: identity.board.control.rateHertz) : nil
     retryPause = options.retryNanoseconds
     events = try EventLog(
       path: self.directory + "/" + RecordingPaths.eventsName, handID: identity.handID,
-      bootID: identity.bootID)
-    nextSegment = (try RecordingPaths.segments(in: self.directory).last?.number ?? 0) + 1
+      runID: identity.runID, handOver: handOver, anchor: anchor)
+    let found = RecordingPaths.isDirectory(own) ? try RecordingPaths.segments(in: own) : []
+    nextSegment = (found.last?.number ?? 0) + 1
     continues = nextSegment > 1
-    detector = EventDetector(jointNames: identity.board.joints.map(\.name), continues: continues)
+    agp = AGPSummary(identity: identity)
+    // Of what happens before the first tick.
+    lastWall = clock.wallNow()
+    deriver = EventDeriver(jointNames: identity.board.joints.map(\.name), continues: continues)
+    expire()
     do throws(RecordingError) { _ = try openSegment() } catch {
-      removeFiles()
-      throw error
+      guard error.isOfStorage else {
+        removeFiles()
+        throw error
+      }
+      failed(error)
     }
     status.bytes = segment?.bytes ?? 0
   }
@@ -81,31 +119,43 @@ final class RecorderWork {
   /// - Parameter lastWrite: where the recording is being closed: when it is to be given up.
   func turn(now: Int64, lastWrite: Int64?) {
     takeRecords(now: now)
+    // Before the ticks, whose commit may take long: others wait for them.
+    if now >= eventRetryAt || lastWrite != nil { flushEvents() }
+    takeCheckpoint()
     if wantsCheckpoint, checkpoint?.request() == true { wantsCheckpoint = false }
     if now >= retryAt || lastWrite != nil { commitDue(now: now, lastWrite: lastWrite) }
-    if now >= eventRetryAt || lastWrite != nil { flushEvents(now: now) }
+    sealNext()
+    if now >= eventRetryAt || lastWrite != nil { flushEvents() }
     status.lagTicks = ring.count + backlog.count
   }
 
   /// Gives up what could not be written, writes the summary and closes the files.
-  func finish() {
+  /// - Parameter closingLimit: when files that are not hashed yet stay so.
+  func finish(closingLimit: Int64) {
     let left = backlog.count
     let droppedBefore = status.droppedByStorage
-    for index in 0..<left { countDropped(backlog.pointer(at: index).pointee.sequence) }
+    for index in 0..<left { countDropped(backlog.sequence(at: index)) }
     backlog.removeFirst(left)
     ring.drainAll { record in
-      if detector.accepts(record) { countDropped(record.sequence) } else { status.refusedTicks += 1 }
+      if deriver.accepts(record) { countDropped(record.sequence) } else { status.refusedTicks += 1 }
     }
     status.givenUpTicks = status.droppedByStorage - droppedBefore
     reportDropped()
-    detector.finish { events.append($0) }
+    if let summary = agp.take() { events.append(summary) }
+    keepHeld()
+    reportDropped()
     closeSegment()
+    while !seals.isEmpty, clock.now() < closingLimit { sealNext() }
+    deriver.finish { events.append($0) }
     let dropped = "\(ring.dropped) dropped by the ring, \(status.droppedByStorage) by storage errors"
     events.append(
-      RecordedEvent(
+      HandEvent(
         wallNanoseconds: lastWall, kind: .summary, to: String(status.recordedTicks),
-        text: "\(status.recordedTicks) ticks recorded, \(dropped), \(status.refusedTicks) refused"))
-    flushEvents(now: clock.now())
+        text: "\(status.recordedTicks) ticks recorded, \(dropped), \(status.refusedTicks) refused"
+          + (held == nil ? "" : ", \(status.thinnedTicks) thinned out")))
+    flushEvents()
+    events.close()
+    claim = RunDirectory()
     status.running = false
     status.lagTicks = 0
   }
@@ -119,19 +169,38 @@ final class RecorderWork {
   }
 
   private func take(_ record: borrowing TickRecord) {
-    guard detector.accepts(record) else {
+    guard deriver.accepts(record) else {
       status.refusedTicks += 1
       events.append(
-        RecordedEvent(
+        HandEvent(
           sequence: record.sequence, wallNanoseconds: record.wallNanoseconds, kind: .disorder,
           text: "a record with a sequence not above the one before was refused"))
       return
     }
-    detector.observe(record) { events.append($0) }
+    deriver.observe(record) { event in
+      events.append(event)
+      held?.note(event)
+      if event.kind.isTrouble, let sequence = event.sequence { eventTicks.append(sequence) }
+    }
+    if lastSequence == nil { events.append(.inForce(identity, record)) }
+    if let summary = agp.observe(record) { events.append(summary) }
+    // While storage fails nothing else shortens the list.
+    if eventTicks.count > Self.eventTickLimit, !backlog.isEmpty {
+      forgetEvents(before: backlog.sequence(at: 0))
+    }
     lastWall = record.wallNanoseconds
-    if let lastSequence, record.sequence != lastSequence + 1 { wantsCheckpoint = true }
+    if let lastSequence, record.sequence != lastSequence + 1 { missesTicks(before: record.sequence) }
+    if held != nil || keepCheckpoint != nil, record.sequence >= nextCheckpoint {
+      nextCheckpoint =
+        record.sequence + UInt64(HeldTicks.checkpointSeconds * identity.board.control.rateHertz)
+      wantsCheckpoint = true
+    }
     lastSequence = record.sequence
     if let displaced = backlog.append(record) { countDropped(displaced) }
+  }
+
+  private func forgetEvents(before first: UInt64) {
+    eventTicks.removeAll { $0 + UInt64(layout.margin) < first }
   }
 
   private func commitDue(now: Int64, lastWrite: Int64?) {
@@ -144,16 +213,20 @@ final class RecorderWork {
       do throws(RecordingError) {
         let segment = try openSegment()
         let count = min(backlog.count, options.batchTicks)
-        let state = checkpoint?.filled
-        try segment.commit(backlog, count: count, checkpoint: state)
-        if state != nil { checkpoint?.release() }
+        forgetEvents(before: backlog.sequence(at: 0))
+        // Of what is held nothing may be left for the next segment.
+        let isLast = segment.ticks + count >= segmentTicks || segment.bytes >= options.segmentBytes
+        if held == nil {
+          try store(count, in: segment)
+        } else {
+          try thin(count, in: segment, keepsAll: isLast)
+        }
         backlog.removeFirst(count)
         batchStart = now
-        status.recordedTicks += UInt64(count)
         status.bytes = closedBytes + segment.bytes
         lastFault = segment.lastFault
         recovered()
-        if segment.ticks >= segmentTicks || segment.bytes >= options.segmentBytes {
+        if held == nil ? segment.ticks >= segmentTicks || segment.bytes >= options.segmentBytes : isLast {
           closeSegment()
           expire()
         }
@@ -166,12 +239,17 @@ final class RecorderWork {
 
   private func openSegment() throws(RecordingError) -> SegmentWriter {
     if let segment { return segment }
+    try RecordingPaths.createDirectory(directory)
+    if !claim.isHeld { claim = RunDirectory(claiming: directory) }
     let path = directory + "/" + RecordingPaths.segmentName(nextSegment)
     let opened = try SegmentWriter(
-      path: path, identity: identity, number: nextSegment, faultBefore: lastFault)
+      path: path,
+      hand: SegmentDescription(
+        identity, startNumber: startNumber, mode: options.mode, openedAt: options.knownTime()),
+      number: nextSegment, faultBefore: lastFault, layout: layout)
     nextSegment += 1
     segment = opened
-    wantsCheckpoint = true
+    missesTicks(before: 0)
     status.segmentPath = path
     return opened
   }
@@ -181,20 +259,41 @@ final class RecorderWork {
     segment = nil
     status.segmentPath = ""
     // A segment that cannot be marked as closed is complete all the same: its ticks are committed.
-    do throws(RecordingError) { try closing.finish() } catch { status.lastError = error.description }
+    do throws(RecordingError) {
+      try closing.finish(at: options.knownTime())
+      if let last = closing.lastTick,
+        let seal = SegmentSeal(
+          path: closing.path, last: last, ticks: closing.ticks, wallNanoseconds: lastWall)
+      {
+        seals.append(seal)
+      }
+    } catch {
+      status.lastError = error.description
+    }
     closedBytes += closing.bytes
     status.bytes = closedBytes
   }
 
+  /// Reads a piece of the oldest closed segment that has no hash yet.
+  private func sealNext() {
+    guard let seal = seals.first else { return }
+    do throws(Errno) {
+      guard let event = try seal.step() else { return }
+      events.append(event)
+    } catch {
+      status.lastError = "\(seal.path): cannot be read to be hashed: \(error)"
+    }
+    seals.removeFirst()
+  }
+
   /// Makes room by the bounds of `options`; each deleted segment is an event.
   private func expire() {
-    guard let retention else { return }
     do throws(RecordingError) {
       for expired in try retention.apply(live: status.segmentPath) {
         status.expiredSegments += 1
         if expired.path.hasPrefix(directory + "/") { closedBytes -= min(closedBytes, expired.bytes) }
         events.append(
-          RecordedEvent(
+          HandEvent(
             wallNanoseconds: lastWall, kind: .expired, from: expired.first.map(String.init),
             to: expired.last.map(String.init),
             text: "\(expired.path), \(expired.bytes) bytes, deleted: \(expired.reason)"))
@@ -213,8 +312,8 @@ final class RecorderWork {
     if !status.storageFailing {
       status.storageFailing = true
       events.append(
-        RecordedEvent(
-          sequence: backlog.pointer(at: 0).pointee.sequence, wallNanoseconds: lastWall,
+        HandEvent(
+          sequence: backlog.isEmpty ? nil : backlog.sequence(at: 0), wallNanoseconds: lastWall,
           kind: .storageError, text: error.description))
     }
     // A full disk or a reader's lock leaves the file sound. After anything else it is not trusted further.
@@ -228,6 +327,7 @@ final class RecorderWork {
   private func abandonSegment() {
     guard let abandoned = segment else { return }
     closedBytes += abandoned.bytes
+    dropHeld()
     segment = nil
     status.segmentPath = ""
   }
@@ -238,27 +338,22 @@ final class RecorderWork {
     status.storageFailing = false
     reportDropped()
     events.append(
-      RecordedEvent(
+      HandEvent(
         wallNanoseconds: lastWall, kind: .storageRecovered, text: "recording again into \(status.segmentPath)"
       ))
-  }
-
-  private func countDropped(_ sequence: UInt64) {
-    status.droppedByStorage += 1
-    wantsCheckpoint = true
-    droppedRange = (droppedRange?.first ?? sequence, sequence, (droppedRange?.count ?? 0) + 1)
   }
 
   private func reportDropped() {
     guard let range = droppedRange else { return }
     droppedRange = nil
     events.append(
-      RecordedEvent(
+      HandEvent(
         sequence: range.first, wallNanoseconds: lastWall, kind: .storageDrop, from: String(range.first),
-        to: String(range.last), text: "\(range.count) ticks dropped because storage failed"))
+        to: String(range.last), count: range.count,
+        text: "\(range.count) ticks dropped because storage failed"))
   }
 
-  private func flushEvents(now: Int64) {
+  private func flushEvents() {
     do throws(RecordingError) {
       try events.flush()
     } catch {

@@ -4,60 +4,75 @@ import HandModel
 /// What a recording holds, for people (`text`) and for programs (`json`).
 package struct RecordingInfo: Sendable, Equatable, Codable {
   /// Ticks missing between two that are there.
-  package struct Gap: Sendable, Equatable, Codable {
-    package var after: UInt64
-    package var before: UInt64
-    package var missing: UInt64
+  struct Gap: Sendable, Equatable, Codable {
+    /// The last tick before the gap.
+    var after: UInt64
+    /// The first tick behind it.
+    var before: UInt64
+    var missing: UInt64
   }
 
-  package struct Segment: Sendable, Equatable, Codable {
-    package var path: String
-    package var bytes: UInt64
-    package var closed: Bool
+  /// As `Recording.Segment`.
+  struct Segment: Sendable, Equatable, Codable {
+    var path: String
+    var bytes: UInt64
+    var closed: Bool
   }
 
   /// Gaps listed one by one; further ones are only counted.
-  package static let listedGaps = 100
+  static let listedGaps = 100
 
-  package var path = ""
-  package var hand = ""
-  package var boot = ""
-  package var version = ""
-  package var schema = SegmentSchema.version
-  package var rateHertz = 0
-  package var joints: [String] = []
-  package var segments: [Segment] = []
-  package var emptySegments: [String] = []
-  package var bytes: UInt64 = 0
-  package var ticks: UInt64 = 0
-  package var firstSequence: UInt64?
-  package var lastSequence: UInt64?
-  package var missingTicks: UInt64 = 0
-  package var gapCount = 0
-  package var gaps: [Gap] = []
-  package var duplicates: UInt64 = 0
+  var path = ""
+  var hand = ""
+  var run = ""
+  var version = ""
+  var schema = SegmentSchema.version
+  var rateHertz = 0
+  var joints: [String] = []
+  var segments: [Segment] = []
+  var emptySegments: [String] = []
+  /// What could not be read, with its place.
+  package var damage: [String] = []
+  var bytes: UInt64 = 0
+  var ticks: UInt64 = 0
+  var firstSequence: UInt64?
+  var lastSequence: UInt64?
+  /// Ticks that were thinned out on purpose, between some that are there.
+  var thinnedTicks: UInt64 = 0
+  /// Ticks that are missing for any other reason.
+  var missingTicks: UInt64 = 0
+  var gapCount = 0
+  /// The first `listedGaps` of them.
+  var gaps: [Gap] = []
+  /// Rows skipped because their tick had been read before.
+  var duplicates: UInt64 = 0
   /// From the first tick's deadline to the last one's.
-  package var durationSeconds = 0.0
-  package var firstWallNanoseconds: Int64?
-  package var lastWallNanoseconds: Int64?
-  /// Ticks by state, by latched fault and by worst certificate state, under their names.
-  package var states: [String: UInt64] = [:]
-  package var faults: [String: UInt64] = [:]
-  package var certificates: [String: UInt64] = [:]
-  package var largestLipschitz: Double?
-  package var largestWindowProduct: Double?
-  package var overruns: UInt64 = 0
+  var durationSeconds = 0.0
+  var firstWallNanoseconds: Int64?
+  var lastWallNanoseconds: Int64?
+  /// Ticks by state, under its name.
+  var states: [String: UInt64] = [:]
+  /// Ticks by latched fault, under its id; ticks without one are not counted.
+  var faults: [String: UInt64] = [:]
+  /// Ticks by the worst joint's certificate state, under its name.
+  var certificates: [String: UInt64] = [:]
+  /// Largest L of any tick; nil where no tick has one.
+  var largestLipschitz: Double?
+  /// Largest Λ of any tick; nil where no tick has one.
+  var largestWindowProduct: Double?
+  /// Deadlines skipped since the start, by the last tick.
+  var overruns: UInt64 = 0
   /// Events by kind.
-  package var events: [String: Int] = [:]
+  var events: [String: Int] = [:]
   /// Text of the recorder's closing summary; nil when it was killed, still runs, or one file was opened.
-  package var summary: String?
+  var summary: String?
   /// Further starts in the data directory that was given, the newest first.
-  package var otherStarts: [RecordedStart] = []
+  var otherStarts: [RecordedStart] = []
 
   /// One line a fact.
   package var text: String {
     var lines = [
-      "recording      \(path)", "hand           \(hand)", "boot           \(boot)",
+      "recording      \(path)", "hand           \(hand)", "run            \(run)",
       "version        \(version), schema \(schema)", "rate           \(rateHertz) Hz, \(joints.count) joints",
       "size           \(bytes) bytes in \(segments.count) segments, \(segments.count { $0.closed }) closed",
       "start          \(RecordedStart.date(firstWallNanoseconds))",
@@ -66,9 +81,14 @@ package struct RecordingInfo: Sendable, Equatable, Codable {
       "duration       \(durationSeconds) s",
       "missing        \(missingTicks) ticks in \(gapCount) gaps",
     ]
+    if thinnedTicks > 0 { lines.append("thinned        \(thinnedTicks) ticks, by the mode of the recorder") }
     lines += gaps.map { "  gap          \($0.missing) ticks between \($0.after) and \($0.before)" }
     if gapCount > gaps.count { lines.append("  gap          \(gapCount - gaps.count) more") }
     if duplicates > 0 { lines.append("duplicates     \(duplicates) rows, skipped") }
+    lines += damage.prefix(RecordingInfo.listedGaps).map { "damaged        \($0)" }
+    if damage.count > RecordingInfo.listedGaps {
+      lines.append("damaged        \(damage.count - RecordingInfo.listedGaps) more")
+    }
     lines += emptySegments.map { "empty segment  \($0): its creation was interrupted" }
     lines.append("states         \(Self.counts(states))")
     lines.append("faults         \(Self.counts(faults))")
@@ -108,24 +128,33 @@ extension Recording {
     var info = RecordingInfo()
     info.path = path
     info.hand = handID
-    info.boot = bootID
+    info.run = runID
     info.version = version
+    info.schema = schema
     info.rateHertz = rateHertz
     info.joints = jointNames
     info.segments = segments.map { .init(path: $0.path, bytes: $0.bytes, closed: $0.closed) }
     info.emptySegments = emptySegments
     info.bytes = segments.reduce(0) { $0 + $1.bytes }
+    var told: [HandEvent] = []
+    do throws(RecordingError) { told = try events() } catch { info.damage.append("events: \(error)") }
+    let losses = Self.losses(told)
     var firstDeadline: Int64 = 0
     var record = TickRecord()
-    let cursor = ticks()
+    let cursor = ticks(skippingDamage: true)
     while try cursor.next(into: &record) {
       if let last = info.lastSequence {
         if record.sequence - last > 1 {
+          let gap = last + 1...record.sequence - 1
           let missing = record.sequence - last - 1
-          info.missingTicks += missing
-          info.gapCount += 1
-          if info.gaps.count < RecordingInfo.listedGaps {
-            info.gaps.append(.init(after: last, before: record.sequence, missing: missing))
+          if isThinned(gap), !losses.contains(where: { $0.overlaps(gap) }) {
+            info.thinnedTicks += missing
+          } else {
+            info.missingTicks += missing
+            info.gapCount += 1
+            if info.gaps.count < RecordingInfo.listedGaps {
+              info.gaps.append(.init(after: last, before: record.sequence, missing: missing))
+            }
           }
         }
       } else {
@@ -138,7 +167,7 @@ extension Recording {
       info.durationSeconds = Double(record.deadlineNanoseconds &- firstDeadline) / 1e9
       info.ticks += 1
       info.states[record.state.name, default: 0] += 1
-      if record.fault != .none { info.faults[record.fault.name, default: 0] += 1 }
+      if record.fault != .none { info.faults[record.fault.id, default: 0] += 1 }
       info.certificates[record.certificate.name, default: 0] += 1
       if !record.lipschitz.isNaN {
         info.largestLipschitz = max(info.largestLipschitz ?? record.lipschitz, record.lipschitz)
@@ -151,7 +180,8 @@ extension Recording {
     }
     info.otherStarts = otherStarts
     info.duplicates = cursor.duplicates
-    for event in try events() {
+    info.damage = cursor.damage.map(\.description) + info.damage
+    for event in told {
       info.events[event.kind.rawValue, default: 0] += 1
       info.summary = event.kind == .summary ? event.text : nil
     }

@@ -3,6 +3,8 @@ import Glibc
 /// Names and places of a recording's files.
 enum RecordingPaths {
   static let eventsName = "events.sqlite"
+  /// Of segments and of starts: three hundred years of ten-second ones. A file may hold any number.
+  static let largestNumber = 1_000_000_000
   private static let prefix = "segment-"
   private static let suffix = ".sqlite"
 
@@ -13,7 +15,10 @@ enum RecordingPaths {
 
   static func segmentNumber(_ name: String) -> Int? {
     guard name.hasPrefix(prefix), name.hasSuffix(suffix) else { return nil }
-    return Int(name.dropFirst(prefix.count).dropLast(suffix.count))
+    guard let number = Int(name.dropFirst(prefix.count).dropLast(suffix.count)),
+      (0...largestNumber).contains(number)
+    else { return nil }
+    return number
   }
 
   /// Numbers and paths of the segments in a directory, in their order.
@@ -21,6 +26,17 @@ enum RecordingPaths {
     try names(in: directory)
       .compactMap { name in segmentNumber(name).map { ($0, directory + "/" + name) } }
       .sorted { $0.0 < $1.0 }
+  }
+
+  /// The run whose last ticks a file holds, by its name; "" of memory that could not be read, nil of any
+  /// other file.
+  static func blackBoxRun(_ name: String) -> String? {
+    let prefix = "blackbox-"
+    guard name.hasPrefix(prefix) else { return nil }
+    if name.hasSuffix(".raw") { return "" }
+    guard name.hasSuffix(suffix), let end = name.lastIndex(of: "-") else { return nil }
+    let run = String(name[..<end].dropFirst(prefix.count))
+    return isRunID(run) ? run : nil
   }
 
   /// Names in a directory, sorted, without hidden ones.
@@ -37,9 +53,22 @@ enum RecordingPaths {
     return names.sorted()
   }
 
+  /// The directory that a file is in.
+  static func directory(of path: String) -> String {
+    let directory = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(
+      separator: "/")
+    return directory.isEmpty ? (path.hasPrefix("/") ? "/" : ".") : directory
+  }
+
   static func isDirectory(_ path: String) -> Bool {
     var status = stat()
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
+
+  /// Whether something is a regular file, perhaps through a link.
+  static func isFile(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
   }
 
   /// Creates a directory with its parents and makes sure that files can be created in it.
@@ -58,8 +87,8 @@ enum RecordingPaths {
     guard access(path, W_OK | X_OK) == 0 else { throw .directory(path: path, errno: errno) }
   }
 
-  /// The boot identifier becomes a directory's name and an MQTT payload: one plain word.
-  static func isBootID(_ text: String) -> Bool {
+  /// The run identifier becomes a directory's name and an MQTT payload: one plain word.
+  static func isRunID(_ text: String) -> Bool {
     (1...64).contains(text.utf8.count)
       && text.utf8.allSatisfy { byte in
         switch byte {

@@ -1,51 +1,41 @@
-import Glibc
 import HandModel
-import PrimalLogic
+import Wire
 
 /// Compares ticks run again with those of a recording.
 package final class ReplayComparison {
+  /// What `compare` has found so far; the first recording is the recorded one, the second the replay.
   package private(set) var difference = RecordingDifference()
   private let jointNames: [String]
-  private let columns = TickColumn.allCases
-  private let frames = UnsafeMutableRawPointer.allocate(byteCount: TickRow.largestJoints, alignment: 8)
+  private let codec: TickCodec
+  private let equality: TickEquality
+  private let blob: UnsafeMutableRawPointer
 
-  package init(_ recording: Recording) { jointNames = recording.jointNames }
+  /// A comparison that uses the joints and the resolution of `recording`.
+  package init(_ recording: Recording) {
+    jointNames = recording.jointNames
+    codec = recording.codec
+    equality = TickEquality(recording.fields, equipment: recording.equipment)
+    blob = .allocate(byteCount: codec.blobBytes, alignment: 8)
+  }
 
-  deinit { frames.deallocate() }
+  deinit { blob.deallocate() }
 
   /// Compares every column and joint value at the resolution of the file, and the hash of the exact bits.
   /// - Parameters:
-  ///   - recorded: as `cursor` read it last.
+  ///   - recorded: as a cursor read it.
   ///   - replayed: as the tick left it.
   /// - Returns: whether they are equal.
   @discardableResult
-  package func compare(
-    recorded: borrowing TickRecord, from cursor: TickCursor, replayed: borrowing TickRecord
-  ) -> Bool {
-    let count = min(Int(replayed.jointCount), maximumJoints)
-    for joint in 0..<count {
-      JointFrame.encode(replayed.joints[joint], to: frames + joint * JointFrame.byteCount)
-    }
-    // Equal frames are the rule, and comparing their bytes is quick.
-    let stored = cursor.jointBytes
-    if stored.count == count * JointFrame.byteCount, let start = stored.baseAddress,
-      memcmp(frames, start, stored.count) == 0, columnsAgree(recorded, replayed)
-    {
+  package func compare(recorded: UnsafePointer<TickRecord>, replayed: UnsafePointer<TickRecord>) -> Bool {
+    // Equal ticks are the rule, and this is quick.
+    if equality.agree(recorded, replayed) {
       difference.comparedTicks += 1
       return true
     }
-    var rounded = copy replayed
-    for joint in 0..<count {
-      guard let value = JointFrame.decode(frames + joint * JointFrame.byteCount) else { continue }
-      rounded.joints[joint] = value
-    }
+    var rounded = replayed.pointee
+    withUnsafeMutablePointer(to: &rounded) { codec.round($0, through: blob) }
     let before = difference.differingTicks
-    Recording.compare(copy recorded, rounded, names: jointNames, into: &difference)
+    Recording.compare(recorded.pointee, rounded, names: jointNames, codec: codec, into: &difference)
     return difference.differingTicks == before
-  }
-
-  private func columnsAgree(_ a: borrowing TickRecord, _ b: borrowing TickRecord) -> Bool {
-    for column in columns where !column.agrees(a, b) { return false }
-    return true
   }
 }

@@ -1,17 +1,33 @@
 import CSQLite
+import Glibc
 
 /// One SQLite connection, owned by one thread at a time.
 ///
 /// Opened with `SQLITE_OPEN_NOMUTEX`: SQLite's multi-thread mode allows a connection to move between
-/// threads as long as two never use it at once, which its single owner ensures.
+/// threads as long as two never use it at once, which its single owner ensures. Of a file's schema its tables
+/// alone count: no view is read and no trigger runs.
 final class SQLiteConnection {
+  /// Of the names of a database's file and those that may belong to it.
+  static let suffixes = ["", "-journal", "-wal", "-shm"]
+
   let path: String
   private let handle: OpaquePointer
 
-  /// - Parameter busyMilliseconds: how long a call may wait for a lock held by another process.
-  init(path: String, flags: Int32, busyMilliseconds: Int32) throws(RecordingError) {
+  /// - Parameters:
+  ///   - busyMilliseconds: how long a call may wait for a lock held by another process.
+  ///   - readsViews: of a file that is known.
+  init(
+    path: String, flags: Int32, busyMilliseconds: Int32, readsViews: Bool = false
+  ) throws(RecordingError) {
+    // SQLite opens them too, and opening a pipe would wait for its other end.
+    for suffix in Self.suffixes where access(path + suffix, F_OK) == 0 {
+      guard RecordingPaths.isFile(path + suffix) else {
+        throw .notARecording(path: path + suffix, reason: "not a regular file")
+      }
+    }
     var opened: OpaquePointer?
-    let code = sqlite3_open_v2(path, &opened, flags | SQLITE_OPEN_NOMUTEX, nil)
+    var code = sqlite3_open_v2(path, &opened, flags | SQLITE_OPEN_NOMUTEX, nil)
+    if code == SQLITE_OK, !readsViews { code = csqlite_distrust(opened) }
     guard code == SQLITE_OK, let opened else {
       let failure = RecordingError.storage(
         path: path, operation: "open", code: opened.map(sqlite3_extended_errcode) ?? code,
@@ -29,12 +45,29 @@ final class SQLiteConnection {
   // close_v2 defers the release until the statements of this connection are finalised, in any order.
   deinit { sqlite3_close_v2(handle) }
 
+  /// Forbids to write, and whatever else than its tables' content a file could have SQLite compute.
+  func readOnly() throws(RecordingError) {
+    try execute("PRAGMA query_only = 1")
+    try execute("PRAGMA ignore_check_constraints = 1")
+    let computed = try integer(
+      """
+      SELECT count(*) FROM sqlite_schema s, pragma_table_xinfo(s.name) c
+      WHERE s.type = 'table' AND s.rootpage > 0 AND c.hidden > 0
+      """)
+    guard computed == 0 else {
+      throw .unreadable(
+        path: path, place: "its schema", found: "\(computed) computed columns", expected: "stored ones alone")
+    }
+  }
+
   /// Whether a transaction is open. SQLite itself rolls back on some errors (full disk, I/O).
   var inTransaction: Bool { sqlite3_get_autocommit(handle) == 0 }
 
   func execute(_ sql: String) throws(RecordingError) {
     let code = sqlite3_exec(handle, sql, nil, nil, nil)
-    guard code == SQLITE_OK else { throw failure(operation: String(sql.prefix(40)), code: code) }
+    guard code == SQLITE_OK else {
+      throw failure(operation: String(sql.prefix { $0 != "\n" }.prefix(40)), code: code)
+    }
   }
 
   func prepare(_ sql: String) throws(RecordingError) -> SQLiteStatement {
@@ -103,6 +136,18 @@ final class SQLiteStatement {
       throw failure
     }
     sqlite3_reset(statement)
+  }
+
+  /// The same with bytes as the value of one parameter.
+  func run(binding index: Int32, _ bytes: [UInt8]) throws(RecordingError) {
+    // Returned, because the closure's own throws would lose the error's type.
+    let failure: RecordingError? = bytes.withUnsafeBytes { bytes in
+      guard let start = bytes.baseAddress else { return nil }
+      bind(index, borrowing: start, count: bytes.count)
+      do throws(RecordingError) { try run() } catch { return error }
+      return nil
+    }
+    if let failure { throw failure }
   }
 
   func reset() { sqlite3_reset(statement) }

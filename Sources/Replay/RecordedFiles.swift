@@ -1,13 +1,16 @@
+import HandFiles
+import Control
 import HandModel
 import Recording
-import Runtime
 
 /// The files that a recording carries, as values.
 package struct RecordedFiles {
   package let board: Board
   package let calibration: Calibration
 
+  /// Reads board and calibration of a recording. Throws `ReplayError.files` when this version refuses them.
   package init(_ recording: Recording) throws(ReplayError) {
+    do throws(RecordingError) { try recording.requireReplayable() } catch { throw .recording(error) }
     do {
       board = try Board(yaml: recording.boardYAML, file: "the recording's board")
       calibration = try Calibration(

@@ -1,12 +1,12 @@
+import Control
 import HandModel
 import Recording
-import Runtime
 
 /// Runs recorded ticks again.
 ///
-/// A run begins at tick 0 or at a checkpoint; a missing tick ends it until the next checkpoint. The samples are
-/// those of the recording whatever the controller decides: with other parameters the replay shows what the hand
-/// would have been told, not how it would have moved.
+/// A run begins at tick 0 or at a checkpoint. A missing tick ends it until the next checkpoint. The samples
+/// are always those of the recording. With other parameters the replay therefore shows what the hand would
+/// have been told, not how it would have moved.
 package struct Replay {
   /// How often `progress` is called: some five times a second.
   private static let progressTicks: UInt64 = 10_000
@@ -14,18 +14,19 @@ package struct Replay {
   private let recording: Recording
   private let design: HandDesign
 
-  /// - Parameter design: by which the ticks are run; `RecordedFiles.design()` for the recorded hand.
+  /// - Parameter design: the design that runs the ticks; `RecordedFiles.design()` for the recorded hand.
   package init(_ recording: Recording, design: HandDesign) {
     self.recording = recording
     self.design = design
   }
 
-  /// Runs every tick from which there is a state to begin with.
+  /// Runs every recorded tick that a run can reach. Throws when the recording cannot be read, or when it has
+  /// neither tick 0 nor a usable checkpoint.
   /// - Parameters:
-  ///   - onTick: called with each tick as recorded and as replayed.
+  ///   - onTick: called with each tick as recorded and as replayed, valid until it returns.
   ///   - progress: called now and then with the number of ticks read so far.
   package func run(
-    onTick: (borrowing TickRecord, borrowing TickRecord) -> Void = { _, _ in },
+    onTick: (UnsafePointer<TickRecord>, UnsafePointer<TickRecord>) -> Void = { _, _ in },
     progress: (UInt64) -> Void = { _ in }
   ) throws(ReplayError) -> ReplayResult {
     var result = ReplayResult()
@@ -34,13 +35,15 @@ package struct Replay {
     let checkpoints = try reading { () throws(RecordingError) in Set(try recording.checkpoints()) }
     var refusal: CheckpointError?
     let cursor = recording.ticks()
-    var recorded = TickRecord()
+    let recorded = UnsafeMutablePointer<TickRecord>.allocate(capacity: 1)
+    recorded.initialize(to: TickRecord())
+    defer { recorded.deallocate() }
     var next: UInt64?
     var read: UInt64 = 0
-    while try reading({ () throws(RecordingError) in try cursor.next(into: &recorded) }) {
+    while try reading({ () throws(RecordingError) in try cursor.next(into: &recorded.pointee) }) {
       read += 1
       if read % Self.progressTicks == 0 { progress(read) }
-      let sequence = recorded.sequence
+      let sequence = recorded.pointee.sequence
       if sequence != next {
         next = nil
         if sequence == 0 {
@@ -58,9 +61,9 @@ package struct Replay {
         continue
       }
       bench.tick(recorded)
-      comparison.compare(recorded: recorded, from: cursor, replayed: bench.record.pointee)
-      result.note(recorded, bench.record.pointee, names: recording.jointNames)
-      onTick(recorded, bench.record.pointee)
+      comparison.compare(recorded: recorded, replayed: bench.record)
+      result.note(recorded, bench.record, names: recording.jointNames)
+      onTick(recorded, bench.record)
       next = sequence + 1
     }
     result.difference = comparison.difference
@@ -79,11 +82,13 @@ package struct Replay {
 private final class ReplayBench {
   let record = UnsafeMutablePointer<TickRecord>.allocate(capacity: 1)
   private var controller: HandController
+  private let absent: AbsentSensors
   private let inputs = UnsafeMutablePointer<TickInputs>.allocate(capacity: 1)
   private let actuators = UnsafeMutablePointer<ActuatorCommand>.allocate(capacity: 1)
 
   init(_ design: HandDesign) {
     controller = HandController(settings: design.board.control, parameters: design.joints)
+    absent = AbsentSensors(on: design.board)
     record.initialize(to: TickRecord())
     inputs.initialize(to: TickInputs())
     actuators.initialize(to: ActuatorCommand())
@@ -95,21 +100,21 @@ private final class ReplayBench {
     actuators.deallocate()
   }
 
-  /// As a hand that starts.
+  /// A controller at tick 0.
   func begin(_ design: HandDesign) {
     controller = HandController(settings: design.board.control, parameters: design.joints)
     inputs.pointee = TickInputs()
   }
 
-  /// From a checkpoint; returns why it cannot be used.
+  /// Restores a checkpoint. Returns why it cannot be used.
   func begin(_ design: HandDesign, at checkpoint: UnsafeRawBufferPointer) -> CheckpointError? {
     begin(design)
     do throws(CheckpointError) { try controller.restore(checkpoint) } catch { return error }
     return nil
   }
 
-  func tick(_ recorded: borrowing TickRecord) {
-    inputs.pointee.recall(recorded)
+  func tick(_ recorded: UnsafePointer<TickRecord>) {
+    inputs.pointee.recall(recorded, absent: absent)
     controller.tick(inputs, record: record, actuators: actuators)
   }
 }

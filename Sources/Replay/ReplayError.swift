@@ -1,5 +1,5 @@
+import Control
 import Recording
-import Runtime
 
 /// Why a recording cannot be run again.
 package enum ReplayError: Error, CustomStringConvertible {

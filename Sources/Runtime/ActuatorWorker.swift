@@ -1,29 +1,33 @@
+import Control
 import Devices
 import HandModel
+import PrimalLogic
 import Realtime
 
-/// The actuators of one I2C bus, or those on the kernel's PWM chips, at work: turns the loop's commands into
-/// pulses and lines. Used by one thread only.
+/// Drives the actuators of one I2C bus, or those on the kernel's PWM chips: turns the loop's commands into
+/// pulses and line levels. Used by one thread only.
 ///
-/// A motor's output is written every cycle; a servo's on change only, as nothing new can come of the same
-/// pulse. Everything is a pulse length here, so that one rounding rule serves all outputs (docs/hardware.md).
+/// A motor's output is written every cycle. A servo's is written on change only, as writing the same pulse
+/// again has no effect. All outputs are kept as pulse lengths, so that one rounding rule serves them all
+/// (docs/hardware.md).
 package final class ActuatorWorker: @unchecked Sendable {
   // Safety of @unchecked: everything but the two mailboxes belongs to one thread.
 
   /// From the loop.
-  package let commands = LatestValue<ActuatorCommand>(ActuatorCommand())
+  package let commands = TripleBuffer<ActuatorCommand>(ActuatorCommand())
   /// To the loop.
-  package let status = LatestValue<ActuatorStatus>(ActuatorStatus())
+  package let status = TripleBuffer<ActuatorStatus>(ActuatorStatus())
 
-  /// Above this duty the direction of a bridge is not reversed at once: it coasts for a cycle first, so
-  /// that motor current dies away before the bridge turns round.
+  /// Above this duty a bridge is not reversed at once. It coasts for a cycle first, so that the motor current
+  /// decays before the direction changes.
   private static let largestReversalDuty = 0.1
-  /// Cycles without a newer command after which the actuators are switched off: the loop is dead or stuck.
+  /// After this many cycles without a newer command the actuators are switched off: the loop is
+  /// dead or stuck.
   private static let largestCommandAgeCycles = 5
-  /// Failed writes in a row that make the actuators a fault.
+  /// After this many failed writes in a row the actuators count as failed.
   private static let largestWriteFailures = 3
-  /// Failed actuators are configured anew this often: as often as somebody who has put the plug back tries to
-  /// reset, and seldom enough for a bus on which nobody answers.
+  /// How often failed actuators are configured again. Often enough that a reset works soon after a plug is
+  /// back; seldom enough for a bus on which nobody answers.
   private static let recoveryHertz = 10
 
   /// Where the pulses of an output are kept: index into `pulses`.
@@ -42,16 +46,16 @@ package final class ActuatorWorker: @unchecked Sendable {
     /// Signed duty of the last cycle.
     var applied = 0.0
   }
-  /// Neighbouring channels of a PCA9685, written in one transfer.
+  /// Neighbouring channels of a PCA9685 that are written in one transfer.
   private struct Block {
     var chip: PCA9685
     var firstChannel: Int
     var firstOutput: Output
     var channelCount: Int
     var periodNanoseconds: Int64
-    /// A block with a motor in it.
+    /// Whether a motor is in the block.
     var isWrittenAlways: Bool
-    /// What the chip is known to have.
+    /// The duties that the chip is known to have.
     var written = InlineArray<8, UInt16>(repeating: 0)
     var isKnown = false
   }
@@ -163,8 +167,8 @@ package final class ActuatorWorker: @unchecked Sendable {
 
   // MARK: - Start and health
 
-  /// Brings chips and channels into their working state with every output off; `readyAt` becomes the time from
-  /// which they may be used, if later. Returns every failure found.
+  /// Brings chips and channels into their working state with every output off. Raises `readyAt` to the time
+  /// from which they may be used. Returns every failure found.
   package func configure(readyAt: inout Int64) -> [DeviceError] {
     var failures: [DeviceError] = []
     for chip in chips {
@@ -179,7 +183,7 @@ package final class ActuatorWorker: @unchecked Sendable {
     return failures
   }
 
-  /// Reads one chip's health; what it finds reaches the loop with the next `actuate`.
+  /// Reads one chip's health. The next `actuate` reports what it finds to the loop.
   package func checkHealth(_ chip: Int) throws(DeviceError) {
     do throws(DeviceError) {
       try chips[chip].checkHealth()
@@ -194,22 +198,24 @@ package final class ActuatorWorker: @unchecked Sendable {
 
   // MARK: - One cycle
 
-  /// Writes the newest command, or off when there is none, and tells the loop. Throws what a bus should know of.
+  /// Writes the newest command, or switches off when there is none, and reports to the loop. Throws the
+  /// failures that count as failures of the bus.
   package func actuate() throws(DeviceError) {
     defer { publish() }
     try write()
   }
 
-  /// Tells the loop how the actuators are, and what they have.
+  /// Reports to the loop whether the actuators are well, and which command they have.
   func publish() { status.write(current) }
 
-  /// Writes the newest command, or off when there is none.
+  /// Writes the newest command, or switches off when there is none.
   func write() throws(DeviceError) {
     commandAge = commands.take(into: &command) ? 0 : commandAge + 1
     watchFaultLines()
     guard command.enabled && commandAge <= Self.largestCommandAgeCycles else {
       if isDriving {
-        // Outputs that may still be on are no actuators to arm: `recover` switches them off.
+        // If switching off failed, outputs may still be on: the actuators must not be armed. `recover`
+        // switches them off.
         do throws(DeviceError) { try switchOff() } catch {
           current.chipFailed = true
           throw error
@@ -217,7 +223,7 @@ package final class ActuatorWorker: @unchecked Sendable {
       } else if current.chipFailed {
         try recover()
       }
-      // Off by the loop's word, and not because it is silent.
+      // Off because the loop said so, not because the loop is silent.
       if !command.enabled && !current.chipFailed { current.appliedSequence = command.sequence }
       return
     }
@@ -238,8 +244,9 @@ package final class ActuatorWorker: @unchecked Sendable {
     }
   }
 
-  /// Configures every chip and channel anew, with all outputs off; the actuators are well again when all took it.
-  /// Only while nothing is driven: the transfers fill the time of the writes that are not made.
+  /// Configures every chip and channel again, with all outputs off. The actuators are well again when all of
+  /// them accepted it. This happens only while nothing is driven: the transfers take the time of the writes
+  /// that are then not made.
   private func recover() throws(DeviceError) {
     cyclesToRecovery -= 1
     guard cyclesToRecovery <= 0 else { return }
@@ -254,12 +261,13 @@ package final class ActuatorWorker: @unchecked Sendable {
   private func watchFaultLines() {
     for index in joints.indices {
       guard let line = joints[index].faultLine else { continue }
-      let bit: UInt16 = 1 << UInt16(joints[index].index)
+      let bit: JointMask = 1 << JointMask(joints[index].index)
       if line.isActive { current.failedJoints |= bit } else { current.failedJoints &= ~bit }
     }
   }
 
-  /// The joint's pulses for this cycle, and lines that must be down before they change.
+  /// Computes the joint's pulses for this cycle, and lowers the lines that must be low before the
+  /// pulses change.
   private func prepare(_ index: Int) {
     let joint = joints[index].index
     if case .servo(let output) = joints[index].kind {
@@ -267,19 +275,20 @@ package final class ActuatorWorker: @unchecked Sendable {
       return
     }
     let asked = command.duty[joint]
-    // Written so that NaN becomes no duty.
+    // Written so that NaN becomes duty 0.
     var duty = asked.magnitude > 0 ? min(max(asked, -1), 1) : 0
     let applied = joints[index].applied
     let coasts = (duty < 0) != (applied < 0) && duty != 0 && applied.magnitude > Self.largestReversalDuty
     if coasts { duty = 0 }
-    // Lines go first: what they do not allow is not driven.
+    // Lines are set before pulses. If a line does not follow, the joint gets no duty.
     var follows = true
     switch joints[index].kind {
     case .servo, .drv8833: break
     case .phaseEnable(_, let direction):
       if duty != 0 { follows = drive(direction, duty < 0) }
     case .tb6612(_, let in1, let in2):
-      // Both low is coasting; the new direction is raised by `finish`, when the new duty stands.
+      // Both lines low is coasting. `finish` raises the line of the new direction once the new
+      // duty is written.
       if duty < 0 || coasts { follows = drive(in1, false) }
       if duty > 0 || coasts { follows = drive(in2, false) && follows }
     }
@@ -291,8 +300,8 @@ package final class ActuatorWorker: @unchecked Sendable {
     case .phaseEnable(let output, _), .tb6612(let output, _, _):
       pulses[output] = pulse
     case .drv8833(let in1, let in2):
-      // Slow decay: one input stays high and the other is low for the driven part of the period, so that the
-      // mean voltage is duty · supply, as the motor's model has it. Both low is coasting.
+      // Slow decay: one input stays high, and the other is low for the driven part of the period. The mean
+      // voltage is then duty · supply, as the motor's model assumes. Both inputs low is coasting.
       let high = joints[index].periodNanoseconds
       pulses[in1] = coasts ? 0 : (duty < 0 ? high - pulse : high)
       pulses[in2] = coasts ? 0 : (duty < 0 ? high : high - pulse)
@@ -305,7 +314,7 @@ package final class ActuatorWorker: @unchecked Sendable {
     if joints[index].applied < 0 { _ = drive(in2, true) }
   }
 
-  /// Drives a bridge's line; a failure counts as a failed write of this cycle.
+  /// Drives a bridge's line. A failure counts as a failed write of this cycle.
   private func drive(_ line: any DigitalLine, _ active: Bool) -> Bool {
     if line.setActive(active) { return true }
     lineFailure = .line(line.device)
@@ -323,7 +332,7 @@ package final class ActuatorWorker: @unchecked Sendable {
       if counts[channel] != blocks[index].written[channel] { isNew = true }
     }
     guard isNew else { return }
-    // After a failed transfer nobody knows what the chip has.
+    // After a failed transfer the chip's registers are unknown.
     blocks[index].isKnown = false
     try blocks[index].chip.setDuty(
       first: blocks[index].firstChannel, counts: counts.span.extracting(0..<count))
@@ -351,7 +360,7 @@ package final class ActuatorWorker: @unchecked Sendable {
     channels[index].isRunning = true
   }
 
-  /// Every output of this worker off; also the last thing that a stopping daemon does. Tries all of them and
+  /// Switches every output of this worker off. A daemon that stops does this last. Tries all outputs, then
   /// throws the last failure.
   package func switchOff() throws(DeviceError) {
     isDriving = false

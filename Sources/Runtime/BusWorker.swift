@@ -1,64 +1,43 @@
+import Control
 import Devices
 import HandModel
 import PrimalLogic
 import Realtime
 
-/// One bus at work: owns the drivers of its chips, samples them by the schedule, lets its actuators be written.
+/// Runs one bus: owns the drivers of its chips, samples them by the schedule, and writes its actuators.
 ///
-/// Used by one thread only. A dead chip makes its joint's samples old, a dead bus all of them; neither ever
-/// reaches the loop but as age and flags.
+/// Used by one thread only. A dead chip makes its joint's samples old, and a dead bus makes all of its
+/// samples old. The loop sees nothing of either but ages and flags.
 package final class BusWorker: @unchecked Sendable {
   // Safety of @unchecked: everything but the two mailboxes belongs to the bus's one thread.
 
   package let schedule: BusSchedule
   package let bus: any I2CBus
   /// To the loop.
-  package let samples = LatestValue<BusSamples>(BusSamples())
+  package let samples = TripleBuffer<BusSamples>(BusSamples())
   /// The actuators on this bus, if there are any.
   package let actuators: ActuatorWorker?
 
   private struct Encoder {
     var driver: AngleEncoder
     var joint: Int
-    var multiplexer: (index: Int, channel: UInt8)?
-  }
-  private enum SlowReading {
-    case current(CurrentSensor, joint: Int)
-    case force(ADS1115, input: UInt8, newtonsPerVolt: Double, joint: Int)
-    /// A converter that needs no waiting.
-    case immediateForce(ADS7830, input: UInt8, newtonsPerVolt: Double, joint: Int)
-    case inertial(MPU6050)
-  }
-  /// A chip that is asked in its turn whether it is well.
-  private enum Health {
-    case encoder(AngleEncoder, joint: Int)
-    case current(CurrentSensor, joint: Int)
-    case inertial(MPU6050)
-    /// Index into the chips of `actuators`.
-    case pwm(Int)
-  }
-  private struct HealthCheck {
-    var chip: Health
-    var multiplexer: (index: Int, channel: UInt8)?
-  }
-  private struct Slow {
-    var reading: SlowReading
-    var multiplexer: (index: Int, channel: UInt8)?
+    var branch: MultiplexerBranch?
   }
 
-  /// Health is read at 10 Hz in turn: magnets move and chips brown out in seconds, not in ticks.
+  /// One health check every 100 ms, the chips in turn: magnets move and chips brown out in
+  /// seconds, not in ticks.
   private static let healthHertz = 10
 
   private var encoders: [Encoder] = []
-  private var slow: [Slow] = []
-  private var health: [HealthCheck] = []
+  private var readings: [RoundRobinReading] = []
+  private var health: [ChipHealth] = []
   /// Joints (bit j) whose encoder, and whose current sensor, was not well when last asked.
-  private var unhealthyEncoders: UInt16 = 0
-  private var unhealthyCurrents: UInt16 = 0
+  private var unhealthyEncoders: JointMask = 0
+  private var unhealthyCurrents: JointMask = 0
   private var isInertialAwake = true
   private let selector: MultiplexerSelector
   private var current = BusSamples()
-  private var slowTurn = 0
+  private var readingTurn = 0
   private var healthTurn = 0
   private var cycle = 0
   private let healthCycles: Int
@@ -70,7 +49,7 @@ package final class BusWorker: @unchecked Sendable {
     self.schedule = schedule
     self.bus = bus
     actuators = try ActuatorWorker(schedule: schedule, board: board, bus: bus, hardware: hardware)
-    // At the slowest rates every other cycle still goes to the readings.
+    // Even at the slowest rates every other cycle is left to the slow readings.
     healthCycles = max(board.control.rateHertz / Self.healthHertz, 2)
     var localIndex: [Int: Int] = [:]
     var multiplexers: [TCA9548A] = []
@@ -79,65 +58,31 @@ package final class BusWorker: @unchecked Sendable {
       multiplexers.append(TCA9548A(name: spec.name, bus: bus, address: spec.address))
     }
     selector = MultiplexerSelector(multiplexers)
-    func local(_ port: MultiplexerPort?) -> (index: Int, channel: UInt8)? {
-      port.flatMap { port in localIndex[port.multiplexer].map { ($0, port.channel) } }
+    func branch(_ port: MultiplexerPort?) -> MultiplexerBranch? {
+      port.flatMap { port in
+        localIndex[port.multiplexer].map { MultiplexerBranch(index: $0, channel: port.channel) }
+      }
     }
     for slot in schedule.encoders {
       let spec = board.encoders[slot.encoder]
       encoders.append(
         Encoder(
-          driver: AngleEncoder(spec, bus: bus), joint: slot.joint, multiplexer: local(slot.port)))
+          driver: AngleEncoder(spec, bus: bus), joint: slot.joint, branch: branch(slot.port)))
     }
-    for entry in schedule.slow {
-      switch entry {
-      case .current(let sensor, let joint):
-        let spec = board.currentSensors[sensor]
-        let driver = try CurrentSensor(spec, bus: bus)
-        current.servesCurrent |= 1 << UInt16(joint)
-        slow.append(Slow(reading: .current(driver, joint: joint), multiplexer: local(spec.port)))
-      case .force(let sensor, let joint):
-        let spec = board.forceSensors[sensor]
-        current.servesForce |= 1 << UInt16(joint)
-        let reading: SlowReading =
-          switch spec.chip {
-          case .ads1115:
-            .force(
-              ADS1115(name: spec.name, bus: bus, address: spec.address), input: spec.input,
-              newtonsPerVolt: spec.newtonsPerVolt, joint: joint)
-          case .ads7830:
-            .immediateForce(
-              ADS7830(
-                name: spec.name, bus: bus, address: spec.address,
-                externalReferenceVolts: spec.externalReferenceVolts), input: spec.input,
-              newtonsPerVolt: spec.newtonsPerVolt, joint: joint)
-          }
-        slow.append(Slow(reading: reading, multiplexer: local(spec.port)))
-      case .inertial(let sensor):
-        let spec = board.imus[sensor]
-        current.servesInertial = true
-        slow.append(
-          Slow(
-            reading: .inertial(MPU6050(name: spec.name, bus: bus, address: spec.address)),
-            multiplexer: local(spec.port)))
-      case .encoderHealth, .currentHealth, .inertialHealth, .pwmHealth: break
-      }
+    for item in schedule.slow {
+      guard let sensor = try RoundRobinReading.Sensor(item, board: board, bus: bus) else { continue }
+      sensor.claim(in: &current)
+      readings.append(
+        RoundRobinReading(sensor: sensor, branch: branch(BusPlan.port(of: item, board))))
     }
     for encoder in encoders where encoder.driver.reportsHealth {
-      health.append(
-        HealthCheck(chip: .encoder(encoder.driver, joint: encoder.joint), multiplexer: encoder.multiplexer))
+      health.append(ChipHealth(chip: .encoder(encoder.driver, joint: encoder.joint), branch: encoder.branch))
     }
-    for entry in slow {
-      switch entry.reading {
-      case .current(let driver, let joint):
-        health.append(HealthCheck(chip: .current(driver, joint: joint), multiplexer: entry.multiplexer))
-      case .inertial(let driver):
-        health.append(HealthCheck(chip: .inertial(driver), multiplexer: entry.multiplexer))
-      case .force, .immediateForce: break
-      }
-    }
-    for chip in actuators?.chips.indices ?? 0..<0 { health.append(HealthCheck(chip: .pwm(chip))) }
+    health += readings.compactMap(\.health)
+    for chip in actuators?.chips.indices ?? 0..<0 { health.append(ChipHealth(chip: .pwm(chip), branch: nil)) }
   }
 
+  /// Whether the bus has PWM chips.
   package var drivesActuators: Bool { actuators != nil }
 
   // MARK: - Start
@@ -152,22 +97,15 @@ package final class BusWorker: @unchecked Sendable {
     if let actuators { failures += actuators.configure(readyAt: &readyAt) }
     for encoder in encoders {
       attempt { () throws(DeviceError) in
-        try select(encoder.multiplexer)
+        try select(encoder.branch)
         try encoder.driver.configure()
         noteEncoder(of: encoder.joint, isUsable: try encoder.driver.readIsUsable())
       }
     }
-    for entry in slow {
+    for reading in readings {
       attempt { () throws(DeviceError) in
-        try select(entry.multiplexer)
-        switch entry.reading {
-        case .current(let driver, _): try driver.configure()
-        case .force: break
-        case .immediateForce(let driver, _, _, _): readyAt = max(readyAt, try driver.configure())
-        case .inertial(let driver):
-          try driver.identify()
-          readyAt = max(readyAt, try driver.configure())
-        }
+        try select(reading.branch)
+        readyAt = max(readyAt, try reading.sensor.configure())
       }
     }
     bus.settle()
@@ -175,9 +113,9 @@ package final class BusWorker: @unchecked Sendable {
     return failures
   }
 
-  private func select(_ multiplexer: (index: Int, channel: UInt8)?) throws(DeviceError) {
-    guard let multiplexer else { return }
-    try selector.select(multiplexer.index, channel: multiplexer.channel)
+  private func select(_ branch: MultiplexerBranch?) throws(DeviceError) {
+    guard let branch else { return }
+    try selector.select(branch.index, channel: branch.channel)
   }
 
   // MARK: - Sampling
@@ -197,9 +135,10 @@ package final class BusWorker: @unchecked Sendable {
     current.busFailed = false
     for encoder in encoders where !current.busFailed { read(encoder) }
     if !current.busFailed {
-      if cycle % healthCycles == 0 { readHealth() } else { readSlow() }
+      if cycle % healthCycles == 0 { readHealth() } else { readNextSensor() }
     }
-    // As after a failed reading of its own (`readSlow`): the sensor is not asked on a bus that has failed.
+    // As after a failed reading of its own (`readNextSensor`): the sensor is not asked on a bus that has
+    // failed.
     if current.busFailed { current.inertial = InertialSample() }
     bus.settle()
   }
@@ -207,7 +146,7 @@ package final class BusWorker: @unchecked Sendable {
   private func read(_ encoder: Encoder) {
     do throws(DeviceError) {
       let counts = try retrying { () throws(DeviceError) in
-        try select(encoder.multiplexer)
+        try select(encoder.branch)
         return try encoder.driver.readAngle()
       }
       current.encoders[encoder.joint].counts = counts
@@ -216,14 +155,14 @@ package final class BusWorker: @unchecked Sendable {
       current.encoders[encoder.joint].number &+= 1
       current.encoders[encoder.joint].timeNanoseconds = bus.timeNanoseconds
     } catch {
-      // A failed read never becomes a value: the last sample stays and grows old.
+      // A failed read produces no value: the last sample stays and grows old.
       let failures = current.encoders[encoder.joint].failures
       current.encoders[encoder.joint].failures = failures == .max ? .max : failures + 1
       note(error)
     }
   }
 
-  /// Once again after lost arbitration, the only class of error that repetition mends.
+  /// Repeats once after lost arbitration, the only error that a repetition mends.
   private func retrying<Value>(_ body: () throws(DeviceError) -> Value) throws(DeviceError) -> Value {
     do throws(DeviceError) {
       return try body()
@@ -236,7 +175,7 @@ package final class BusWorker: @unchecked Sendable {
 
   private func note(_ error: DeviceError) {
     current.errors &+= 1
-    // What a multiplexer has selected is unknown after any failed transfer.
+    // After any failed transfer the multiplexers' selections are unknown.
     selector.forgetSelections()
     switch error.i2cFailure {
     case .busFault, .arbitrationLost: current.busFailed = true
@@ -244,32 +183,17 @@ package final class BusWorker: @unchecked Sendable {
     }
   }
 
-  private func readSlow() {
-    guard !slow.isEmpty else { return }
-    slowTurn = (slowTurn + 1) % slow.count
-    let entry = slow[slowTurn]
+  private func readNextSensor() {
+    guard !readings.isEmpty else { return }
+    readingTurn = (readingTurn + 1) % readings.count
+    let reading = readings[readingTurn]
     do throws(DeviceError) {
-      try select(entry.multiplexer)
-      switch entry.reading {
-      case .current(let driver, let joint):
-        current.currentsAmperes[joint] = wholeMicro(try driver.readAmperes())
-      case .force(let driver, let input, let newtonsPerVolt, let joint):
-        // One transfer a turn: start a conversion in one, read it in the next.
-        if driver.isDue(at: bus.timeNanoseconds) {
-          current.forcesNewtons[joint] = wholeMicro(
-            ADS1115.volts(try driver.readConversion()) * newtonsPerVolt)
-        } else {
-          try driver.startConversion(input: input)
-        }
-      case .immediateForce(let driver, let input, let newtonsPerVolt, let joint):
-        current.forcesNewtons[joint] = wholeMicro(try driver.readVolts(input: input) * newtonsPerVolt)
-      case .inertial(let driver):
-        let sample = try driver.readSample()
-        current.inertial = isInertialAwake ? sample : InertialSample()
-      }
+      try select(reading.branch)
+      try reading.sensor.read(into: &current, at: bus.timeNanoseconds)
+      if !isInertialAwake { current.inertial = InertialSample() }
     } catch {
       // Nothing acts on the inertial sensor and nothing ages its samples: better none than an old one.
-      if case .inertial = entry.reading { current.inertial = InertialSample() }
+      if case .inertial = reading.sensor { current.inertial = InertialSample() }
       note(error)
     }
   }
@@ -279,7 +203,7 @@ package final class BusWorker: @unchecked Sendable {
     healthTurn = (healthTurn + 1) % health.count
     let check = health[healthTurn]
     do throws(DeviceError) {
-      try select(check.multiplexer)
+      try select(check.branch)
       switch check.chip {
       case .encoder(let driver, let joint):
         noteEncoder(of: joint, isUsable: try driver.readIsUsable())
@@ -295,20 +219,20 @@ package final class BusWorker: @unchecked Sendable {
   }
 
   private func noteEncoder(of joint: Int, isUsable: Bool) {
-    let bit: UInt16 = 1 << UInt16(joint)
+    let bit: JointMask = 1 << JointMask(joint)
     unhealthyEncoders = isUsable ? unhealthyEncoders & ~bit : unhealthyEncoders | bit
     current.unhealthyJoints = unhealthyEncoders | unhealthyCurrents
   }
 
   private func noteCurrent(of joint: Int, isUsable: Bool) {
-    let bit: UInt16 = 1 << UInt16(joint)
+    let bit: JointMask = 1 << JointMask(joint)
     unhealthyCurrents = isUsable ? unhealthyCurrents & ~bit : unhealthyCurrents | bit
     current.unhealthyJoints = unhealthyEncoders | unhealthyCurrents
   }
 
   // MARK: - Actuating
 
-  /// The actuating part of one cycle; tells the loop when it is over.
+  /// The actuating part of one cycle. Reports to the loop when it is over.
   package func actuate() {
     write()
     actuators?.publish()
@@ -321,7 +245,7 @@ package final class BusWorker: @unchecked Sendable {
     bus.settle()
   }
 
-  /// All actuators of this bus off; also the last thing that a stopping daemon does.
+  /// Switches all actuators of this bus off. A daemon that stops does this last.
   package func switchOff() {
     guard let actuators else { return }
     do throws(DeviceError) { try actuators.switchOff() } catch { note(error) }

@@ -1,3 +1,4 @@
+import Control
 import Glibc
 import HandModel
 import Realtime
@@ -5,20 +6,21 @@ import Synchronization
 
 /// The way of commands into the loop: any thread submits, the tick takes.
 ///
-/// A command crosses in a wait-free mailbox and is taken by the tick or withdrawn by its sender, never both: what
-/// was answered as refused cannot act later. A stop is an atomic bit that nothing can overwrite or delay.
+/// A command crosses in a wait-free mailbox and is taken by the tick or withdrawn by its sender, never both:
+/// what was answered as refused cannot act later. A stop is an atomic bit that nothing can overwrite or
+/// delay.
 package final class CommandPort: Sendable {
   /// A tick at the slowest rate (10 Hz) answers within this time; past it the loop is not running.
   package static let answerTimeoutNanoseconds: Int64 = 500_000_000
-  /// How long the end of a thread is waited for that serves senders: a command in its hands takes up to the answer's
-  /// time-out. One that stands still is left behind.
+  /// How long the end of a thread is waited for that serves senders: a command in its hands takes up to the
+  /// answer's time-out. One that stands still is left behind.
   static let endNanoseconds: Int64 = 700_000_000
   /// A set-point that waited longer than this for a tick is not what its sender wants any more.
   static let streamLifetimeNanoseconds: Int64 = 500_000_000
   /// How often a waiting sender looks for the answer.
   private static let pollNanoseconds: Int64 = 200_000
-  /// Besides two ticks, what a stop waits before the kill line is released without the loop: the longest that
-  /// machines in the field were seen to stand still in ordinary operation.
+  /// Besides two ticks, what a stop waits before the drive-enable line is released without the loop: the
+  /// longest that machines in the field were seen to stand still in ordinary operation.
   static let stopPatienceNanoseconds: Int64 = 30_000_000
 
   static let notRunning = "the control loop did not answer: it is not running"
@@ -34,14 +36,15 @@ package final class CommandPort: Sendable {
     var releaseOutputs: @Sendable () -> Bool = { false }
   }
 
-  private let commands = LatestValue<TickCommand>(TickCommand())
-  /// Number of the command that waits to be taken; 0 = none. Whoever exchanges it for 0, tick or sender, decides.
+  private let commands = TripleBuffer<TickCommand>(TickCommand())
+  /// Number of the command that waits to be taken; 0 = none. Whoever exchanges it for 0, tick or sender,
+  /// decides.
   private let waiting = Atomic<UInt32>(0)
-  private let streams = LatestValue<SetPoint>(SetPoint())
+  private let streams = TripleBuffer<SetPoint>(SetPoint())
   private let numbers = Atomic<UInt32>(0)
-  private let senders = SharedState<Void>(())
-  private let streamers = SharedState<Void>(())
-  private let lastResort = SharedState(LastResort())
+  private let senders = Locked<Void>(())
+  private let streamers = Locked<Void>(())
+  private let lastResort = Locked(LastResort())
   /// Bit s set: a stop from source s; a remote one must not hide a local one of the same tick.
   private let stop = Atomic<UInt8>(0)
   private let stops = Atomic<UInt32>(0)
@@ -56,7 +59,8 @@ package final class CommandPort: Sendable {
   package init() {}
 
   /// Names what a stop does when the loop does not take it in time. Before any stop comes.
-  /// - Parameter releaseOutputs: switches the outputs off without the loop, from any thread; whether they were seen
+  /// - Parameter releaseOutputs: switches the outputs off without the loop, from any thread; whether they
+  ///   were seen
   ///   off.
   func fallBack(periodNanoseconds: Int64, releaseOutputs: @escaping @Sendable () -> Bool) {
     lastResort.withLock {
@@ -120,7 +124,8 @@ package final class CommandPort: Sendable {
     }
   }
 
-  /// Hands a command to the loop without waiting: for a caller that runs the loop itself and is its only sender.
+  /// Hands a command to the loop without waiting: for a caller that runs the loop itself and is its only
+  /// sender.
   package func post(_ command: TickCommand) {
     switch command.kind {
     case .stop: requestStop(command.source)
@@ -145,15 +150,15 @@ package final class CommandPort: Sendable {
     stops.wrappingAdd(1, ordering: .acquiringAndReleasing)
   }
 
-  /// Stops requested so far. A command that was read at another count is older than a stop, and not what is wanted
-  /// after it.
+  /// Stops requested so far. A command that was read at another count is older than a stop, and not what is
+  /// wanted after it.
   package var stopCount: UInt32 { stops.load(ordering: .acquiring) }
 
   /// Whether a stop waits for a tick.
   var isStopPending: Bool { stop.load(ordering: .acquiring) != 0 }
 
-  /// Waits until a requested stop is seen to have done its work. When no tick takes it in time, the outputs are
-  /// switched off without the loop; the stop stays requested for it.
+  /// Waits until a requested stop is seen to have done its work. When no tick takes it in time, the outputs
+  /// are switched off without the loop; the stop stays requested for it.
   /// - Returns: executed only if outputs were seen off.
   package func awaitStop() -> CommandReply {
     let lastResort = lastResort.withLock { $0 }

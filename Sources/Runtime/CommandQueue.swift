@@ -1,15 +1,17 @@
 import HandModel
 import Realtime
 import Synchronization
+import Wire
 
 /// Where commands wait for the loop, whoever sent them: one bounded place, for a bounded time.
 ///
-/// One thread hands them on, one after another, each until its tick has answered. So whoever reads a socket never
-/// waits for a tick, and what cannot be executed soon is refused instead of being executed late. Stops do not come
-/// here (`CommandPort.requestStop`); neither do set-points of a stream, of which only the newest counts.
+/// One thread hands them on, one after another, each until its tick has answered. So whoever reads a socket
+/// never waits for a tick, and what cannot be executed soon is refused instead of being executed late. Stops
+/// do not come here (`CommandPort.requestStop`); neither do set-points of a stream, of which only the newest
+/// counts.
 package final class CommandQueue: Sendable {
-  /// Commands of one source that wait. Socket and MQTT have a lane each, so that a flood in one leaves the other
-  /// free; a person or a program that waits for replies has one command in it.
+  /// Commands of one source that wait. Socket and MQTT have a lane each, so that a flood in one leaves the
+  /// other free; a person or a program that waits for replies has one command in it.
   package static let laneCapacity = 32
   /// A command that waited longer is refused: its sender meant the moment in which it was sent.
   package static let longestWaitNanoseconds: Int64 = 1_000_000_000
@@ -19,11 +21,10 @@ package final class CommandQueue: Sendable {
   static let waitedTooLong =
     "waited longer than \(longestWaitNanoseconds / 1_000_000) ms behind other commands"
   static let expired = "expired while it waited behind other commands"
-  static let laneIsFull = "\(laneCapacity) commands wait already"
 
   /// Whether a refusal is the machine's, which had no time for the command, and not the hand's.
   package static func isBusy(_ reason: String) -> Bool {
-    [waitedTooLong, expired, laneIsFull, CommandPort.notRunning].contains(reason)
+    [waitedTooLong, expired, CommandSink.fullReason, CommandPort.notRunning].contains(reason)
   }
 
   private struct Waiting {
@@ -50,20 +51,26 @@ package final class CommandQueue: Sendable {
   }
 
   private let port: CommandPort
-  private let lanes = SharedState(Lanes())
+  private let stops: StopWaiter
+  private let lanes = Locked(Lanes())
   private let bell = Semaphore()
-  private let thread = SharedState<RealtimeThread?>(nil)
+  private let thread = Locked<RealtimeThread?>(nil)
 
-  package init(port: CommandPort) { self.port = port }
+  package init(port: CommandPort) {
+    self.port = port
+    stops = StopWaiter(stopCount: { port.stopCount }, awaitStop: { port.awaitStop() })
+  }
 
-  /// Starts the thread that hands commands on.
+  /// Starts the threads that hand commands on and wait for stops.
   package func start() throws(RealtimeThreadError) {
+    try stops.start()
     let started = try RealtimeThread(name: "commands", policy: .normal) { [self] in run() }
     thread.withLock { $0 = started }
   }
 
-  /// Ends the thread; what still waits is refused.
+  /// Ends the threads. Stops are answered first; commands that still wait are refused.
   package func stop() {
+    stops.stop()
     lanes.withLock { $0.isStopping = true }
     bell.signal()
     _ = thread.withLock { $0 }?.join(by: MonotonicClock().now() + CommandPort.endNanoseconds)
@@ -72,10 +79,23 @@ package final class CommandQueue: Sendable {
     }
   }
 
+  /// Where socket and broker put their commands and stops.
+  package func sink(_ parser: CommandParser) -> CommandSink {
+    let (port, stops) = (port, stops)
+    return CommandSink(
+      submit: { [self] in submit($0, source: $1, stopCount: $2, completion: $3) },
+      requestStop: {
+        port.requestStop($0)
+        stops.requested()
+      },
+      stopCount: { port.stopCount }, whenStopped: { stops.whenStopped($0, $1) },
+      parse: { parser.parse($0, verb: $1.isEmpty ? nil : $1, now: MonotonicClock().wallNow()) })
+  }
+
   /// Puts a command into its source's lane; a set-point of a stream goes straight to the loop.
   /// - Parameters:
-  ///   - stopCount: `CommandPort.stopCount` when the command was read, where that was before now. One that is older
-  ///     than a stop is refused: a reset or an arm must not undo the stop that was sent after it.
+  ///   - stopCount: `CommandPort.stopCount` when the command was read, where that was before now. A command
+  ///     that is older than a stop is refused: a reset or an arm must not undo a stop that was sent after it.
   ///   - completion: called once, with what became of the command, on the queue's thread or on the caller's.
   /// - Returns: false when the lane is full; then the command is forgotten and `completion` is not called.
   package func submit(
@@ -140,8 +160,8 @@ package final class CommandQueue: Sendable {
   }
 }
 
-/// The replies to the last commands with an identifier, so that one that arrives twice (QoS 1 allows it) is answered
-/// and not executed again.
+/// The replies to the last commands with an identifier, so that one that arrives twice (QoS 1 allows it) is
+/// answered and not executed again.
 private struct ReplyCache {
   struct Entry {
     var command: Command

@@ -1,14 +1,16 @@
+import Control
 import Devices
+import HandModel
 import Realtime
-import Simulation
 
-/// What befalls the machine in one tick of virtual time; by default nothing.
-package struct MachineTrouble: Sendable {
-  /// The threads that drive actuators are dead from now on, and whatever else they did is not done either.
+/// What goes wrong with the machine in one tick of virtual time; by default nothing.
+package struct MachineDisturbance: Sendable {
+  /// The threads that drive actuators are dead from now on. Their other work stops too.
   package var killsActuatorThreads = false
   /// The loop thread wakes this much after its deadline, while the bus threads go on.
   package var loopLateNanoseconds: Int64 = 0
-  /// No thread runs for this long before the tick, as when a virtual machine is paused; the hand itself moves on.
+  /// No thread runs for this long before the tick, as when a virtual machine is paused; the hand
+  /// itself moves on.
   package var pausedNanoseconds: Int64 = 0
   /// The wall clock is set forward by this, or back.
   package var wallStepNanoseconds: Int64 = 0
@@ -18,8 +20,8 @@ package struct MachineTrouble: Sendable {
   package init() {}
 }
 
-/// The bus threads of a hand under a virtual clock: the same work at the same times, on the caller's thread and in
-/// the order of time.
+/// The bus threads of a hand under a virtual clock: the same work at the same times, on the caller's thread
+/// and in the order of time.
 struct VirtualBuses {
   /// One thread of the real hand.
   private struct Lane {
@@ -29,7 +31,7 @@ struct VirtualBuses {
     }
     enum Step {
       case actuate
-      /// What was written is known to others when the writing is over.
+      /// Others learn what was written only when the writing is over.
       case publishStatus
       case sample
       case publishSamples
@@ -39,15 +41,15 @@ struct VirtualBuses {
     let actuating: Int64
     /// Nil where nothing is sampled.
     let sampling: Int64?
-    var cadence: LoopCadence
+    var cadence: DeadlineSchedule
     var step: Step
-    /// The thread does nothing else before.
+    /// The thread is busy until then.
     var busyUntil: Int64
-    /// How long sampling took last time: when it begins its end is not known.
+    /// How long sampling took last time. Its end is not known when it begins.
     var samplingTime: Int64
     var isDead = false
 
-    /// When the next piece of work shows its effect: the latest time to do it.
+    /// When the next piece of work takes effect: the latest time to do it.
     var due: Int64 {
       if isDead { return .max }
       return step == .sample ? start + samplingTime : start
@@ -77,7 +79,7 @@ struct VirtualBuses {
 
   /// - Parameter epoch: deadline of the first tick; the buses have sampled once by then.
   init(_ workers: [BusWorker], _ local: ActuatorWorker?, periodNanoseconds period: Int64, epoch: Int64) {
-    let cadence = LoopCadence(periodNanoseconds: period, start: epoch - period)
+    let cadence = DeadlineSchedule(periodNanoseconds: period, start: epoch - period)
     for worker in workers {
       let phases = BusPhases(worker.schedule, periodNanoseconds: period)
       lanes.append(
@@ -95,7 +97,7 @@ struct VirtualBuses {
   }
 
   /// Does what the threads would have done by `time`.
-  mutating func serve(by time: Int64, clock: VirtualClock) {
+  mutating func serve(by time: Int64, clock: any SteppedClock) {
     while true {
       var next = -1
       var earliest = Int64.max
@@ -113,7 +115,7 @@ struct VirtualBuses {
     for index in lanes.indices { lanes[index].busyUntil = max(lanes[index].busyUntil, time) }
   }
 
-  private mutating func work(_ index: Int, clock: VirtualClock) {
+  private mutating func work(_ index: Int, clock: any SteppedClock) {
     let start = lanes[index].start
     switch (lanes[index].work, lanes[index].step) {
     case (.local(let actuators), .publishStatus):
@@ -122,7 +124,7 @@ struct VirtualBuses {
       lanes[index].cadence.advance(now: start)
     case (.local(let actuators), _):
       clock.set(start)
-      // A failed write is counted by the worker, which reports it to the loop.
+      // The worker counts a failed write and reports it to the loop.
       do throws(DeviceError) { try actuators.write() } catch {}
       lanes[index].busyUntil = clock.now()
       lanes[index].step = .publishStatus

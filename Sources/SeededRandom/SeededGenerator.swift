@@ -2,6 +2,7 @@
 package struct SeededGenerator: RandomNumberGenerator, Sendable {
   private var state: UInt64
 
+  /// Equal seeds give equal numbers.
   package init(seed: UInt64) { state = seed }
 
   package mutating func next() -> UInt64 {

@@ -1,24 +1,24 @@
 import Glibc
+import Realtime
 import Synchronization
 
-/// The system's journal, written in its native protocol: one datagram of fields a message. Any thread; never waits.
+/// The system's journal, written in its native protocol: one datagram of fields a message. Any thread; never
+/// waits.
 package final class Journal: Sendable {
+  /// Where systemd's journal takes messages in its native protocol.
   package static let socketPath = "/run/systemd/journal/socket"
 
-  private let descriptor: Int32
+  private let socket: Descriptor
   private let address: UnixDatagramAddress
   private let failed = Atomic<UInt64>(0)
 
   /// Nil when the address cannot be one, or no socket can be made.
   package init?(socketPath: String = socketPath) {
     guard let address = UnixDatagramAddress(socketPath) else { return nil }
-    let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-    guard descriptor >= 0 else { return nil }
+    guard let socket = address.makeSocket() else { return nil }
     self.address = address
-    self.descriptor = descriptor
+    self.socket = socket
   }
-
-  deinit { close(descriptor) }
 
   /// The journal, if standard error goes there: JOURNAL_STREAM of systemd.exec(5) names its device and inode.
   /// Only then are messages as fields wanted; a daemon started by hand talks to its terminal.
@@ -38,7 +38,7 @@ package final class Journal: Sendable {
   /// Sends one message; false, and counted, when the journal did not take it.
   /// - Parameter fields: names of A-Z, 0-9 and `_` with their values.
   package func send(_ fields: [(name: String, value: String)]) -> Bool {
-    if address.send(Self.encode(fields), from: descriptor) { return true }
+    if address.send(Self.encode(fields), from: socket.value) { return true }
     failed.wrappingAdd(1, ordering: .relaxed)
     return false
   }

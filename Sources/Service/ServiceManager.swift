@@ -1,25 +1,23 @@
 import Glibc
+import Realtime
 
 /// The service manager that started this process, spoken to in the protocol of sd_notify(3): one datagram of
 /// `NAME=value` lines a message, to the socket that `NOTIFY_SOCKET` names. One thread at a time.
 package final class ServiceManager {
   /// How long the manager waits for the next `WATCHDOG=1` before it ends the process; nil = no watchdog.
   package let watchdogNanoseconds: Int64?
-  private let descriptor: Int32
+  private let socket: Descriptor
   private let address: UnixDatagramAddress
 
   /// Nil when no service manager asked for messages, or its socket's name cannot be one.
   /// - Parameter environment: value of a variable; the process's own by default.
   package init?(environment: (String) -> String? = ServiceEnvironment.variable) {
     guard let name = environment("NOTIFY_SOCKET"), let address = UnixDatagramAddress(name) else { return nil }
-    let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-    guard descriptor >= 0 else { return nil }
+    guard let socket = address.makeSocket() else { return nil }
     self.address = address
-    self.descriptor = descriptor
+    self.socket = socket
     watchdogNanoseconds = Self.watchdog(environment)
   }
-
-  deinit { close(descriptor) }
 
   /// The watchdog's limit, unless it is meant for another process (sd_watchdog_enabled(3)).
   private static func watchdog(_ environment: (String) -> String?) -> Int64? {
@@ -36,7 +34,7 @@ package final class ServiceManager {
   ///   - storing: a descriptor that goes along, for `FDSTORE=1`.
   @discardableResult
   package func notify(_ lines: [String], storing descriptor: Int32? = nil) -> Bool {
-    address.send(Array(lines.joined(separator: "\n").utf8), from: self.descriptor, passing: descriptor)
+    address.send(Array(lines.joined(separator: "\n").utf8), from: socket.value, passing: descriptor)
   }
 }
 

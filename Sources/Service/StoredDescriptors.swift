@@ -1,4 +1,5 @@
 import Glibc
+import Realtime
 
 /// Descriptors that the service manager kept for this service from its last run (sd_listen_fds(3)).
 package enum StoredDescriptors {
@@ -12,7 +13,7 @@ package enum StoredDescriptors {
   /// Each gets FD_CLOEXEC; those without the wanted name are closed, the first with it is returned.
   package static func take(
     named wanted: String, environment: (String) -> String? = ServiceEnvironment.variable
-  ) -> Int32? {
+  ) -> Descriptor? {
     guard let pid = environment("LISTEN_PID"), Int32(pid) == getpid(),
       let count = environment("LISTEN_FDS").flatMap({ Int32($0) }), (1...largestCount).contains(count)
     else { return nil }
@@ -24,9 +25,10 @@ package enum StoredDescriptors {
       if name == wanted && found == nil && fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0 {
         found = descriptor
       } else {
-        close(descriptor)
+        _ = Descriptor(owning: descriptor)
       }
     }
-    return found
+    guard let found else { return nil }
+    return Descriptor(owning: found)
   }
 }

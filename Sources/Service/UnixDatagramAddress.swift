@@ -1,4 +1,5 @@
 import Glibc
+import Realtime
 
 /// Address of a datagram socket: a path, or an abstract name written with a leading `@`.
 struct UnixDatagramAddress: Sendable {
@@ -23,6 +24,12 @@ struct UnixDatagramAddress: Sendable {
     self.address = address
     // The length ends an abstract name; a path may have its zero byte counted or not.
     length = socklen_t(MemoryLayout<sockaddr_un>.offset(of: \.sun_path)! + name.utf8.count)
+  }
+
+  /// A socket to send from; nil when the process has no descriptor left.
+  func makeSocket() -> Descriptor? {
+    try? Descriptor(
+      result: socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0))
   }
 
   /// Sends one datagram without waiting; false when it could not be delivered.

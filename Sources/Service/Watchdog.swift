@@ -16,8 +16,8 @@ package struct Watchdog {
   private var history: [Progress]
 
   /// - Parameters:
-  ///   - limitNanoseconds: the manager's patience; it is fed four times as often, so that one late turn of the
-  ///     feeding thread ends nothing.
+  ///   - limitNanoseconds: the manager's patience. It is fed four times as often, so that one late turn of
+  ///     the feeding thread ends nothing.
   ///   - windowNanoseconds: window of the board's budget of skipped deadlines.
   ///   - overrunBudget: skipped deadlines allowed within it.
   ///   - now: the first ping is due now.
@@ -40,7 +40,7 @@ package struct Watchdog {
     return now >= nextPing && ticks > pingedTicks && overruns - history[0].overruns <= overrunBudget
   }
 
-  /// The ping of these counters was sent.
+  /// Notes that the ping for these counters was sent.
   package mutating func pinged(ticks: UInt64, now: Int64) {
     pingedTicks = ticks
     nextPing = now + pingNanoseconds

@@ -1,8 +1,9 @@
+import HandModel
 import Devices
 import Realtime
 import Synchronization
 
-/// A fault that a simulated bus can be told to have. A nil address means every address.
+/// A fault of a simulated bus. A nil address means every address.
 package enum BusFault: Sendable, Equatable {
   /// Nobody acknowledges.
   case nack(I2CAddress?)
@@ -28,13 +29,13 @@ final class InjectedFaults: Sendable {
     var transfersLeft: Int
   }
 
-  /// What a failed transfer reports and how long it takes; nil = as long as a refused address.
+  /// What a failed transfer reports and how long it takes; nil = the time of a refused address.
   struct Failure {
     var kind: I2CFailure
     var nanoseconds: Int64?
   }
 
-  /// Bits of each byte that arrive as sent, and bits that arrive inverted; by default no lie at all.
+  /// Which bits of each byte arrive as sent, and which arrive inverted; by default all arrive as sent.
   struct Falsification {
     var kept: UInt8 = 0xFF
     var inverted: UInt8 = 0
@@ -42,9 +43,9 @@ final class InjectedFaults: Sendable {
     func apply(_ byte: UInt8) -> UInt8 { byte & kept ^ inverted }
   }
 
-  /// Lets the healthy case cost one load.
+  /// Keeps the cost of the healthy case at one load.
   private let count = Atomic(0)
-  private let entries = SharedState<[Entry]>([])
+  private let entries = Locked<[Entry]>([])
 
   var isEmpty: Bool { count.load(ordering: .acquiring) == 0 }
 

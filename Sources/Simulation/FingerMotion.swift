@@ -1,6 +1,6 @@
 import HandModel
 
-/// What drives a joint from a moment on.
+/// What drives a joint, from a moment on.
 enum JointDrive: Sendable {
   /// A bridge's mean output, −1...1 of the supply.
   case duty(Double)
@@ -10,10 +10,10 @@ enum JointDrive: Sendable {
   case none
 }
 
-/// The motion of a joint, or of the joints of a finger that pull at each other: they share one time, so that whichever
-/// is looked at takes the others along.
+/// The motion of one joint, or of the joints of a finger that pull at each other. Those share one time:
+/// looking at one of them advances the others too.
 struct FingerMotion: Sendable {
-  /// Changes of a drive that may wait: some periods of the fastest loop.
+  /// Most changes of a drive that wait: those of some periods of the fastest loop.
   private static let pendingCapacity = 16
 
   fileprivate struct DriveChange {
@@ -31,15 +31,16 @@ struct FingerMotion: Sendable {
     var encoderError = SimulatedJoint.EncoderError()
     var currentError = SimulatedJoint.CurrentError()
     var driveScale = 1.0
-    /// Changes of the drive act this much later; those are kept apart, there may be many.
+    /// Delay after which changes of the drive act. They are kept apart, because there may be many.
     var driveDelayNanoseconds: Int64 = 0
     fileprivate var delayed: [DriveChange] = []
-    /// When the first of those acts: looking into the array each time would cost as much as the motion itself.
+    /// When the first of the delayed changes acts. Looking into the array each time would cost as much as the
+    /// motion itself.
     fileprivate var nextDelayed = Int64.max
-    /// Whether bridge or servo are driven by what they last got.
+    /// Whether the last change drives bridge or servo.
     fileprivate var isDriven: Bool
 
-    /// What was delayed came after all that is pending.
+    /// A delayed change came after all that are pending.
     fileprivate var nextChange: Int64 { pendingCount > 0 ? pending[0].timeNanoseconds : nextDelayed }
 
     fileprivate mutating func delay(_ drive: JointDrive, at now: Int64) {
@@ -65,8 +66,8 @@ struct FingerMotion: Sendable {
   var joints: [Joint]
   /// K row by row, N m/rad; empty for a joint alone.
   private let stiffness: [Double]
-  private let killLine: SimulatedLine
-  /// Whether the kill line is active, as far as time has come.
+  private let driveEnable: SimulatedLine
+  /// Whether the drive-enable line is active, as far as time has come.
   private var isEnabled = false
 
   /// - Parameters:
@@ -74,20 +75,20 @@ struct FingerMotion: Sendable {
   ///   - stiffness: K row by row; empty for a joint alone.
   init(
     _ joints: [(calibration: JointCalibration, radians: Double)], stiffness: [Double],
-    killLine: SimulatedLine, timeNanoseconds: Int64
+    driveEnable: SimulatedLine, timeNanoseconds: Int64
   ) {
     self.joints = joints.map { calibration, radians in
-      // A bridge that has heard nothing yet brakes; a servo is limp.
+      // A bridge without a command yet brakes; a servo is limp.
       let isMotor = if case .motor = calibration.drive { true } else { false }
       return Joint(
         dynamics: JointDynamics(calibration, radians: radians, timeNanoseconds: timeNanoseconds),
         isDriven: isMotor)
     }
     self.stiffness = stiffness
-    self.killLine = killLine
+    self.driveEnable = driveEnable
   }
 
-  /// A joint is driven otherwise from `now` on; changes keep the order in which they come.
+  /// Drives a joint differently from `now` on. Changes keep the order of the calls.
   mutating func change(_ joint: Int, _ drive: JointDrive, at now: Int64) {
     if joints[joint].driveDelayNanoseconds > 0 || joints[joint].nextDelayed != .max {
       return joints[joint].delay(drive, at: now)
@@ -99,9 +100,9 @@ struct FingerMotion: Sendable {
     joints[joint].pendingCount = count + 1
   }
 
-  /// Goes through the time up to `now`, with all that happens in it.
+  /// Advances to `now` through everything that happens until then.
   mutating func advance(to now: Int64) {
-    let kill = killLine.lastChange
+    let kill = driveEnable.lastChange
     while true {
       var due = 0
       for joint in joints.indices.dropFirst() where joints[joint].nextChange < joints[due].nextChange {
@@ -130,8 +131,8 @@ struct FingerMotion: Sendable {
     if stiffness.isEmpty { joints[0].dynamics.advance(exactlyTo: target) } else { step(to: target) }
   }
 
-  /// Goes to `target` in steps that end on the grid, the coupling taken where the joints are in the middle of each by
-  /// their velocities, as gravity and stops are.
+  /// Advances to `target` in steps that end on the grid. The coupling of a step is that at its middle,
+  /// extrapolated by the joints' velocities, as gravity and stops are.
   private mutating func step(to target: Int64) {
     let (grid, count) = (JointDynamics.stepNanoseconds, joints.count)
     var time = joints[0].dynamics.timeNanoseconds

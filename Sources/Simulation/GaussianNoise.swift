@@ -1,7 +1,7 @@
 import Foundation
 
-/// Gaussian numbers by index: the value depends on seed, stream and sample number alone, so two runs that
-/// take the same samples see the same noise, in whatever order their threads ran.
+/// Gaussian numbers by index. The value depends only on seed, stream and sample number, so two runs that take
+/// the same samples see the same noise, whatever the order of their threads.
 struct GaussianNoise: Sendable {
   private let base: UInt64
 

@@ -3,14 +3,14 @@ import HandModel
 
 /// The motion of one joint with its motor or servo, end stops, contact and friction, in fixed steps.
 ///
-/// Between two changes of the drive the linear part, J q'' + (b + K_t K_e / R) q' = τ, is solved exactly for a
-/// torque that is constant over the step; gravity, stops and contact are taken where the joint is in the
-/// middle of the step by its velocity, which keeps energy (the step is then time-symmetric). State is kept
-/// only at multiples of `stepNanoseconds` and at changes of the drive: looking at the joint never changes how
-/// it goes on.
+/// Between two changes of the drive the linear part, J q'' + (b + K_t K_e / R) q' = τ, is solved exactly for
+/// a torque that is constant over the step. Gravity, stops and contact are taken at the middle of the step,
+/// extrapolated by the joint's velocity. That makes the step time-symmetric, so it keeps energy. State is
+/// kept only at multiples of `stepNanoseconds` and at changes of the drive: looking at the joint never
+/// changes its further motion.
 ///
-/// A servo is a spring of its own with its own damping, J ω² (c − q) − 2ζω J q', while it gets pulses; without
-/// them its gear still damps, but nothing holds the joint.
+/// A servo with pulses is a spring with damping, J ω² (c − q) − 2ζω J q'. Without pulses its gear still
+/// damps, but nothing holds the joint.
 struct JointDynamics: Sendable {
   /// Short against every time constant: 1/250 of a period on the end stop.
   static let stepNanoseconds: Int64 = 50_000
@@ -24,29 +24,29 @@ struct JointDynamics: Sendable {
   /// Stiffness of a fingertip on an object, at the joint.
   static let contactNewtonMetresPerRadian = 20.0
   static let contactDampingRatio = 0.3
-  /// From the joint's axis to the fingertip's sensor.
+  /// Distance of the fingertip's sensor from the joint's axis.
   static let fingertipMetres = 0.025
-  /// J of a joint with a servo: that of the nominal hand. It matters only to what pulls at the joint.
+  /// J of a joint with a servo: that of the nominal hand. It matters only to external torques.
   static let servoInertia = 0.0025
-  /// A servo's current a newton metre: 0.9 A at 0.9 N m, as small metal-gear servos have it.
+  /// A servo's current per newton metre: 0.9 A at 0.9 N m, as small metal-gear servos have it.
   static let servoAmperesPerNewtonMetre = 1.0
 
   private(set) var timeNanoseconds: Int64
   private(set) var radians: Double
   private(set) var radiansPerSecond = 0.0
-  /// Signed duty, −1...1, as the bridge has it.
+  /// Signed duty, −1...1, as the bridge has taken it over.
   var duty = 0.0
   /// The angle that a servo was told last.
   var commandRadians = 0.0
-  /// Whether bridge or servo drive the joint; it coasts otherwise.
+  /// Whether bridge or servo drives the joint; otherwise it coasts.
   var isLive = false
   /// Torque from outside.
   var externalNewtonMetres = 0.0
   /// Torque of the other joints of a coupled finger.
   var couplingNewtonMetres = 0.0
-  /// Whether the joint is held where it is, whatever turns it.
+  /// Whether the joint is jammed: held where it is, whatever torque acts.
   var isJammed = false
-  /// Angle from which on an object is in the way; infinite for none.
+  /// Angle beyond which an object is in the way; infinite for none.
   var contactRadians = Double.infinity
 
   private let inertia: Double
@@ -104,13 +104,13 @@ struct JointDynamics: Sendable {
     sine = LocalSine(radians)
   }
 
-  /// Puts the joint somewhere, at its present time.
+  /// Sets angle and velocity, at the joint's present time.
   mutating func place(radians: Double, radiansPerSecond: Double) {
     self.radians = radians
     self.radiansPerSecond = radiansPerSecond
   }
 
-  /// Goes through all whole steps of the grid that end by `target`.
+  /// Advances by all whole steps of the grid that end by `target`.
   mutating func advance(to target: Int64) {
     let grid = Self.stepNanoseconds
     guard target > timeNanoseconds else { return }
@@ -126,7 +126,7 @@ struct JointDynamics: Sendable {
     }
   }
 
-  /// Goes to `target` exactly, for a change of the drive there.
+  /// Advances to `target` exactly, for a change of the drive there.
   mutating func advance(exactlyTo target: Int64) {
     advance(to: target)
     guard target > timeNanoseconds else { return }
@@ -134,7 +134,7 @@ struct JointDynamics: Sendable {
     timeNanoseconds = target
   }
 
-  /// The angle at a time near `timeNanoseconds`, without going there.
+  /// The angle at a time near `timeNanoseconds`. Does not advance the joint.
   func radians(at time: Int64) -> Double {
     radians + radiansPerSecond * (Double(time - timeNanoseconds) * 1e-9)
   }
@@ -150,7 +150,7 @@ struct JointDynamics: Sendable {
       / motor.resistanceOhms
   }
 
-  /// What motor or servo do to the joint, back-EMF and a servo's own damping included.
+  /// Torque of motor or servo on the joint, with back-EMF and a servo's own damping.
   var driveNewtonMetres: Double {
     guard isLive else { return 0 }
     guard let motor else {
@@ -173,7 +173,7 @@ struct JointDynamics: Sendable {
     0.5 * inertia * radiansPerSecond * radiansPerSecond
   }
 
-  /// The dead band is lost voltage (dead time of the bridge, brushes): duty counts from there on.
+  /// The dead band is lost voltage (dead time of the bridge, brushes): only the duty beyond it acts.
   private var effectiveDuty: Double {
     let excess = duty.magnitude - (motor?.deadBandDuty ?? 0)
     return excess > 0 ? (duty < 0 ? -excess : excess) : 0
@@ -212,8 +212,8 @@ struct JointDynamics: Sendable {
     }
     let newVelocity = step.velocityOfVelocity * radiansPerSecond + step.velocityOfTorque * torque
     if friction > 0, !isSticking, (newVelocity < 0) != (radiansPerSecond < 0) {
-      // Friction may stop a motion but never reverse it: the joint rests at the end of this step, having
-      // travelled on about half of its velocity. Whether it starts again is the next step's question.
+      // Friction may stop a motion but never reverse it. The joint then rests at the end of this step, having
+      // moved on by about half of its velocity. Whether it starts again is decided in the next step.
       radians += 0.5 * step.angleOfVelocity * radiansPerSecond
       radiansPerSecond = 0
     } else {
@@ -256,8 +256,8 @@ struct JointDynamics: Sendable {
   }
 }
 
-/// sin near a point that follows its argument: a cubic, because the library's sine would cost more than all
-/// the rest of a step. Error below 3·10⁻⁹.
+/// sin near a moving point, as a cubic: the library's sine would cost more than the rest of a step.
+/// Error below 3·10⁻⁹.
 private struct LocalSine: Sendable {
   /// The cubic's remainder d⁴/24 is 2.5·10⁻⁹ here.
   static let reach = 1.0 / 64

@@ -15,7 +15,7 @@ package final class SimulatedADS1115: SimulatedChip {
   private static let singleShot: UInt16 = 1 << 8
 
   private struct Conversion {
-    /// The settings it was started with: a later write does not touch it.
+    /// The settings at its start: a later write does not change them.
     var configuration: UInt16
     var dueNanoseconds: Int64
   }
@@ -88,7 +88,7 @@ package final class SimulatedADS1115: SimulatedChip {
         running = nil
       } else {
         let period = Self.periodNanoseconds(current)
-        // Results that nobody can see any more are skipped.
+        // Results that can no longer be read are skipped.
         let skipped = max(0, (now - conversion.dueNanoseconds) / period - 1)
         running = Conversion(
           configuration: current, dueNanoseconds: conversion.dueNanoseconds + (skipped + 1) * period)

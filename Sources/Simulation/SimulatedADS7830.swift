@@ -7,7 +7,7 @@ package final class SimulatedADS7830: SimulatedChip {
     static let referenceOn: UInt8 = 1 << 3
   }
 
-  /// Within this time after turning on, the internal reference rises to its 2.5 V.
+  /// Time in which the internal reference rises to its 2.5 V after it is turned on.
   package static let referenceRiseNanoseconds: Int64 = 1_000_000
 
   private let inputs: [@Sendable (Int64) -> Double]
@@ -20,7 +20,7 @@ package final class SimulatedADS7830: SimulatedChip {
 
   /// - Parameters:
   ///   - inputs: volts at CH0...CH7 at a time.
-  ///   - externalReferenceVolts: what drives the REF pin; nil = nothing but the chip itself.
+  ///   - externalReferenceVolts: volts at the REF pin; nil = driven by the chip itself only.
   package init(
     address: UInt8 = ADS7830.defaultAddress, inputs: [@Sendable (Int64) -> Double],
     externalReferenceVolts: Double? = nil

@@ -2,7 +2,7 @@ import Devices
 import Synchronization
 
 /// An AS5048B (datasheet v1-06, 2014) over an angle source. Burning is counted, never done.
-package final class SimulatedAS5048B: SimulatedChip {
+package final class SimulatedAS5048B: SimulatedEncoder {
   private enum Register {
     static let programming: UInt8 = 0x03
     static let address: UInt8 = 0x15
@@ -25,45 +25,28 @@ package final class SimulatedAS5048B: SimulatedChip {
   /// Number of burn commands received: each would have changed a real chip for ever.
   package private(set) var burnCommandCount = 0
 
-  private let angle: @Sendable (Int64) -> UInt16
   private let magnet: Atomic<UInt32>
   private var zeroHigh: UInt8 = 0
   private var zeroLow: UInt8 = 0
-  private var pointer: UInt8 = 0
-  private var expectsPointer = false
-  /// The sample that this read transfer shows: two bytes of one transfer belong together, two transfers do not.
-  private var sample: UInt16?
 
   /// - Parameter angle: 14-bit angle at a time.
   package init(address: UInt8 = AS5048B.defaultAddress, angle: @escaping @Sendable (Int64) -> UInt16) {
-    self.angle = angle
     magnet = Atomic(Self.pack(Self.goodMagnet))
-    super.init(address: address)
+    super.init(address: address, angleMask: 0x3FFF, angle: angle)
   }
 
-  /// Sets what the chip says of itself and its magnet; from any thread.
+  /// Sets what the chip reports of itself and its magnet; from any thread.
   package func setDiagnostics(_ diagnostics: AS5048BDiagnostics) {
     magnet.store(Self.pack(diagnostics), ordering: .relaxed)
   }
 
-  override func beginWrite(to address: UInt8, at now: Int64) { expectsPointer = true }
-
-  override func beginRead(at now: Int64) { sample = nil }
-
-  override func receive(_ byte: UInt8, at now: Int64) -> Bool {
-    if expectsPointer {
-      expectsPointer = false
-      pointer = byte
-      return Self.isValid(byte)
-    }
-    let register = pointer
-    pointer &+= 1
+  override func write(_ register: UInt8, _ byte: UInt8) -> Bool {
     switch register {
     case Register.programming: if byte & Self.burn != 0 { burnCommandCount += 1 }
     case Register.zeroHigh: zeroHigh = byte
     case Register.zeroLow: zeroLow = byte & 0x3F
     // The address register takes effect after burning only; output registers are read-only.
-    default: return Self.isValid(register)
+    default: return isValid(register)
     }
     return true
   }
@@ -81,22 +64,15 @@ package final class SimulatedAS5048B: SimulatedChip {
     case Register.diagnostics: UInt8(truncatingIfNeeded: state)
     case Register.magnitudeHigh: UInt8(truncatingIfNeeded: magnitude >> 6)
     case Register.magnitudeLow: UInt8(truncatingIfNeeded: magnitude & 0x3F)
-    case Register.angleHigh: UInt8(truncatingIfNeeded: currentSample(at: now) >> 6)
-    case Register.angleLow: UInt8(truncatingIfNeeded: currentSample(at: now) & 0x3F)
+    case Register.angleHigh: UInt8(truncatingIfNeeded: currentSample(at: now, zero: zero) >> 6)
+    case Register.angleLow: UInt8(truncatingIfNeeded: currentSample(at: now, zero: zero) & 0x3F)
     default: 0
     }
   }
 
-  /// The angle less the zero position.
-  private func currentSample(at now: Int64) -> UInt16 {
-    if let sample { return sample }
-    let zero = UInt16(zeroHigh) << 6 | UInt16(zeroLow)
-    let value = (angle(now) &- zero) & 0x3FFF
-    sample = value
-    return value
-  }
+  private var zero: UInt16 { UInt16(zeroHigh) << 6 | UInt16(zeroLow) }
 
-  private static func isValid(_ register: UInt8) -> Bool {
+  override func isValid(_ register: UInt8) -> Bool {
     switch register {
     case Register.programming, Register.address...Register.zeroLow,
       Register.automaticGain...Register.angleLow:

@@ -1,9 +1,9 @@
 import Devices
 import Synchronization
 
-/// An AS5600 (datasheet v1-06) over an angle source. Angle programming (MPOS, MANG) is not simulated: ANGLE is
-/// RAW ANGLE minus ZPOS.
-package final class SimulatedAS5600: SimulatedChip {
+/// An AS5600 (datasheet v1-06) over an angle source. Angle programming (MPOS, MANG) is not simulated: ANGLE
+/// is RAW ANGLE minus ZPOS.
+package final class SimulatedAS5600: SimulatedEncoder {
   private enum Register {
     static let zeroPositionHigh: UInt8 = 0x01
     static let configurationLow: UInt8 = 0x08
@@ -24,39 +24,22 @@ package final class SimulatedAS5600: SimulatedChip {
   /// Number of BURN commands received: each would have changed a real chip for ever.
   package private(set) var burnCommandCount = 0
 
-  private let angle: @Sendable (Int64) -> UInt16
   private let magnet: Atomic<UInt32>
   /// ZMCO to CONF, 0x00...0x08.
   private var configuration = InlineArray<9, UInt8>(repeating: 0)
-  private var pointer: UInt8 = 0
-  private var expectsPointer = false
-  /// The sample that this read transfer shows: two bytes of one transfer belong together, two transfers do not.
-  private var sample: UInt16?
 
   /// - Parameter angle: 12-bit angle at a time.
   package init(address: UInt8 = AS5600.defaultAddress, angle: @escaping @Sendable (Int64) -> UInt16) {
-    self.angle = angle
     magnet = Atomic(Self.pack(Self.goodMagnet))
-    super.init(address: address)
+    super.init(address: address, angleMask: 0x0FFF, angle: angle)
   }
 
-  /// Sets what the chip says of its magnet; from any thread.
+  /// Sets what the chip reports of its magnet; from any thread.
   package func setMagnet(_ health: MagnetHealth) {
     magnet.store(Self.pack(health), ordering: .relaxed)
   }
 
-  override func beginWrite(to address: UInt8, at now: Int64) { expectsPointer = true }
-
-  override func beginRead(at now: Int64) { sample = nil }
-
-  override func receive(_ byte: UInt8, at now: Int64) -> Bool {
-    if expectsPointer {
-      expectsPointer = false
-      pointer = byte
-      return Self.isValid(byte)
-    }
-    let register = pointer
-    pointer &+= 1
+  override func write(_ register: UInt8, _ byte: UInt8) -> Bool {
     switch register {
     case Register.zeroPositionHigh...Register.configurationLow:
       configuration[Int(register)] = byte & Self.writableBits(register)
@@ -64,7 +47,7 @@ package final class SimulatedAS5600: SimulatedChip {
       burnCommandCount += 1
     default:
       // Read-only registers acknowledge and ignore; invalid ones do not acknowledge (I²C modes, writing).
-      return Self.isValid(register)
+      return isValid(register)
     }
     return true
   }
@@ -96,16 +79,8 @@ package final class SimulatedAS5600: SimulatedChip {
     }
   }
 
-  private func currentSample(at now: Int64) -> UInt16 {
-    if let sample { return sample }
-    let value = angle(now) & 0x0FFF
-    sample = value
-    return value
-  }
-
   private func zeroedSample(at now: Int64) -> UInt16 {
-    let zero = UInt16(configuration[1]) << 8 | UInt16(configuration[2])
-    return (currentSample(at: now) &- zero) & 0x0FFF
+    currentSample(at: now, zero: UInt16(configuration[1]) << 8 | UInt16(configuration[2]))
   }
 
   /// Figure 21: ZPOS, MPOS, MANG have 12 bits, CONF 14.
@@ -117,7 +92,7 @@ package final class SimulatedAS5600: SimulatedChip {
     }
   }
 
-  private static func isValid(_ register: UInt8) -> Bool {
+  override func isValid(_ register: UInt8) -> Bool {
     switch register {
     case 0x00...0x08, 0x0B...0x0F, 0x1A...0x1C, 0xFF: true
     default: false

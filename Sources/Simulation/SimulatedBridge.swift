@@ -1,7 +1,7 @@
 import Devices
 
-/// A phase/enable H-bridge with slow decay (docs/hardware.md, actuators): takes the direction line over with the
-/// next duty. Duty 0 brakes.
+/// A phase/enable H-bridge with slow decay (docs/hardware.md, actuators). It takes over the direction line
+/// together with the next duty. Duty 0 brakes.
 final class SimulatedPhaseEnable: PWMLoad {
   private let joint: SimulatedJoint
   private let direction: SimulatedLine
@@ -18,8 +18,8 @@ final class SimulatedPhaseEnable: PWMLoad {
   }
 }
 
-/// One half of a TB6612: IN1 and IN2 choose, PWM is the duty; both low coasts, both high brakes. Not read in the
-/// data sheet (docs/hardware.md, actuators).
+/// One half of a TB6612: IN1 and IN2 choose the direction, PWM is the duty. Both low coasts, both high
+/// brakes. Not checked against the data sheet (docs/hardware.md, actuators).
 final class SimulatedTB6612: PWMLoad {
   private let joint: SimulatedJoint
   private let in1: SimulatedLine
@@ -51,9 +51,9 @@ final class SimulatedTB6612: PWMLoad {
   }
 }
 
-/// One half of a DRV8833: the input that is high longer wins by the difference, both high brakes, both low coasts.
-/// Not read in the data sheet (docs/hardware.md, actuators). What coasts for a part of the period (fast decay)
-/// counts as braking.
+/// One half of a DRV8833: the input that is high for longer wins by the difference. Both high brakes, both
+/// low coasts. Not checked against the data sheet (docs/hardware.md, actuators). Coasting for a part of the
+/// period (fast decay) counts as braking.
 final class SimulatedDRV8833 {
   private let joint: SimulatedJoint
   private let fault: SimulatedBridgeFault

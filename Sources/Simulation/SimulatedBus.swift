@@ -2,8 +2,8 @@ import Devices
 import HandModel
 import Synchronization
 
-/// An I2C bus with simulated chips on it. Every transfer costs its bits on the wire plus the software time of
-/// the adapter (docs/hardware.md, bus budget) on the bus's own time line; nothing sleeps until `settle`.
+/// An I2C bus with simulated chips on it. Every transfer costs its bits on the wire and the software time of
+/// the adapter (docs/hardware.md, bus budget) on the bus's own time line. Nothing sleeps before `settle`.
 ///
 /// One thread at a time uses the bus and its chips: hence unchecked. Faults may be injected from any thread.
 package final class SimulatedBus: I2CBus, @unchecked Sendable {
@@ -48,9 +48,11 @@ package final class SimulatedBus: I2CBus, @unchecked Sendable {
     faults.add(fault, transfers: transfers)
   }
 
+  /// Ends all injected faults; `setSlowness` is apart.
   package func clearFaults() { faults.clear() }
 
-  /// Fault: every transfer takes this many times as long, as with a target that stretches the clock; 1 ends it.
+  /// Fault: every transfer takes this many times as long, as with a target that stretches the
+  /// clock; 1 ends it.
   package func setSlowness(_ factor: Double) {
     precondition(factor >= 1, "a slow bus takes at least as long as a healthy one")
     slowness = factor
@@ -197,7 +199,7 @@ package final class SimulatedBus: I2CBus, @unchecked Sendable {
     return true
   }
 
-  /// One byte of all that answer: open drain, so the bits are ANDed.
+  /// One byte from all chips that answer. Outputs are open drain, so the bits are ANDed.
   private func receive(from chip: SimulatedChip) -> UInt8 {
     var value = chip.send(at: timeNanoseconds)
     for other in others { value &= other.send(at: timeNanoseconds) }
@@ -239,21 +241,4 @@ package final class SimulatedBus: I2CBus, @unchecked Sendable {
     timeNanoseconds = start + nanoseconds
     busyNanoseconds += nanoseconds
   }
-}
-
-/// Bits of each transfer on the wire, with START, STOP, repeated START and acknowledges (docs/hardware.md,
-/// bus budget).
-package enum TransferBits {
-  package static let sendByte = 20
-  package static let receiveByte = 20
-  package static let writeByteData = 29
-  package static let readByteData = 39
-  package static let writeWordData = 38
-  package static let readWordData = 48
-  /// START, the address that nobody acknowledges, STOP.
-  package static let refusedAddress = 11
-  /// SMBus 2.0 limit of a block.
-  package static let blockLimit = 32
-  package static func readBlock(_ bytes: Int) -> Int { 30 + 9 * bytes }
-  package static func writeBlock(_ bytes: Int) -> Int { 20 + 9 * bytes }
 }

@@ -11,13 +11,15 @@ package final class SimulatedHand: Hardware, @unchecked Sendable {
   package let buses: [SimulatedBus]
   /// In the board's order.
   package let joints: [SimulatedJoint]
-  /// Active = outputs live: enables the PWM chips' outputs and the bridges.
-  package let killLine: SimulatedLine
+  /// Active = outputs live: it enables the PWM chips' outputs and the bridges.
+  package let driveEnable: SimulatedLine
   /// Active = stop. At rest its button is closed and the line inactive, whatever its bias.
   package let eStopLine: SimulatedLine
-  /// Chips in the order of the board's encoders, multiplexers, current sensors and PWM chips.
+  /// In the board's order, as all chips here.
   package let encoders: [SimulatedChip]
+  /// In the board's order.
   package let multiplexers: [SimulatedTCA9548A]
+  /// In the board's order.
   package let currentSensors: [SimulatedChip]
   /// The PWM chips that are on a bus.
   package let pwmChips: [SimulatedPCA9685]
@@ -35,14 +37,14 @@ package final class SimulatedHand: Hardware, @unchecked Sendable {
   ///   - clock: the runtime's clock.
   package init(board: Board, calibration: Calibration, seed: UInt64, clock: any TimeSource) {
     precondition(board.joints.count == calibration.joints.count, "a calibration has one entry a joint")
-    let specs = [board.killLine, board.eStopLine] + board.joints.flatMap(\.actuator.lines)
+    let specs = [board.driveEnable, board.eStopLine] + board.joints.flatMap(\.actuator.lines)
     var lines: [LineKey: SimulatedLine] = [:]
     for spec in specs where lines[LineKey(spec)] == nil {
       lines[LineKey(spec)] = SimulatedLine(spec, clock: clock)
     }
     self.lines = lines
-    let killLine = lines[LineKey(board.killLine)]!
-    self.killLine = killLine
+    let driveEnable = lines[LineKey(board.driveEnable)]!
+    self.driveEnable = driveEnable
     eStopLine = lines[LineKey(board.eStopLine)]!
     eStopLine.release()
     self.board = board
@@ -53,10 +55,10 @@ package final class SimulatedHand: Hardware, @unchecked Sendable {
       return start?.radians[index] ?? min(max(0, limits.lowerRadians), limits.upperRadians)
     }
     let motions = calibration.couplings.map { coupling in
-      SharedState(
+      Locked(
         FingerMotion(
           coupling.joints.map { (calibration.joints[$0], radians($0)) }, stiffness: coupling.stiffness,
-          killLine: killLine, timeNanoseconds: clock.now()))
+          driveEnable: driveEnable, timeNanoseconds: clock.now()))
     }
     let joints = calibration.joints.enumerated().map { index, joint in
       for (coupling, motion) in zip(calibration.couplings, motions) {
@@ -64,7 +66,7 @@ package final class SimulatedHand: Hardware, @unchecked Sendable {
         return SimulatedJoint(joint, index: index, seed: seed, motion: motion, member: member)
       }
       return SimulatedJoint(
-        joint, index: index, seed: seed, radians: radians(index), killLine: killLine, clock: clock)
+        joint, index: index, seed: seed, radians: radians(index), driveEnable: driveEnable, clock: clock)
     }
     self.joints = joints
 
@@ -227,7 +229,7 @@ package final class SimulatedHand: Hardware, @unchecked Sendable {
     }
   }
 
-  /// What tells one line from another: not its bias nor its polarity.
+  /// What identifies a line. Bias and polarity do not.
   private struct LineKey: Hashable {
     let chip: String
     let line: String
@@ -240,7 +242,8 @@ package final class SimulatedHand: Hardware, @unchecked Sendable {
 }
 
 extension DriveCalibration {
-  /// What a power monitor sees of the supply: a servo's is taken as the 5 V that every hobby servo runs on.
+  /// Supply voltage that a power monitor measures. A servo's is taken as the 5 V that every hobby
+  /// servo runs on.
   fileprivate var supplyVolts: Double {
     switch self {
     case .motor(let drive): drive.motor.supplyVolts

@@ -1,30 +1,9 @@
 import Devices
 
 /// An INA219 (datasheet SBOS448) over a current and a supply voltage.
-package final class SimulatedINA219: WordRegisterChip {
-  private enum Register {
-    static let configuration: UInt8 = 0x00
-    static let shuntVoltage: UInt8 = 0x01
-    static let busVoltage: UInt8 = 0x02
-    static let power: UInt8 = 0x03
-    static let current: UInt8 = 0x04
-    static let calibration: UInt8 = 0x05
-  }
-
-  private static let reset: UInt16 = 1 << 15
+package final class SimulatedINA219: SimulatedShuntMonitor {
   /// Bit 14 does not exist and reads 0.
   private static let configurationBits: UInt16 = 0x3FFF
-
-  private let shuntOhms: Double
-  private let current: @Sendable (Int64) -> Double
-  private let busVolts: @Sendable (Int64) -> Double
-  private var configuration = INA219.powerOnConfiguration
-  private var calibration: UInt16 = 0
-  private var shuntCounts: Int16 = 0
-  private var busCounts: UInt16 = 0
-  private var isReady = false
-  /// Start of the conversion that is running; conversions follow each other from here on.
-  private var conversionStart: Int64 = 0
 
   /// - Parameters:
   ///   - current: amperes through the shunt at a time.
@@ -33,20 +12,9 @@ package final class SimulatedINA219: WordRegisterChip {
     address: UInt8 = INA219.defaultAddress, shuntOhms: Double,
     current: @escaping @Sendable (Int64) -> Double, busVolts: @escaping @Sendable (Int64) -> Double
   ) {
-    self.shuntOhms = shuntOhms
-    self.current = current
-    self.busVolts = busVolts
-    super.init(address: address)
-  }
-
-  /// What a brown-out leaves: every register as at power-on. The chip's own thread only.
-  package func powerCycle(at now: Int64) {
-    configuration = INA219.powerOnConfiguration
-    calibration = 0
-    shuntCounts = 0
-    busCounts = 0
-    conversionStart = now
-    isReady = false
+    super.init(
+      address: address, powerOnConfiguration: INA219.powerOnConfiguration, shuntOhms: shuntOhms,
+      current: current, busVolts: busVolts)
   }
 
   override func write(_ register: UInt8, _ value: UInt16, at now: Int64) {
@@ -93,37 +61,31 @@ package final class SimulatedINA219: WordRegisterChip {
   /// OVF: current or power do not fit their registers and mean nothing.
   private var isOverflowing: Bool { Int16(exactly: currentCounts) == nil || powerCounts > Int(UInt16.max) }
 
-  /// Takes the result of the conversion that ended last, if one has ended since the last look. Averaging makes
-  /// a result late; its smoothing is not simulated.
-  private func update(_ now: Int64) {
-    // MODE3 = continuous; 100 is ADC off.
-    guard configuration & 0b100 != 0, configuration & 0b011 != 0 else { return }
-    let period = conversionNanoseconds
-    let conversions = (now - conversionStart) / period
-    guard conversions > 0 else { return }
-    conversionStart += conversions * period
-    isReady = true
-    if configuration & 0b001 != 0 {
-      // PG: 40 mV doubled up to 320 mV (PG bit settings); the register has 10 µV a count in all ranges.
-      let fullScale = Double(4000 << Int(configuration >> 11 & 0b11))
-      let step = Self.step(setting: configuration >> 3 & 0b1111)
-      let counts = (current(conversionStart) * shuntOhms / INA219.shuntVoltsPerCount / step).rounded() * step
-      shuntCounts = Int16(min(max(counts, -fullScale), fullScale))
-    }
-    if configuration & 0b010 != 0 {
-      // BRNG: 16 V or 32 V.
-      let fullScale = configuration & 1 << 13 != 0 ? 8000.0 : 4000.0
-      busCounts = UInt16(
-        min(max((busVolts(conversionStart) / INA219.voltsPerCount).rounded(), 0), fullScale))
-    }
+  /// Mode 100 is ADC off.
+  override var isConverting: Bool {
+    super.isConverting && configuration & (Self.convertsShunt | Self.convertsBus) != 0
   }
 
-  /// Counts between two values of an setting (ADC settings): 1 at 12 bits, 8 at 9 bits.
+  override func shuntCounts(volts: Double) -> Int16 {
+    // PG: 40 mV doubled up to 320 mV (PG bit settings); the register has 10 µV a count in all ranges.
+    let fullScale = Double(4000 << Int(configuration >> 11 & 0b11))
+    let step = Self.step(setting: configuration >> 3 & 0b1111)
+    let counts = (volts / INA219.shuntVoltsPerCount / step).rounded() * step
+    return Int16(min(max(counts, -fullScale), fullScale))
+  }
+
+  override func busCounts(volts: Double) -> UInt16 {
+    // BRNG: 16 V or 32 V.
+    let fullScale = configuration & 1 << 13 != 0 ? 8000.0 : 4000.0
+    return UInt16(min(max((volts / INA219.voltsPerCount).rounded(), 0), fullScale))
+  }
+
+  /// Counts between two values of a setting (ADC settings): 1 at 12 bits, 8 at 9 bits.
   private static func step(setting: UInt16) -> Double {
     setting & 0b1000 != 0 ? 1 : Double(8 >> Int(setting & 0b11))
   }
 
-  /// Time of one result of an setting (ADC settings).
+  /// Time of one result of a setting (ADC settings).
   private static func nanoseconds(setting: UInt16) -> Int64 {
     let plain: InlineArray<4, Int64> = [84, 148, 276, 532]
     let averaged: InlineArray<8, Int64> = [532, 1060, 2130, 4260, 8510, 17_020, 34_050, 68_100]
@@ -131,8 +93,8 @@ package final class SimulatedINA219: WordRegisterChip {
       * (setting & 0b1000 == 0 ? plain[Int(setting & 0b11)] : averaged[Int(setting & 0b111)])
   }
 
-  private var conversionNanoseconds: Int64 {
-    (configuration & 0b001 != 0 ? Self.nanoseconds(setting: configuration >> 3 & 0b1111) : 0)
-      + (configuration & 0b010 != 0 ? Self.nanoseconds(setting: configuration >> 7 & 0b1111) : 0)
+  override var conversionNanoseconds: Int64 {
+    (configuration & Self.convertsShunt != 0 ? Self.nanoseconds(setting: configuration >> 3 & 0b1111) : 0)
+      + (configuration & Self.convertsBus != 0 ? Self.nanoseconds(setting: configuration >> 7 & 0b1111) : 0)
   }
 }

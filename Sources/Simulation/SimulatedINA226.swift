@@ -1,14 +1,8 @@
 import Devices
 
 /// An INA226 (datasheet SBOS547) over a current and a supply voltage. Alerts are not simulated.
-package final class SimulatedINA226: WordRegisterChip {
-  private enum Register {
-    static let configuration: UInt8 = 0x00
-    static let shuntVoltage: UInt8 = 0x01
-    static let busVoltage: UInt8 = 0x02
-    static let power: UInt8 = 0x03
-    static let current: UInt8 = 0x04
-    static let calibration: UInt8 = 0x05
+package final class SimulatedINA226: SimulatedShuntMonitor {
+  private enum OwnRegister {
     static let maskEnable: UInt8 = 0x06
     static let alertLimit: UInt8 = 0x07
     static let manufacturerID: UInt8 = 0xFE
@@ -17,21 +11,10 @@ package final class SimulatedINA226: WordRegisterChip {
 
   /// Table 7-1.
   package static let powerOnConfiguration: UInt16 = 0x4127
-  private static let reset: UInt16 = 1 << 15
   private static let conversionReady: UInt16 = 1 << 3
 
-  private let shuntOhms: Double
-  private let current: @Sendable (Int64) -> Double
-  private let busVolts: @Sendable (Int64) -> Double
-  private var configuration = powerOnConfiguration
-  private var calibration: UInt16 = 0
   private var mask: UInt16 = 0
   private var alertLimit: UInt16 = 0
-  private var shuntCounts: Int16 = 0
-  private var busCounts: UInt16 = 0
-  private var isReady = false
-  /// Start of the conversion that is running; conversions follow each other from here on.
-  private var conversionStart: Int64 = 0
 
   /// - Parameters:
   ///   - current: amperes through the shunt at a time.
@@ -40,20 +23,16 @@ package final class SimulatedINA226: WordRegisterChip {
     address: UInt8 = INA226.defaultAddress, shuntOhms: Double,
     current: @escaping @Sendable (Int64) -> Double, busVolts: @escaping @Sendable (Int64) -> Double
   ) {
-    self.shuntOhms = shuntOhms
-    self.current = current
-    self.busVolts = busVolts
-    super.init(address: address)
+    super.init(
+      address: address, powerOnConfiguration: Self.powerOnConfiguration, shuntOhms: shuntOhms,
+      current: current, busVolts: busVolts)
   }
 
-  /// What a brown-out leaves: every register as at power-on. The chip's own thread only.
-  package func powerCycle(at now: Int64) {
-    configuration = Self.powerOnConfiguration
-    calibration = 0
+  /// The same, with its registers for alerts.
+  package override func powerCycle(at now: Int64) {
+    super.powerCycle(at: now)
     mask = 0
     alertLimit = 0
-    conversionStart = now
-    isReady = false
   }
 
   override func write(_ register: UInt8, _ value: UInt16, at now: Int64) {
@@ -69,8 +48,8 @@ package final class SimulatedINA226: WordRegisterChip {
         isReady = false
       }
     case Register.calibration: calibration = value & 0x7FFF
-    case Register.maskEnable: mask = value & 0xFC03
-    case Register.alertLimit: alertLimit = value
+    case OwnRegister.maskEnable: mask = value & 0xFC03
+    case OwnRegister.alertLimit: alertLimit = value
     default: break
     }
   }
@@ -86,13 +65,13 @@ package final class SimulatedINA226: WordRegisterChip {
       return UInt16(min(Int(currentCounts.magnitude) * Int(busCounts) / 20_000, 65_535))
     case Register.current: return UInt16(bitPattern: currentCounts)
     case Register.calibration: return calibration
-    case Register.maskEnable:
+    case OwnRegister.maskEnable:
       // Reading clears the flag (§7.1.7).
       defer { isReady = false }
       return mask | (isReady ? Self.conversionReady : 0)
-    case Register.alertLimit: return alertLimit
-    case Register.manufacturerID: return 0x5449
-    case Register.dieID: return 0x2260
+    case OwnRegister.alertLimit: return alertLimit
+    case OwnRegister.manufacturerID: return 0x5449
+    case OwnRegister.dieID: return 0x2260
     default: return 0
     }
   }
@@ -102,32 +81,22 @@ package final class SimulatedINA226: WordRegisterChip {
     Int16(clamping: Int(shuntCounts) * Int(calibration) / 2048)
   }
 
-  /// Takes the result of the conversion that ended last, if one has ended since the last look. Averaging makes
-  /// a result late; its smoothing is not simulated.
-  private func update(_ now: Int64) {
-    guard configuration & 0b100 != 0 else { return }
-    let period = conversionNanoseconds
-    let conversions = (now - conversionStart) / period
-    guard conversions > 0 else { return }
-    conversionStart += conversions * period
-    isReady = true
-    if configuration & 0b001 != 0 {
-      // 2.5 µV a count (§7.1.2).
-      let counts = (current(conversionStart) * shuntOhms / 2.5e-6).rounded()
-      shuntCounts = Int16(min(max(counts, -32768), 32767))
-    }
-    if configuration & 0b010 != 0 {
-      busCounts = UInt16(min(max((busVolts(conversionStart) / INA226.voltsPerCount).rounded(), 0), 32767))
-    }
+  override func shuntCounts(volts: Double) -> Int16 {
+    // 2.5 µV a count (§7.1.2).
+    Int16(min(max((volts / 2.5e-6).rounded(), -32768), 32767))
+  }
+
+  override func busCounts(volts: Double) -> UInt16 {
+    UInt16(min(max((volts / INA226.voltsPerCount).rounded(), 0), 32767))
   }
 
   /// Time of one averaged result (tables 7-3...7-5).
-  private var conversionNanoseconds: Int64 {
+  override var conversionNanoseconds: Int64 {
     let times: InlineArray<8, Int64> = [140, 204, 332, 588, 1100, 2116, 4156, 8244]
     let averages: InlineArray<8, Int64> = [1, 4, 16, 64, 128, 256, 512, 1024]
-    let bus = configuration & 0b010 != 0 ? times[Int(configuration >> 6 & 0b111)] : 0
-    let shunt = configuration & 0b001 != 0 ? times[Int(configuration >> 3 & 0b111)] : 0
-    // Mode 100 is power-down: no conversion, and none of both times.
+    let bus = configuration & Self.convertsBus != 0 ? times[Int(configuration >> 6 & 0b111)] : 0
+    let shunt = configuration & Self.convertsShunt != 0 ? times[Int(configuration >> 3 & 0b111)] : 0
+    // Mode 100 is power-down, as is 000: no conversion, and no time for shunt or bus.
     return max(bus + shunt, 1) * 1000 * averages[Int(configuration >> 9 & 0b111)]
   }
 }

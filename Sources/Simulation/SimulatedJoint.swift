@@ -3,23 +3,24 @@ import Foundation
 import HandModel
 import Realtime
 
-/// A joint with its motor or servo, seen by chips on several buses, hence by several threads.
+/// A joint with its motor or servo. Chips on several buses see it, and hence several threads.
 ///
-/// Time flows in by the chips' transfers: each look advances the joint lazily. Changes of the drive are kept
-/// until a look passes their time, so that a bus whose time line runs ahead does not show the future to the
-/// others.
+/// The chips' transfers advance the joint: each look brings it up to its time. A change of the drive
+/// waits until a look has passed its time. So a bus whose time line runs ahead does not show the future
+/// to the others.
 package final class SimulatedJoint: Sendable {
   /// Standard deviation of the encoder's analogue noise, radians (docs/hardware.md, simulation).
   package static let encoderNoiseRadians = 0.3e-3
   /// Distance of the end stops from the calibrated limits.
   package static let endStopMarginRadians = JointDynamics.endStopMarginRadians
-  /// The force sensor's amplifier runs from 3.3 V and cannot say more.
+  /// The force sensor's amplifier is supplied with 3.3 V, so its output ends there.
   package static let forceSensorMaximumVolts = 3.3
 
+  /// As in the board file.
   package let name: String
 
   /// The motion of the joints that move together, this one's among them.
-  private let motion: SharedState<FingerMotion>
+  private let motion: Locked<FingerMotion>
   private let member: Int
   private let encoder: EncoderCalibration
   private let noise: GaussianNoise
@@ -29,14 +30,14 @@ package final class SimulatedJoint: Sendable {
   /// - Parameters:
   ///   - index: place in the board's order; chooses the noise.
   ///   - radians: angle at the start.
-  ///   - killLine: active = bridge enabled, or servo powered.
+  ///   - driveEnable: active = bridge enabled, or servo powered.
   package convenience init(
-    _ calibration: JointCalibration, index: Int, seed: UInt64, radians: Double, killLine: SimulatedLine,
+    _ calibration: JointCalibration, index: Int, seed: UInt64, radians: Double, driveEnable: SimulatedLine,
     clock: any TimeSource
   ) {
     let motion = FingerMotion(
-      [(calibration, radians)], stiffness: [], killLine: killLine, timeNanoseconds: clock.now())
-    self.init(calibration, index: index, seed: seed, motion: SharedState(motion), member: 0)
+      [(calibration, radians)], stiffness: [], driveEnable: driveEnable, timeNanoseconds: clock.now())
+    self.init(calibration, index: index, seed: seed, motion: Locked(motion), member: 0)
   }
 
   /// - Parameters:
@@ -44,7 +45,7 @@ package final class SimulatedJoint: Sendable {
   ///   - motion: of the finger's joints, if they pull at each other, else of this one.
   ///   - member: which of them it is.
   init(
-    _ calibration: JointCalibration, index: Int, seed: UInt64, motion: SharedState<FingerMotion>, member: Int
+    _ calibration: JointCalibration, index: Int, seed: UInt64, motion: Locked<FingerMotion>, member: Int
   ) {
     name = calibration.name
     encoder = calibration.encoder
@@ -57,7 +58,7 @@ package final class SimulatedJoint: Sendable {
 
   // MARK: What chips see
 
-  /// Is driven otherwise from `now` on; changes keep the order in which they come.
+  /// Drives the joint differently from `now` on. Changes keep the order of the calls.
   func driveChanged(_ drive: JointDrive, at now: Int64) {
     motion.withLock { $0.change(member, drive, at: now) }
   }
@@ -86,7 +87,8 @@ package final class SimulatedJoint: Sendable {
     }
   }
 
-  /// One reading of the current sensor: with the noise that the calibration states. Each call is a new reading.
+  /// One reading of the current sensor: with the noise that the calibration states. Each call is
+  /// a new reading.
   package func currentReading(at now: Int64) -> Double {
     let number = motion.withLock { motion in
       defer { motion.joints[member].currentNumber += 1 }
@@ -118,11 +120,12 @@ package final class SimulatedJoint: Sendable {
     package var duty: Double
     /// The angle that a servo was told last; 0 for a motor.
     package var commandRadians: Double
-    /// Whether the kill line enables the drive, and the drive does anything.
+    /// Whether the drive-enable line enables the drive, and the drive does anything.
     package var isLive: Bool
     package var motorAmperes: Double
-    /// What motor or servo do to the joint; 0 while nothing drives it.
+    /// Torque of motor or servo on the joint; 0 while nothing drives it.
     package var driveNewtonMetres: Double
+    /// Kinetic energy of the joint's inertia.
     package var kineticJoules: Double
   }
 
@@ -139,17 +142,17 @@ package final class SimulatedJoint: Sendable {
     }
   }
 
-  /// Goes through the time up to `now`.
+  /// Advances to `now`.
   package func advance(to now: Int64) {
     motion.withLock { $0.advance(to: now) }
   }
 
-  /// Puts the joint somewhere, at the time it has reached.
+  /// Sets angle and speed, at the time that the joint has reached.
   package func place(radians: Double, radiansPerSecond: Double = 0) {
     motion.withLock { $0.joints[member].dynamics.place(radians: radians, radiansPerSecond: radiansPerSecond) }
   }
 
-  /// A torque from outside, for example a finger that is pulled at, from the time the joint has reached on.
+  /// An external torque, such as somebody pulling at the finger, from the time that the joint has reached.
   package func setExternalTorque(newtonMetres: Double) {
     motion.withLock { $0.joints[member].dynamics.externalNewtonMetres = newtonMetres }
   }
@@ -203,19 +206,19 @@ package final class SimulatedJoint: Sendable {
     }
   }
 
-  /// Fault: what the bridge or servo is told acts later by this, from the next change on.
+  /// Fault: commands to bridge or servo act later by this, from the next change on.
   package func setDriveDelay(nanoseconds: Int64) {
     precondition(nanoseconds >= 0, "a delay is not negative")
     motion.withLock { $0.joints[member].driveDelayNanoseconds = nanoseconds }
   }
 
-  /// Fault: the joint is held where it is, whatever turns it; false frees it.
+  /// Fault: the joint is jammed, whatever torque acts; false frees it.
   package func setJammed(_ jammed: Bool) {
     motion.withLock { $0.joints[member].dynamics.isJammed = jammed }
   }
 
-  /// Fault: the drive acts by this factor from the next latched duty on: −1 is reversed wiring, 0.1 a worn
-  /// motor.
+  /// Fault: the drive's effect is multiplied by this factor, from the next latched duty on: −1 is reversed
+  /// wiring, 0.1 a worn motor.
   package func setDriveScale(_ scale: Double) {
     motion.withLock { $0.joints[member].driveScale = scale }
   }

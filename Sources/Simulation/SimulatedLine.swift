@@ -12,12 +12,12 @@ package final class SimulatedLine: DigitalLine, Sendable {
   private let word: Atomic<Int64>
   /// `Stuck`, 0 while the line follows.
   private let stuck = Atomic<UInt8>(0)
-  /// Told of changes that are set through the line. Set before the line is used; lines that the real-time
-  /// loop sets have none.
+  /// Called on changes that are set through the line. Set it before the line is used. Lines that the
+  /// real-time loop sets have none.
   nonisolated(unsafe) var onChange: ((_ isActive: Bool, _ nanoseconds: Int64) -> Void)?
 
-  /// The line as nobody drives it: its bias resistor decides, and active-low turns the level into the logical
-  /// value. A floating line rests inactive.
+  /// The line while nobody drives it: its bias resistor sets the level, and active-low decides what that
+  /// level means. A floating line rests inactive.
   package init(_ spec: LineSpec, clock: any TimeSource) {
     name = spec.line
     self.clock = clock
@@ -48,9 +48,9 @@ package final class SimulatedLine: DigitalLine, Sendable {
 
   /// How a line fails to follow.
   package enum Stuck: UInt8, Sendable {
-    /// Its pin reads back as it is.
+    /// The pin stays as it is and reads back so.
     case seen = 1
-    /// The pin follows, and what hangs on it does not: a broken wire.
+    /// The pin follows, but what is wired to it does not: a broken wire.
     case unseen = 2
   }
 
@@ -63,7 +63,7 @@ package final class SimulatedLine: DigitalLine, Sendable {
   /// Releases it.
   package func release() { setActive(false) }
 
-  /// The logical level and since when it stands.
+  /// The logical level, and the time of its last change.
   package struct Change: Sendable, Equatable {
     package let isActive: Bool
     package let timeNanoseconds: Int64

@@ -2,8 +2,8 @@ import Devices
 import HandModel
 import Realtime
 
-/// An MPU6050 (register map RM-MPU-6000A rev. 4.2) over a motion. Interrupts, FIFO, auxiliary bus, self-test, low
-/// pass and cycle mode are not simulated; their registers hold what is written.
+/// An MPU6050 (register map RM-MPU-6000A rev. 4.2) over a motion. Interrupts, FIFO, auxiliary bus, self-test,
+/// low pass and cycle mode are not simulated; their registers hold what is written.
 package final class SimulatedMPU6050: SimulatedChip {
   private enum Register {
     static let sampleRateDivider = 0x19
@@ -28,7 +28,7 @@ package final class SimulatedMPU6050: SimulatedChip {
     accelerationMetresPerSecondSquared: Vector3(x: 0, y: 0, z: MPU6050.standardGravity),
     rotationRadiansPerSecond: Vector3(x: 0, y: 0, z: 0))
 
-  private let motion = SharedState(rest)
+  private let motion = Locked(rest)
   private var registers = InlineArray<118, UInt8>(repeating: 0)
   /// The three accelerations, the temperature and the three rates of the last sample.
   private var outputs = InlineArray<14, UInt8>(repeating: 0)
@@ -36,6 +36,7 @@ package final class SimulatedMPU6050: SimulatedChip {
   private var pointer: UInt8 = 0
   private var expectsPointer = false
 
+  /// A chip just powered on: asleep.
   package init(address: UInt8 = MPU6050.defaultAddress) {
     super.init(address: address)
     reset(at: 0)
@@ -46,7 +47,8 @@ package final class SimulatedMPU6050: SimulatedChip {
     motion.withLock { $0 = sample }
   }
 
-  /// What DEVICE_RESET and a brown-out leave: every register as at power-on, asleep. The chip's own thread only.
+  /// What DEVICE_RESET and a brown-out leave: every register as at power-on, asleep. The chip's
+  /// own thread only.
   package func reset(at now: Int64) {
     registers = InlineArray(repeating: 0)
     outputs = InlineArray(repeating: 0)
@@ -91,7 +93,7 @@ package final class SimulatedMPU6050: SimulatedChip {
     }
   }
 
-  /// Takes the sample that was due last; asleep, the outputs stay as they are.
+  /// Takes over the sample that was due last. While asleep the outputs stay as they are.
   private func update(_ now: Int64) {
     guard registers[Register.powerManagement1] & Self.sleep == 0 else { return }
     // §4.2: 8 kHz without the low pass (DLPF_CFG 0 and 7), else 1 kHz, divided by 1 + SMPLRT_DIV.

@@ -1,6 +1,6 @@
 import Devices
 
-/// What hangs on a PWM output.
+/// What is wired to a PWM output.
 protocol PWMLoad: AnyObject {
   /// The output has a new duty (0...1) from `now` on, in pulses of this period.
   func outputChanged(duty: Double, periodNanoseconds: Double, at now: Int64)
@@ -52,6 +52,7 @@ package final class SimulatedPCA9685: SimulatedChip {
   private var oscillatorStart: Int64 = 0
   private var loads: [(any PWMLoad)?] = Array(repeating: nil, count: PCA9685.channelCount)
 
+  /// A chip just powered on: asleep, all channels off. `oscillatorHertz` is what its oscillator really does.
   package init(address: UInt8 = PCA9685.defaultAddress, oscillatorHertz: Double = 25_000_000) {
     self.oscillatorHertz = oscillatorHertz
     super.init(address: address, hasGroupAddresses: true)

@@ -1,8 +1,8 @@
 import Devices
 import HandModel
 
-/// The input of a hobby servo: turns the pulse it gets into an angle, after the next frame has begun and its own
-/// delay has passed. The loop it closes is part of the joint's dynamics.
+/// The input of a hobby servo: turns the pulse into an angle, once the next frame has begun and the servo's
+/// own delay has passed. The servo's loop is part of the joint's dynamics.
 final class SimulatedServo: PWMLoad {
   private let joint: SimulatedJoint
   private let parameters: ServoParameters
@@ -16,10 +16,10 @@ final class SimulatedServo: PWMLoad {
 
   func outputChanged(duty: Double, periodNanoseconds: Double, at now: Int64) {
     let frame = Int64(periodNanoseconds)
-    // Frames stand on a grid of their own; what is written during one shows in the next.
+    // Frames have a grid of their own: what is written during a frame takes effect in the next.
     let start = (now / frame + 1) * frame
     guard duty > 0 else {
-      // The pulse that does not come is missed at once: nothing moves the servo further.
+      // A missing pulse takes effect without the servo's delay: nothing moves the servo any further.
       if !holdsWithoutPulses { joint.driveChanged(.none, at: start) }
       return
     }
@@ -29,7 +29,7 @@ final class SimulatedServo: PWMLoad {
   }
 }
 
-/// A channel of a PWM chip that belongs to the kernel, without the kernel.
+/// A channel of a kernel PWM chip, without the kernel.
 package final class SimulatedPWMChannel: PWMChannel {
   package let name: String
   private let clock: any TimeSource
@@ -37,7 +37,7 @@ package final class SimulatedPWMChannel: PWMChannel {
   private var periodNanoseconds: Int64 = 0
   /// Length of the pulses, 0 when it is stopped.
   package private(set) var pulseNanoseconds: Int64 = 0
-  /// Changes since it was made, for tests of what is written on change only.
+  /// Number of changes since it was made. Tests use it to check what is written on change only.
   package private(set) var writes = 0
 
   init(name: String, load: any PWMLoad, clock: any TimeSource) {

@@ -1,6 +1,7 @@
 /// A TCA9548A (datasheet SCPS207): the last byte of a write becomes the control register at STOP (§8.5.2);
 /// power-on value 0, no channel connected.
 package final class SimulatedTCA9548A: SimulatedChip {
+  /// Branches, 0...7.
   package static let channelCount = 8
   /// Chips behind each channel.
   private(set) var branches = [[SimulatedChip]](repeating: [], count: channelCount)
@@ -8,6 +9,7 @@ package final class SimulatedTCA9548A: SimulatedChip {
   package private(set) var connectedMask: UInt8 = 0
   private var pendingMask: UInt8?
 
+  /// A chip just powered on: no channel connected.
   package init(address: UInt8) {
     super.init(address: address)
   }

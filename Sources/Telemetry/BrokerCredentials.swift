@@ -1,4 +1,5 @@
 import Glibc
+import Realtime
 
 /// User and password for the broker, read from a file of the form
 /// ```
@@ -7,6 +8,7 @@ import Glibc
 /// password: the rest of the line, spaces inside kept
 /// ```
 package struct BrokerCredentials: Sendable, Equatable {
+  /// The name that the broker knows this client by.
   package var user: String
   /// Nil when the file names a user only (brokers that know clients by certificate).
   package var password: String?
@@ -19,16 +21,17 @@ package struct BrokerCredentials: Sendable, Equatable {
     self.password = password
   }
 
-  /// Reads and checks the file. Refused when anybody but owner and group may read or write it: the
-  /// password of a hand lets its holder move it.
+  /// Reads and checks the file. It is refused when users other than its owner and its group have any right
+  /// to it: whoever has the password of a hand can move the hand.
   package init(file: String) throws(BrokerCredentialsError) {
     // O_NONBLOCK: opening a pipe without a writer would wait for one.
-    let descriptor = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else { throw .unreadable(file: file, errno: errno) }
-    defer { close(descriptor) }
+    let opened: Descriptor
+    do throws(Errno) { opened = try Descriptor(opening: file, .readOnly, .nonBlocking) } catch {
+      throw .unreadable(file: file, error)
+    }
     // Asked of the open file, so that it cannot be exchanged between check and use.
     var attributes = stat()
-    guard fstat(descriptor, &attributes) == 0 else { throw .unreadable(file: file, errno: errno) }
+    guard fstat(opened.value, &attributes) == 0 else { throw .unreadable(file: file, .latest) }
     guard attributes.st_mode & S_IFMT == S_IFREG else { throw .notAFile(file: file) }
     let mode = attributes.st_mode & 0o7777
     guard mode & 0o007 == 0 else { throw .openToOthers(file: file, mode: mode) }
@@ -36,8 +39,8 @@ package struct BrokerCredentials: Sendable, Equatable {
       throw .tooLarge(file: file, bytes: Int(attributes.st_size))
     }
     var bytes = [UInt8](repeating: 0, count: Self.largestFileBytes)
-    let count = read(descriptor, &bytes, bytes.count)
-    guard count >= 0 else { throw .unreadable(file: file, errno: errno) }
+    let count = read(opened.value, &bytes, bytes.count)
+    guard count >= 0 else { throw .unreadable(file: file, .latest) }
     try self.init(text: String(decoding: bytes[..<count], as: UTF8.self), file: file)
   }
 
@@ -63,17 +66,23 @@ package struct BrokerCredentials: Sendable, Equatable {
 
 /// Why a credentials file cannot be used. Never repeats the file's content.
 package enum BrokerCredentialsError: Error, Equatable, CustomStringConvertible {
-  case unreadable(file: String, errno: Int32)
+  /// The file cannot be opened, examined or read.
+  case unreadable(file: String, Errno)
+  /// It is no regular file.
   case notAFile(file: String)
+  /// Users other than its owner and its group may do something with it. `mode` has its permission bits.
   case openToOthers(file: String, mode: mode_t)
+  /// It is larger than `BrokerCredentials.largestFileBytes`.
   case tooLarge(file: String, bytes: Int)
+  /// A line, counted from 1, names neither user nor password and is no comment.
   case badLine(file: String, line: Int)
+  /// No line names a user, or the name is empty.
   case noUser(file: String)
 
   package var description: String {
     switch self {
-    case .unreadable(let file, let number):
-      "credentials file \(file): \(String(cString: strerror(number))); give a readable file with --credentials"
+    case .unreadable(let file, let cause):
+      "credentials file \(file): \(cause); give a readable file with --credentials"
     case .notAFile(let file): "credentials file \(file): expected a regular file"
     case .openToOthers(let file, let mode):
       "credentials file \(file) has mode 0\(String(mode, radix: 8)) and is open to all users:"

@@ -1,5 +1,7 @@
+import Realtime
 import CMosquitto
 import HandModel
+import Wire
 
 /// One message of a command topic, as the library's callback saw it.
 struct InboundMessage: Sendable {
@@ -95,9 +97,9 @@ final class CommandInbox: @unchecked Sendable {
     for index in messages.indices { messages[index].isOlderThanStop = true }
     // A stop in the body of a command has no copy.
     let isFirst = message.verb != "stop" || copies.isFirst(message.body, on: connection)
-    // However it comes: late, retained or with an unreadable body. Stopping is always safe; refusing a stop for its form
-    // never is.
-    if isFirst { sink.requestStop() }
+    // However it comes: late, retained or with an unreadable body. Stopping is always safe; refusing a stop
+    // for its form never is.
+    if isFirst { sink.requestStop(.mqtt) }
     // The second copy is answered on the stop's own connection only.
     guard isFirst || connection == .stops else { return }
     if stops.count < Self.capacity { stops.append(message) } else { stopOverflow += 1 }
@@ -108,8 +110,8 @@ final class CommandInbox: @unchecked Sendable {
       || (message.verb.isEmpty && Self.mayHoldStop(message.body) && CommandParser.asksForStop(message.body))
   }
 
-  /// Whether it is worth a look: reading every body as JSON here would slow the reading down in a flood. JSON may spell
-  /// letters as numbers, behind a backslash.
+  /// Whether it is worth a look: reading every body as JSON here would slow the reading down in a flood. JSON
+  /// may spell letters as numbers, behind a backslash.
   private static func mayHoldStop(_ body: [UInt8]) -> Bool {
     var scanner = StopScanner()
     for byte in body {
@@ -123,7 +125,7 @@ final class CommandInbox: @unchecked Sendable {
   private func noteProbe(_ body: [UInt8]) {
     let text = String(decoding: body, as: UTF8.self)
     guard !probePrefix.isEmpty, text.hasPrefix(probePrefix),
-      let sent = Int64(text.dropFirst(probePrefix.count)), sent <= PublisherClock.monotonic()
+      let sent = Int64(text.dropFirst(probePrefix.count)), sent <= MonotonicClock().now()
     else { return }
     probeSentNanoseconds = max(sent, probeSentNanoseconds ?? sent)
   }

@@ -1,12 +1,13 @@
 import HandModel
+import Wire
 
-/// Judges the messages of command topics and hands commands on. Runs on the publisher thread and waits for nothing:
-/// what becomes of a command arrives in the reply box.
+/// Judges the messages of command topics and hands commands on. Runs on the publisher thread and waits for
+/// nothing: what becomes of a command arrives in the reply box.
 struct CommandIntake {
   /// What the domain's parser reads at most.
   static let largestBodyBytes = CommandParser.maximumBytes
-  /// A command that may have waited longer between its sender and here is refused. Over links that work it takes
-  /// milliseconds; the hand's own probes, sent every two seconds, show how long it can have been.
+  /// A command that may have waited longer between its sender and here is refused. Over links that work it
+  /// takes milliseconds; the hand's own probes, sent every two seconds, show how long it can have been.
   static let longestWayNanoseconds: Int64 = 5_000_000_000
   /// Shortest time between two replies that refuse a burst.
   static let burstPauseNanoseconds: Int64 = 1_000_000_000
@@ -28,7 +29,8 @@ struct CommandIntake {
   }
 
   /// Judges what a connection brought.
-  /// - Parameter stopWayAnswers: whether stops of their own topic are answered by the connection that is theirs.
+  /// - Parameter stopWayAnswers: whether stops of their own topic are answered by the connection that is
+  ///   theirs.
   mutating func judge(_ inbox: CommandInbox, stopWayAnswers: Bool, now: Int64) {
     for stop in inbox.stops where !(stopWayAnswers && stop.verb == "stop") {
       answers.answer(id: Self.stopID(stop, sink), into: box)
@@ -67,10 +69,10 @@ struct CommandIntake {
     case .failure(let rejection): refuse(rejection.reason, id: rejection.id, verb: message.verb, now)
     case .success(let envelope):
       if envelope.command == .stop {
-        sink.requestStop()
+        sink.requestStop(.mqtt)
         return answers.answer(id: envelope.id, into: box)
       }
-      let verb = envelope.command.verb
+      let verb = envelope.command.verb.rawValue
       if let objection = Self.objection(to: envelope, message, now) {
         return refuse(objection, id: envelope.id, verb: verb, now)
       }
@@ -115,20 +117,6 @@ struct CommandIntake {
 }
 
 extension Command {
-  /// The verb used in topics and replies.
-  var verb: String {
-    switch self {
-    case .arm: "arm"
-    case .nullG: "null-g"
-    case .disarm: "disarm"
-    case .stop: "stop"
-    case .reset: "reset"
-    case .pose: "pose"
-    case .move: "move"
-    case .stream: "stream"
-    }
-  }
-
   var isFinite: Bool {
     switch self {
     case .arm, .nullG, .disarm, .stop, .reset: true

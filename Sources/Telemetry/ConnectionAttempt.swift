@@ -18,21 +18,18 @@ final class ConnectionAttempt: Sendable {
     case abandoned
   }
 
-  private let state = SharedState(State.running)
+  private let state = Locked(State.running)
 
   /// - Parameter connect: makes a connection whose socket stands.
   init(connect: @escaping @Sendable () throws(BrokerError) -> BrokerConnection) {
-    let started = PublisherThread.start(name: "mqtt-connect") { [self] in
-      let outcome: Outcome
-      do throws(BrokerError) { outcome = .connected(try connect()) } catch { outcome = .failed(error) }
-      finish(outcome)
-    }
-    switch started {
-    case .success(let thread): pthread_detach(thread)
-    case .failure(let error):
-      finish(
-        .failed(.library(call: "pthread_create", code: MOSQ_ERR_ERRNO.code, errno: error.errno, detail: "")))
-    }
+    do throws(RealtimeThreadError) {
+      let thread = try Publisher.thread("mqtt-connect") { [self] in
+        let outcome: Outcome
+        do throws(BrokerError) { outcome = .connected(try connect()) } catch { outcome = .failed(error) }
+        finish(outcome)
+      }
+      thread.leave()
+    } catch { finish(.failed(.noThread(error))) }
   }
 
   private func finish(_ outcome: Outcome) {

@@ -1,3 +1,5 @@
+import Wire
+
 /// What a publisher is doing and has lost so far: a copy, safe to keep. Counters run from the start.
 package struct PublisherStatus: Sendable, Equatable {
   /// Live samples that never left. A sample is one decimated record with all its topics.
@@ -14,6 +16,8 @@ package struct PublisherStatus: Sendable, Equatable {
     package var events: UInt64 = 0
     /// Replies to commands that were lost with a connection or beyond the bound.
     package var replies: UInt64 = 0
+    /// Summaries for Home Assistant that never left.
+    package var summaries: UInt64 = 0
     /// Refusals of streamed set-points that were not sent, because ten a second are enough.
     package var streamRefusals: UInt64 = 0
     /// Stops in a flood of stops that got no reply. They stopped the hand.
@@ -29,7 +33,7 @@ package struct PublisherStatus: Sendable, Equatable {
         "ringRecords": ringRecords, "notConnected": notConnected, "inFlight": inFlight,
         "overtaken": overtaken,
         "events": events, "replies": replies, "streamRefusals": streamRefusals, "stopReplies": stopReplies,
-        "unread": unread, "queueFull": queueFull,
+        "unread": unread, "queueFull": queueFull, "summaries": summaries,
       ]
     }
   }
@@ -42,10 +46,14 @@ package struct PublisherStatus: Sendable, Equatable {
   package var broker: String
   /// Why the last connection or message failed; empty when nothing ever failed.
   package var lastError = ""
-  /// How commands reach the hand, and how stops do on their own connection.
+  /// How commands reach the hand.
   package var commandWay = CommandWay()
+  /// How stops do on their own connection.
   package var stopWay = CommandWay()
-  /// Messages written (QoS 0) or acknowledged (QoS 1). Replies to stops, on their own connection, are not among them.
+  /// Of the Sparkplug connection; nil where there is none.
+  package var sparkplug: SparkplugStatus?
+  /// Messages written (QoS 0) or acknowledged (QoS 1). What the stop's connection and Sparkplug's send
+  /// is not among them.
   package var published: UInt64 = 0
   package var drops = Drops()
   /// Tick records waiting in the ring.
@@ -54,13 +62,18 @@ package struct PublisherStatus: Sendable, Equatable {
   package var reconnects: UInt64 = 0
   /// Connection attempts that failed since the last accepted one.
   package var failedAttempts = 0
+  /// Commands that the hand took.
   package var commandsAccepted: UInt64 = 0
+  /// Commands refused, or not confirmed.
   package var commandsRefused: UInt64 = 0
-  /// Events made, and those the broker has not acknowledged yet.
+  /// Events that came from the recorder, or were found where nothing is recorded.
   package var events: UInt64 = 0
+  /// Events that the broker has not acknowledged yet.
   package var eventsWaiting = 0
   /// Events the broker took although nobody had subscribed to them (reason 0x10).
   package var eventsUnheard: UInt64 = 0
+  /// What is sent of the recording; nil where nothing is recorded.
+  package var upload: UploadStatus?
   /// CLOCK_MONOTONIC of the publisher thread's last turn: an old one means a stuck thread.
   package var lastTurnNanoseconds: Int64 = 0
   /// The thread runs.

@@ -1,5 +1,6 @@
 import HandModel
 import Realtime
+import Wire
 
 /// What became of a command, on its way to its sender.
 struct CommandOutcome: Sendable, Equatable {
@@ -12,11 +13,11 @@ struct CommandOutcome: Sendable, Equatable {
 
 /// Replies between whoever knows them, on any thread, and the thread that publishes them.
 final class ReplyBox: Sendable {
-  /// Replies that wait for the publishing thread, which comes every few milliseconds: more wait only while no broker
-  /// takes them.
+  /// Replies that wait for the publishing thread, which comes every few milliseconds: more wait only while no
+  /// broker takes them.
   static let capacity = 128
-  /// Shortest time between two answers to refused set-points without identifier: a stream at 200 Hz to a hand that
-  /// is not armed must not come back as 200 refusals a second.
+  /// Shortest time between two answers to refused set-points without identifier: a stream at 200 Hz to a hand
+  /// that is not armed must not come back as 200 refusals a second.
   static let streamRefusalPauseNanoseconds: Int64 = 100_000_000
 
   struct Counts: Sendable, Equatable {
@@ -35,13 +36,13 @@ final class ReplyBox: Sendable {
     var lastStreamRefusal: Int64?
   }
 
-  private let state = SharedState(State())
+  private let state = Locked(State())
   private let wakeUp: WakeUp
 
   init(wakeUp: WakeUp) { self.wakeUp = wakeUp }
 
   /// - Parameter now: of the monotonic clock.
-  func add(_ outcome: CommandOutcome, now: Int64 = PublisherClock.monotonic()) {
+  func add(_ outcome: CommandOutcome, now: Int64 = MonotonicClock().now()) {
     let isWaiting = state.withLock { state in
       let isExecuted = outcome.reply == .executed
       if isExecuted { state.counts.executed += 1 } else { state.counts.refused += 1 }
@@ -77,27 +78,13 @@ final class ReplyBox: Sendable {
 
 /// The JSON of the `reply` topic.
 struct ReplyPayload {
-  let bootID: String
+  let runID: String
 
   /// - Parameter sequence: the newest record's; nil before the first.
   func encode(_ outcome: CommandOutcome, sequence: UInt64?) -> [UInt8] {
-    var json = JSONWriter(capacity: 256)
-    json.beginObject()
-    json.key("id")
-    if outcome.id.isEmpty { json.null() } else { json.string(outcome.id) }
-    json.key("verb")
-    if outcome.verb.isEmpty { json.null() } else { json.string(outcome.verb) }
-    json.key("result")
-    json.string(outcome.reply.word)
-    if let reason = outcome.reply.reason {
-      json.key("reason")
-      json.string(reason)
-    }
-    json.key("boot_id")
-    json.string(bootID)
-    json.key("seq")
-    if let sequence { json.wide(sequence) } else { json.null() }
-    json.endObject()
-    return json.bytes
+    ReplyMessage(
+      id: outcome.id.isEmpty ? nil : outcome.id, verb: outcome.verb.isEmpty ? nil : outcome.verb,
+      reply: outcome.reply, runID: runID, sequence: sequence
+    ).encoded()
   }
 }

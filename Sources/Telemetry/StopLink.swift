@@ -1,7 +1,9 @@
+import Realtime
 import HandModel
+import Wire
 
-/// The stop's own way over MQTT: a connection that subscribes to the stop topic and to nothing else, so that no queue
-/// of ordinary commands stands before a stop, be it in the broker, in the socket or in this process.
+/// The stop's own way over MQTT: a connection that subscribes to the stop topic and to nothing else, so that
+/// no queue of ordinary commands stands before a stop, be it in the broker, in the socket or in this process.
 ///
 /// Made and used on a thread of its own.
 final class StopLink {
@@ -40,7 +42,7 @@ final class StopLink {
     self.sink = sink
     self.answers = answers
     self.shared = shared
-    payload = ReplyPayload(bootID: identity.bootID)
+    payload = ReplyPayload(runID: identity.runID)
     box = ReplyBox(wakeUp: shared.stopWakeUp)
     link = BrokerLink(options, wakeUp: shared.stopWakeUp)
     inbox = CommandInbox(topics: topics, sink: sink, connection: .stops, copies: shared.stopCopies)
@@ -50,7 +52,7 @@ final class StopLink {
   /// Runs until a stop of the publisher is requested.
   func run() {
     while !shared.stopRequested.load(ordering: .acquiring) {
-      let now = PublisherClock.monotonic()
+      let now = MonotonicClock().now()
       do throws(BrokerError) {
         if let connection = link.connection {
           try serve(connection, now)
@@ -63,11 +65,12 @@ final class StopLink {
         let verdict = subscription.verdict(inbox, now)
         shared.reportStopWay(verdict.state, verdict.error, counts)
       } catch {
+        let broker = link.broker.brokerText
         link.fail(now)
         lost += UInt64(answersInFlight.count)
         answersInFlight.removeAll()
         shared.stopCopies.forget()
-        shared.reportStopWay(.down, "\(options.brokerText): \(error)", counts)
+        shared.reportStopWay(.down, "\(broker): \(error)", counts)
       }
     }
     link.connection?.disconnect()
@@ -75,10 +78,10 @@ final class StopLink {
     shared.reportStopWay(.down, "", counts)
   }
 
-  private func beginAttempt() -> ConnectionAttempt {
+  private func beginAttempt(_ options: PublisherOptions) -> ConnectionAttempt {
     let inbox = CommandInbox(topics: topics, sink: sink, connection: .stops, copies: shared.stopCopies)
     self.inbox = inbox
-    return ConnectionAttempt { [options, clientID] () throws(BrokerError) in
+    return ConnectionAttempt { [clientID] () throws(BrokerError) in
       try BrokerConnection.open(
         options, clientID: clientID, will: nil, largestPacketBytes: BrokerConnection.largestStopPacketBytes
       ) { inbox.note($0) }
@@ -104,7 +107,7 @@ final class StopLink {
     try subscription.step(on: connection, now)
     // A dead broker behind a live socket, as for everything that is sent on the other connection.
     let oldest = [answersInFlight.values.min(), subscription.oldestAsked].compactMap(\.self).min()
-    if let oldest, Double(now - oldest) > options.acknowledgementSeconds * 1e9 {
+    if let oldest, Double(now - max(oldest, connection.answeredAt)) > options.acknowledgementSeconds * 1e9 {
       throw .acknowledgementTimeout(seconds: options.acknowledgementSeconds)
     }
     for completion in connection.takeCompletions() {

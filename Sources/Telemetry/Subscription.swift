@@ -1,10 +1,13 @@
 import CMosquitto
+import Realtime
+import Wire
 
 /// What a connection subscribed to, and whether the broker delivers it.
 ///
-/// The broker's answer to SUBSCRIBE is not enough: Mosquitto grants what its access list denies and then delivers
-/// nothing. So a hand sends itself a message on a topic of its own under the commands', again and again: one that
-/// comes back shows that the broker delivers, and how long a command that follows it can have been on its way.
+/// The broker's answer to SUBSCRIBE is not enough: Mosquitto grants what its access list denies and then
+/// delivers nothing. So a hand sends itself a message on a topic of its own under the commands', again and
+/// again: one that comes back shows that the broker delivers, and how long a command that follows it can have
+/// been on its way.
 struct Subscription {
   /// Between two probes: often enough to bound the way of a command, and a tenth of what `state` sends.
   static let probePeriodNanoseconds: Int64 = 2_000_000_000
@@ -35,7 +38,7 @@ struct Subscription {
 
   /// Asks for everything, on a connection that was just accepted.
   mutating func begin(on connection: BrokerConnection) throws(BrokerError) {
-    askedAt = PublisherClock.monotonic()
+    askedAt = MonotonicClock().now()
     for filter in filters { asked[try connection.subscribe(to: filter)] = filter }
   }
 
@@ -77,7 +80,8 @@ struct Subscription {
   var oldestProbe: Int64? { probes.values.min() }
 
   /// What is known, and in words what is wrong.
-  func verdict(_ inbox: CommandInbox, _ now: Int64) -> (state: CommandWay.State, error: String) {
+  /// - Parameter inbox: what the probes are counted by; without probes nil.
+  func verdict(_ inbox: CommandInbox?, _ now: Int64) -> (state: CommandWay.State, error: String) {
     if let refused = refusals.min(by: { $0.key < $1.key }) {
       return (.deaf, "the broker refuses to deliver \(refused.key): \(BrokerError.text(refused.value))")
     }
@@ -90,8 +94,8 @@ struct Subscription {
   }
 
   /// Whether the broker is seen to deliver to this user, whatever it granted.
-  func delivery(_ inbox: CommandInbox, _ now: Int64) -> (state: CommandWay.State, error: String) {
-    guard let probe else { return (.up, "") }
+  func delivery(_ inbox: CommandInbox?, _ now: Int64) -> (state: CommandWay.State, error: String) {
+    guard let probe, let inbox else { return (.up, "") }
     if let first = filters.first, refusals[first] != nil {
       return (.unproved, "the broker refuses to deliver \(first), by which it would be seen to deliver")
     }

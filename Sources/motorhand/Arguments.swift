@@ -1,9 +1,11 @@
 import ArgumentParser
 import HandModel
+import Wire
 
 // Readers of arguments, for `transform:`. What they refuse ends the command with 64.
 
-/// A path or name. Empty it is an unset variable of a script, and would mean something else to each system call.
+/// A path or name. Empty it is an unset variable of a script, and would mean something else to each system
+/// call.
 @Sendable func nonEmpty(_ text: String) throws -> String {
   guard !text.isEmpty else { throw ValidationError("found '', expected a name") }
   return text

@@ -1,8 +1,9 @@
+import Analysis
 import ArgumentParser
+import Control
 import Foundation
 import HandModel
 import Realtime
-import Runtime
 
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(

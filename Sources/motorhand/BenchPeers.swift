@@ -1,8 +1,8 @@
 import Analysis
 import ArgumentParser
 import Foundation
+import HandFiles
 import HandModel
-import Runtime
 
 /// Options of the benches that measure beside a C program.
 struct PeerBenchOptions: ParsableArguments {
@@ -55,6 +55,22 @@ struct PeerBenchOptions: ParsableArguments {
     } else {
       lines.append("no C program ran beside it: \(result.noPeer ?? "")")
     }
+    if let upload = result.upload {
+      lines.append(
+        String(
+          format: "blocks        %10.0f ticks a second, from the recording through the broker into a store",
+          upload.perSecond))
+    }
+    for pace in result.paced ?? [] {
+      var line = String(
+        format: "mode %@ at %d Hz: %.0f bytes written a tick", pace.mode.rawValue, pace.rateHertz,
+        pace.bytesEach)
+      if let share = pace.processorShare { line += String(format: ", %.2f %% of a processor", 100 * share) }
+      if let median = pace.durableMedianSeconds, let maximum = pace.durableMaximumSeconds {
+        line += String(format: ", on the disk after %.2f s, at most %.2f s", median, maximum)
+      }
+      lines.append(line)
+    }
     return lines.joined(separator: "\n")
   }
 }
@@ -66,7 +82,8 @@ struct RecordBenchCommand: ParsableCommand {
     discussion: """
       Records ticks of a moving hand of fifteen joints with the whole recorder, as fast as it takes them, in turn with \
       Benchmarks/recorder/peer.c, which does nothing but encode, bind and commit the same ticks. The C program needs a \
-      checkout and a compiler; without them the recorder is measured alone.
+      checkout and a compiler; without them the recorder is measured alone. Then it records in each mode at the rate of \
+      the hand: what it costs, and how long a tick takes to the disk.
       """)
   @OptionGroup var options: PeerBenchOptions
   @Option(
@@ -87,17 +104,20 @@ struct PublishBenchCommand: ParsableCommand {
     commandName: "publish",
     abstract: "Events a second that the publisher sends, side by side with a plain C program.",
     discussion: """
-      Sends events (QoS 1, 64 in flight) with the whole publisher, ring to acknowledgement, through a private Mosquitto, \
+      Sends events (QoS 1, 64 in flight) with the whole publisher, hand-over to acknowledgement, through a private Mosquitto, \
       in turn with Benchmarks/publisher/peer.c, a plain program around mosquitto_loop. The C program needs a checkout \
-      and a compiler; without them the publisher is measured alone.
+      and a compiler; without them the publisher is measured alone. Then a recording of five minutes goes the way of a \
+      backlog, from the disk through the broker into the store of a consumer.
       """)
   @OptionGroup var options: PeerBenchOptions
 
   func run() throws {
     try options.run(unit: "events") { hand in
-      try PublisherBench.run(
+      var result = try PublisherBench.run(
         hand: hand, seconds: options.seconds, peerSource: ShippedFiles.find(PublisherBench.peerName),
         isCancelled: { Interrupt.isPending })
+      result.upload = try UploadBench.run(hand: hand, isCancelled: { Interrupt.isPending })
+      return result
     }
   }
 }

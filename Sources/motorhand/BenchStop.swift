@@ -2,7 +2,6 @@ import Analysis
 import ArgumentParser
 import Foundation
 import Glibc
-import Runtime
 
 struct StopBenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,7 +1,8 @@
+import Analysis
 import ArgumentParser
+import Control
 import Foundation
 import HandModel
-import Runtime
 
 struct Certify: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -14,8 +15,8 @@ struct Certify: ParsableCommand {
       """
   )
   @Argument(help: "Board file, for example Boards/sim.yaml.", transform: nonEmpty) var board: String
-  @Argument(help: "Calibration file; default as for motorhand check.", transform: nonEmpty) var calibration:
-    String?
+  @OptionGroup var calibration: CalibrationOption
+  @OptionGroup var rest: UnexpectedArguments
   @Flag(help: "Print the result as JSON.") var json = false
   @Option(help: "Write the map of two gains to this SVG file.", transform: nonEmpty) var plot: String?
   @Option(help: "Joint of the map or the advice; default: the first.") var joint: String?
@@ -46,7 +47,7 @@ struct Certify: ParsableCommand {
   }
 
   func run() throws {
-    let path = CalibrationOption.path(board: board, calibration: calibration)
+    let path = calibration.path(board: board)
     let (board, calibration) = try load(board: board, calibration: path)
     let names = calibration.joints.map(\.name)
     let chosen = joint ?? names[0]

@@ -1,8 +1,10 @@
+import Analysis
 import ArgumentParser
+import Control
 import Foundation
+import HandFiles
 import HandModel
 import LinuxIO
-import Runtime
 
 /// The calibration file that a command uses beside a board.
 struct CalibrationOption: ParsableArguments {
@@ -32,6 +34,17 @@ struct CalibrationOption: ParsableArguments {
   }
 }
 
+/// Arguments after the board: a calibration is an option in every verb, and whoever gives it without is told
+/// so.
+struct UnexpectedArguments: ParsableArguments {
+  @Argument(help: .hidden) var arguments: [String] = []
+
+  func validate() throws {
+    guard let first = arguments.first else { return }
+    throw ValidationError("found '\(first)' after the board; a calibration is given as --calibration FILE")
+  }
+}
+
 struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Check a board: devices, load of each bus, highest rate, certificate of each joint.",
@@ -43,6 +56,7 @@ struct Check: ParsableCommand {
   )
   @Argument(help: "Board file, for example Boards/sim.yaml.", transform: nonEmpty) var board: String
   @OptionGroup var calibration: CalibrationOption
+  @OptionGroup var rest: UnexpectedArguments
   @Option(help: "Check at this rate instead of the board's.", transform: loopRate) var rateHz: Int?
   @Flag(
     help: "Find the certificate U of each joint as well, which takes seconds; motorhand certify says more.")
@@ -53,7 +67,7 @@ struct Check: ParsableCommand {
     let file = calibration.path(board: board)
     var (board, calibration) = try load(board: board, calibration: file)
     if let rateHz { board.control.rateHertz = rateHz }
-    var report: BoardReport
+    let report: BoardReport
     do throws(DesignRefusal) {
       var design = try HandDesign(board: board, calibration: calibration)
       if uncertain {
@@ -65,14 +79,29 @@ struct Check: ParsableCommand {
     } catch {
       report = BoardReport(board: board, design: nil, refusal: error.description)
     }
-    if board.platform == .linux { report.machine = MachineReport(board: board) }
+    let machine = board.platform == .linux ? MachineReport(board: board) : nil
     if json {
-      try printJSON(report)
+      try printJSON(Whole(board: report, machine: machine))
     } else {
-      try emit("calibration \(file)\n" + text(report) + (report.machine.map(text) ?? ""), terminator: "")
+      try emit("calibration \(file)\n" + text(report) + (machine.map(text) ?? ""), terminator: "")
     }
     guard report.fits && report.refusal == nil else { throw Exit.infeasible }
-    guard report.machine?.isComplete ?? true else { throw Exit.device }
+    guard machine?.isComplete ?? true else { throw Exit.device }
+  }
+
+  /// What `--json` prints: the board's report with what this machine has of it, nothing where it was not
+  /// searched.
+  private struct Whole: Encodable {
+    var board: BoardReport
+    var machine: MachineReport?
+
+    enum CodingKeys: CodingKey { case machine }
+
+    func encode(to encoder: any Encoder) throws {
+      try board.encode(to: encoder)
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encodeIfPresent(machine, forKey: .machine)
+    }
   }
 
   private func text(_ machine: MachineReport) -> String {
@@ -147,7 +176,7 @@ struct Check: ParsableCommand {
         lines.append("U of \(name) none: \(refusal)")
       }
     }
-    lines.append("")
+    lines += ["", report.recording.text]
     if report.fits {
       lines.append(String(format: "the buses bear it; they would bear %.0f Hz", report.highestRateHertz))
     } else {

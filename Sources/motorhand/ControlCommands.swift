@@ -1,14 +1,28 @@
 import ArgumentParser
+import ControlSocket
 import Foundation
-import Runtime
+import HandModel
+import Wire
 
 /// Where the daemon listens.
 struct SocketOptions: ParsableArguments {
-  @Option(help: "Control socket of the daemon.", transform: nonEmpty)
-  var socket = defaultSocketPath
+  /// Names the socket of a shell in which one hand is worked with. Empty it is as good as unset.
+  static let variable = "MOTORHAND_SOCKET"
+
+  @Option(
+    name: .customLong("socket"),
+    help: "Control socket of the daemon; default: $\(Self.variable), else \(defaultSocketPath).",
+    transform: nonEmpty)
+  var given: String?
+
+  var path: String {
+    if let given { return given }
+    let variable = ProcessInfo.processInfo.environment[Self.variable] ?? ""
+    return variable.isEmpty ? defaultSocketPath : variable
+  }
 
   /// Throws `SocketError`, for which the program ends with `Exit.noDaemon`.
-  func connect() throws(SocketError) -> ControlClient { try ControlClient(path: socket) }
+  func connect() throws(SocketError) -> ControlClient { try ControlClient(path: path) }
 
   /// The daemon's present state.
   func snapshot(_ client: ControlClient) throws -> HandSnapshot {
@@ -40,7 +54,8 @@ struct SocketOptions: ParsableArguments {
     return reply
   }
 
-  /// Stops the hand. The stop is on its way before anything else is done: no time of its sender is worth waiting for.
+  /// Stops the hand. The stop is on its way before anything else is done: no time of its sender is worth
+  /// waiting for.
   func stop(json: Bool) throws {
     let line: String
     do throws(SocketError) {
@@ -69,9 +84,10 @@ struct CommandLine: Encodable {
   var pose: String?
   var joint: String?
   var radians: Double?
+  var degrees: Double?
   var seconds: Double?
-  /// Nanoseconds of the wall clock, set by `json`: nobody waits for the command any longer. A daemon that hung
-  /// must not move the hand when it goes on.
+  /// Nanoseconds of the wall clock, set by `json`: nobody waits for the command any longer. A daemon that
+  /// hung must not move the hand when it goes on.
   var expiry: String?
 
   var json: String {
@@ -86,16 +102,15 @@ struct CommandLine: Encodable {
   }
 }
 
-/// A snapshot as the daemon sent it. What the daemon says instead, such as that it has too many clients, is printed
-/// after `before`, and the command ends with 1.
+/// A snapshot as the daemon sent it. What the daemon says instead, such as that it has too many clients, ends
+/// the command with 1, after `before`.
 func decodeSnapshot(_ line: String, before: () -> Void = {}) throws -> HandSnapshot {
   do {
     return try JSONDecoder().decode(HandSnapshot.self, from: Data(line.utf8))
   } catch {
     guard let reply = refusal(line) else { throw error }
     before()
-    complain("\(reply.result): \(reply.reason ?? "no reason given")")
-    throw Exit.failure
+    throw Failure("\(reply.result): \(reply.reason ?? "no reason given")", Exit.failure)
   }
 }
 
@@ -217,9 +232,11 @@ struct Move: ParsableCommand {
   @Flag(help: "The angle is in degrees.") var degrees = false
   @Option(help: "Duration; without it as fast as the limits allow.", transform: duration) var seconds: Double?
   func run() throws {
-    let radians = degrees ? angle * .pi / 180 : angle
+    // In the unit that was typed, so that the daemon's answer is in it too.
     try socket.send(
-      CommandLine(verb: "move", joint: joint, radians: radians, seconds: seconds), json: reply.json)
+      CommandLine(
+        verb: "move", joint: joint, radians: degrees ? nil : angle, degrees: degrees ? angle : nil,
+        seconds: seconds), json: reply.json)
   }
 }
 

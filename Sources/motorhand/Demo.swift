@@ -1,7 +1,9 @@
 import ArgumentParser
+import ControlSocket
 import Foundation
 import HandModel
 import Runtime
+import Wire
 
 /// Leads a running hand through a grasp sequence with the live view, and sums up.
 struct Demo: ParsableCommand {
@@ -29,7 +31,7 @@ struct Demo: ParsableCommand {
     let screen = LiveScreen(socket: socket, isDegrees: angles.degrees, isShown: !json)
     defer { screen.end() }
     var snapshot = try waitFor(watcher, state: "idle")
-    let firstTick = snapshot.ticks
+    let firstTick = snapshot.sequence
     let start = Date()
     try insist(CommandLine(verb: "arm"))
     // However this ends: a reader of the lines that goes, a refused pose, a lost connection.
@@ -41,7 +43,7 @@ struct Demo: ParsableCommand {
     var refusedSince: Date?
     var failure: String?
     while !Interrupt.isPending {
-      let elapsed = Double(snapshot.ticks - firstTick) / Double(snapshot.rateHertz)
+      let elapsed = Double(snapshot.sequence - firstTick) / Double(snapshot.rateHertz)
       if elapsed >= nextMotion {
         let pose = CommandLine(verb: "pose", pose: poses[turn % poses.count], seconds: motionSeconds)
         refusedSince = try ask(pose, refusedSince: refusedSince, before: screen.end)
@@ -53,11 +55,11 @@ struct Demo: ParsableCommand {
       guard let next = try screen.next(watcher) else { break }
       snapshot = next
       if let fault = snapshot.fault {
-        failure = fault + (snapshot.faultJoint.map { " (\($0))" } ?? "")
+        failure = (snapshot.faultText ?? fault) + (snapshot.faultJoint.map { " (\($0))" } ?? "")
         break
       }
       guard let seconds else { continue }
-      let remaining = seconds - Double(snapshot.ticks - firstTick) / Double(snapshot.rateHertz)
+      let remaining = seconds - Double(snapshot.sequence - firstTick) / Double(snapshot.rateHertz)
       if remaining < ControlServer.watchPeriodSeconds {
         Thread.sleep(forTimeInterval: max(remaining, 0))
         break
@@ -67,16 +69,16 @@ struct Demo: ParsableCommand {
     if failure == nil { try insist(CommandLine(verb: "disarm")) }
     isArmed = false
     let last = try socket.snapshot(try socket.connect())
-    try report(last, ticks: last.ticks - firstTick, elapsed: Date().timeIntervalSince(start), motions: turn)
+    try report(
+      last, ticks: last.sequence - firstTick, elapsed: Date().timeIntervalSince(start), motions: turn)
     if let failure {
-      complain("the hand stopped with a fault: \(failure)\(Self.advice(last))")
-      throw Exit.failure
+      throw Failure("the hand stopped with a fault: \(failure)\(Self.advice(last))", Exit.failure)
     }
   }
 
   /// What a machine that does not keep time makes of a healthy hand.
   private static func advice(_ snapshot: HandSnapshot) -> String {
-    let late = [FaultCode.uncertifiedBudget, .deadlineMisses].map(\.name)
+    let late = [FaultCode.uncertifiedBudget, .deadlineMisses].map(\.id)
     guard let fault = snapshot.fault, late.contains(fault), snapshot.timekeeping == nil else { return "" }
     return "; this machine did not keep time, as a busy or virtual one: motorhand bench loop measures it"
   }
@@ -88,7 +90,7 @@ struct Demo: ParsableCommand {
       if snapshot.state == state { return snapshot }
       if Date() > deadline {
         throw Failure(
-          "the hand is \(snapshot.state)\(snapshot.fault.map { ": " + $0 } ?? ""), it must be \(state) first",
+          "the hand is \(snapshot.state)\(snapshot.faultText.map { ": " + $0 } ?? ""), it must be \(state) first",
           Exit.failure)
       }
     }
@@ -148,10 +150,10 @@ struct Demo: ParsableCommand {
       \(snapshot.overruns) overruns since start
         timekeeping  \(snapshot.timekeeping?.sentence ?? "by the machine's own clock, as a real hand")
         motions      \(motions), final state \(snapshot.state)
-        wake-up      p50 \(snapshot.wakeUpMicroseconds.p50) µs, p99 \(snapshot.wakeUpMicroseconds.p99) µs, \
-      max \(snapshot.wakeUpMicroseconds.max) µs
-        compute      p50 \(snapshot.computeMicroseconds.p50) µs, p99 \(snapshot.computeMicroseconds.p99) µs, \
-      max \(snapshot.computeMicroseconds.max) µs
+        wake-up      p50 \(snapshot.wakeUps.p50 / 1000) µs, p99 \(snapshot.wakeUps.p99 / 1000) µs, \
+      max \(snapshot.wakeUps.max / 1000) µs
+        compute      p50 \(snapshot.computes.p50 / 1000) µs, p99 \(snapshot.computes.p99 / 1000) µs, \
+      max \(snapshot.computes.max / 1000) µs
         recorder     \(recorder.map { "\($0.recorded) ticks, \($0.dropped) dropped, \($0.path)" } ?? "off")
         MQTT         \(snapshot.publisher.map { "\($0.published) messages to \($0.broker), \($0.dropped) dropped" } ?? "off")
       """)

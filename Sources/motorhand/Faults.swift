@@ -1,9 +1,9 @@
 import ArgumentParser
 import Campaign
+import Control
 import Foundation
 import HandModel
 import Realtime
-import Runtime
 
 struct Faults: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -18,8 +18,8 @@ struct Faults: ParsableCommand {
   @Argument(
     help: "Board file; default: Boards/sim.yaml of the checkout or the package.", transform: nonEmpty)
   var board: String?
-  @Argument(help: "Calibration file; default as for motorhand check.", transform: nonEmpty)
-  var calibration: String?
+  @OptionGroup var calibration: CalibrationOption
+  @OptionGroup var rest: UnexpectedArguments
   @Option(help: "Episodes with a fault.") var count = 1000
   @Option(help: "Seed of the campaign: equal seeds give equal reports.") var seed: UInt64 = 1
   @Option(name: .customLong("class"), help: "Only this class of faults; may be repeated.")
@@ -55,7 +55,7 @@ struct Faults: ParsableCommand {
   func run() throws {
     if table { return try emit(FaultCode.markdownTable, terminator: "") }
     let file = try board ?? ShippedFiles.simulatedBoard()
-    let path = CalibrationOption.path(board: file, calibration: calibration)
+    let path = calibration.path(board: file)
     let (board, calibration) = try load(board: file, calibration: path)
     let progress = ProgressLine()
     defer { progress.clear() }
@@ -90,7 +90,7 @@ struct Faults: ParsableCommand {
   private func bar(_ what: String, of total: Int, _ progress: ProgressLine) -> @Sendable (Int) -> Void {
     let width = 30
     let start = MonotonicClock().now()
-    let last = SharedState(Int64.min / 2)
+    let last = Locked(Int64.min / 2)
     return { done in
       let now = MonotonicClock().now()
       let isDue = last.withLock { last in

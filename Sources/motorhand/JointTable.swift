@@ -1,5 +1,5 @@
 import Foundation
-import Runtime
+import Wire
 
 /// A line a joint, with the columns for which a screen has room.
 struct JointTable {
@@ -50,8 +50,8 @@ struct JointTable {
     }
   }
 
-  /// At most `limit` lines, the last of them with the number of joints for which there was no room; those with
-  /// something to tell come first then.
+  /// At most `limit` lines, the last of them with the number of joints for which there was no room; those
+  /// with something to tell come first then.
   func lines(atMost limit: Int) -> [ScreenText] {
     let joints = snapshot.joints
     // A title and a joint, and how many more there are.
@@ -130,7 +130,9 @@ struct JointTable {
   private func output(_ joint: HandSnapshot.Joint) -> String {
     let isServo = joint.actuator == "servo"
     let value =
-      isServo ? angle(joint.torqueNewtonMetres) : Self.number(joint.torqueNewtonMetres, places: 4)
+      isServo
+      ? joint.correctionRadians.map(angle) ?? "-"
+      : joint.torqueNewtonMetres.map { Self.number($0, places: 4) } ?? "-"
     return isMixed ? value + " " + (isServo ? angleUnit : "N m") : value
   }
 

@@ -1,5 +1,6 @@
+import ControlSocket
 import Foundation
-import Runtime
+import Wire
 
 /// Shows a watched hand: the live view with its keys on a terminal, lines elsewhere.
 final class LiveScreen {
@@ -20,7 +21,8 @@ final class LiveScreen {
     view = LiveView(isDegrees: isDegrees)
   }
 
-  /// The next snapshot of a client that watches, shown; nil when the user has ended it by q, Ctrl-C or SIGTERM.
+  /// The next snapshot of a client that watches, shown; nil when the user has ended it by q, Ctrl-C or
+  /// SIGTERM.
   func next(_ client: ControlClient) throws -> HandSnapshot? {
     while !Interrupt.isPending {
       let keyboard = terminal?.keyboard ?? -1

@@ -1,8 +1,8 @@
 import Foundation
-import Runtime
+import Wire
 
-/// The hand's state as text for people: mode, joints, L and margin, latencies, recorder and publisher, or as much of
-/// it as fits. A pure function of snapshot, size and options.
+/// The hand's state as text for people: mode, joints, L and margin, latencies, recorder and publisher, or as
+/// much of it as fits. A pure function of snapshot, size and options.
 struct LiveView {
   /// Columns and rows that may be written; `rows` is nil where a text may be as long as it likes.
   struct Size: Equatable {
@@ -10,8 +10,8 @@ struct LiveView {
     var rows: Int?
   }
 
-  /// Without a snapshot for this long the daemon counts as gone: one that ended closes the connection at once, and one on
-  /// a busy machine takes its time.
+  /// Without a snapshot for this long the daemon counts as gone: one that ended closes the connection at
+  /// once, and one on a busy machine takes its time.
   static let silenceSeconds = 10.0
   /// Where there is no terminal: wide enough for everything.
   static let fileColumns = 120
@@ -65,7 +65,7 @@ struct LiveView {
       [
         field("state", snapshot.state), outputs(snapshot), field("mode", snapshot.mode),
         field("fault", fault(snapshot) ?? "none"), field("L", lipschitz(snapshot)),
-        field("tick", "\(snapshot.ticks)"), field("overruns", "\(snapshot.overruns)"),
+        field("tick", "\(snapshot.sequence)"), field("overruns", "\(snapshot.overruns)"),
       ] + (stale.isEmpty ? [] : [field("stale", stale.joined(separator: ","))])
       + (snapshot.degraded.isEmpty ? [] : [ScreenText("DEGRADED")])
     return fields.map { $0.text(isColoured: false) }.joined(separator: "  ")
@@ -82,7 +82,7 @@ struct LiveView {
     let title =
       ScreenText(" MotorHand \(snapshot.version) ", .reverse)
       + ScreenText(
-        "  hand \(snapshot.handID)  board \(snapshot.board)  \(snapshot.rateHertz) Hz  tick \(snapshot.ticks)"
+        "  hand \(snapshot.handID)  board \(snapshot.board)  \(snapshot.rateHertz) Hz  tick \(snapshot.sequence)"
       )
     let certificate = [
       field("certificate", snapshot.certificate, colour(certificate: snapshot.certificate)),
@@ -92,10 +92,12 @@ struct LiveView {
       field("uncertified", "\(snapshot.uncertifiedTicks)"),
     ]
     let latencies = [
-      latency("wake-up", snapshot.wakeUpMicroseconds, isWide),
-      latency("compute", snapshot.computeMicroseconds, isWide),
+      latency("wake-up", snapshot.wakeUps, isWide),
+      latency("compute", snapshot.computes, isWide),
     ]
-    let storage = [field("overruns", "\(snapshot.overruns)"), recorder(snapshot), publisher(snapshot)]
+    let storage =
+      [field("overruns", "\(snapshot.overruns)"), recorder(snapshot), publisher(snapshot)]
+      + [upload(snapshot)].compactMap(\.self)
     var groups: [Group] = [
       (.title, [title]), (.state, stateLines(snapshot, columns, faultLines)),
       (.certificate, Self.flow(certificate, columns)), (.latencies, Self.flow(latencies, columns)),
@@ -151,7 +153,7 @@ struct LiveView {
   }
 
   private func fault(_ snapshot: HandSnapshot) -> String? {
-    snapshot.fault.map { $0 + (snapshot.faultJoint.map { " (\($0))" } ?? "") }
+    (snapshot.faultText ?? snapshot.fault).map { $0 + (snapshot.faultJoint.map { " (\($0))" } ?? "") }
   }
 
   private func lipschitz(_ snapshot: HandSnapshot) -> String {
@@ -161,9 +163,9 @@ struct LiveView {
   private func latency(_ name: String, _ latency: HandSnapshot.Latency, _ isWide: Bool) -> ScreenText {
     field(
       name + " µs",
-      String(format: "p50 %.1f p99 %.1f ", latency.p50, latency.p99)
-        + (isWide ? String(format: "p99.9 %.1f ", latency.p999) : "")
-        + String(format: "max %.1f", latency.max))
+      String(format: "p50 %.1f p99 %.1f ", latency.p50 / 1000, latency.p99 / 1000)
+        + (isWide ? String(format: "p99.9 %.1f ", latency.p999 / 1000) : "")
+        + String(format: "max %.1f", latency.max / 1000))
   }
 
   private func recorder(_ snapshot: HandSnapshot) -> ScreenText {
@@ -179,6 +181,21 @@ struct LiveView {
       "MQTT", publisher.connected ? "connected" : "not connected", publisher.connected ? nil : .red)
       + ScreenText(", \(publisher.published) sent, lag \(publisher.lagTicks), dropped \(publisher.dropped)")
       + ScreenText(publisher.error.map { " " + $0 } ?? "", .red)
+  }
+
+  private func upload(_ snapshot: HandSnapshot) -> ScreenText? {
+    guard let upload = snapshot.publisher?.upload else { return nil }
+    let megabytes = (Double(upload.backlogBytes) / 1e5).rounded() / 10
+    let lost =
+      upload.expiredUnsent > 0
+      ? ScreenText(", \(upload.expiredUnsent) ticks expired unsent", .red) : ScreenText("")
+    return field("upload", upload.mode)
+      + ScreenText(
+        ", backlog \(upload.backlogTicks) ticks (\(megabytes) MB) and \(upload.backlogEvents) events, "
+          + "\(upload.blocksSent) blocks sent, \(upload.blocksAcknowledged) acknowledged, "
+          + "\(upload.blocksStored) stored by \(upload.consumer ?? "nobody who says so")")
+      + (upload.unheard > 0 ? ScreenText(", \(upload.unheard) unheard") : ScreenText("")) + lost
+      + ScreenText(upload.error.map { " " + $0 } ?? "", .red)
   }
 
   private func colour(state: String) -> ScreenText.Colour {

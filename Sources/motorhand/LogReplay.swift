@@ -1,10 +1,12 @@
+import Analysis
 import ArgumentParser
+import Control
 import Foundation
+import HandFiles
 import HandModel
 import Realtime
 import Recording
 import Replay
-import Runtime
 
 struct LogReplay: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -55,7 +57,7 @@ struct LogReplay: ParsableCommand {
     let recording = try openRecording(recording)
     let files = try RecordedFiles(recording)
     let recorded = try files.design()
-    if recorded.certificateJSON != recording.certificateJSON {
+    if recorded.certificates.json != recording.certificateJSON {
       complain(
         "note: this version finds another certificate than version \(recording.version) recorded; L will differ"
       )
@@ -97,7 +99,7 @@ struct LogReplay: ParsableCommand {
     }
     let changed = (gains ?? calibration).map { ", with \($0)" } ?? ""
     return joints.map {
-      ReplayPlot(joint: $0, title: "\(recording.jointNames[$0]), start \(recording.bootID)\(changed)")
+      ReplayPlot(joint: $0, title: "\(recording.jointNames[$0]), start \(recording.runID)\(changed)")
     }
   }
 
@@ -134,9 +136,20 @@ private struct ReplayReport: Encodable {
     var joint: String
     var tick: UInt64
   }
-  struct End: Encodable {
-    var state: String
-    var fault: String
+  struct End: Encodable, Equatable {
+    var state: HandState
+    var fault: FaultCode
+
+    private enum CodingKeys: CodingKey { case state, fault }
+
+    func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(state.id, forKey: .state)
+      // Null where nothing is latched.
+      try container.encode(fault.idOrNil, forKey: .fault)
+    }
+
+    var text: String { "\(state.name) (\(fault.name))" }
   }
 
   /// Path of the start that was replayed, and further starts in the data directory that was given.
@@ -171,8 +184,8 @@ private struct ReplayReport: Encodable {
     largestTorqueDifference = result.largestTorqueDifference.map {
       Torque(newtonMetres: $0.newtonMetres, joint: $0.joint, tick: $0.sequence)
     }
-    recordedEnd = End(state: result.recordedEnd.state.name, fault: result.recordedEnd.fault.name)
-    replayedEnd = End(state: result.replayedEnd.state.name, fault: result.replayedEnd.fault.name)
+    recordedEnd = End(state: result.recordedEnd.state, fault: result.recordedEnd.fault)
+    replayedEnd = End(state: result.replayedEnd.state, fault: result.replayedEnd.fault)
     self.seconds = seconds
     ticksPerSecond = Double(result.replayedTicks) / max(seconds, 1e-9)
     timesRealTime = ticksPerSecond / Double(max(recording.rateHertz, 1))
@@ -197,11 +210,7 @@ private struct ReplayReport: Encodable {
         String(format: "largest difference of torque: %.6f N·m, ", torque.newtonMetres)
           + "\(torque.joint), tick \(torque.tick)")
     }
-    if recordedEnd.state != replayedEnd.state || recordedEnd.fault != replayedEnd.fault {
-      lines.append(
-        "ended \(recordedEnd.state) (\(recordedEnd.fault)), replayed \(replayedEnd.state) (\(replayedEnd.fault))"
-      )
-    }
+    if recordedEnd != replayedEnd { lines.append("ended \(recordedEnd.text), replayed \(replayedEnd.text)") }
     lines.append(
       String(
         format: "%.2f s, %.0f ticks a second, %.0f times real time", seconds, ticksPerSecond, timesRealTime))

@@ -1,8 +1,8 @@
 import ArgumentParser
+import ControlSocket
 import Foundation
 import HandModel
 import Realtime
-import Runtime
 
 /// Exit codes of `motorhand` and `motorhandd`, documented in README.md.
 enum Exit {
@@ -16,6 +16,8 @@ enum Exit {
   static let device = ExitCode(4)
   /// No daemon answers on the socket.
   static let noDaemon = ExitCode(5)
+  /// Wrong arguments: EX_USAGE, as the parser has it.
+  static let usage = ExitCode.validationFailure
 }
 
 @main
@@ -26,19 +28,24 @@ struct MotorHand: ParsableCommand {
     discussion: """
       Exit codes: 0 done; 1 refused or failed; 2 a file is broken or unreadable; 3 the board's rate does not \
       fit its buses or a joint has no certificate; 4 hardware is missing; 5 no daemon answers; 64 wrong arguments.
+      With --json a failure is a JSON object on standard output too, with its code and error.
+      MOTORHAND_SOCKET names the daemon's control socket where --socket is not given.
       """,
     version: motorHandVersion,
     subcommands: [
       Status.self, Watch.self, Arm.self, NullG.self, Disarm.self, PoseCommand.self, Move.self, Stop.self,
       Reset.self,
-      SafeState.self, Demo.self, Check.self, Certify.self, Faults.self, Scan.self, Recover.self, Bench.self,
-      Log.self,
+      SafeState.self, Jog.self, Demo.self, Check.self, Certify.self, Faults.self, Scan.self, Recover.self,
+      Bench.self, Log.self, WordListsCommand.self, Fields.self, AsyncAPI.self,
     ])
 
   static func main() {
     StandardDescriptors.fill()
+    // A limit on the size of files is a failure to write, with words and an exit code.
+    signal(SIGXFSZ, SIG_IGN)
     let arguments = Swift.CommandLine.arguments.dropFirst()
     do {
+      try refuseUnknownVerb(Array(arguments), of: self)
       var command = try parseAsRoot(arguments.map(protectingSign))
       try command.run()
     } catch {
@@ -69,17 +76,35 @@ struct MotorHand: ParsableCommand {
       writeError(fullMessage(for: error).printable + "\n")
     }
     if asJSON {
-      let object = FailureObject(exitCode: code.rawValue, reason: reason)
+      let object = FailureObject(code: code.rawValue, error: reason)
       do { try printJSON(object) } catch { complain("\(error)") }
     }
     Foundation.exit(code.rawValue)
   }
 
-  /// What a program that asked for JSON reads instead of it; a refusal of the daemon has the same two keys.
+  /// What a program that asked for JSON reads instead of it. `result` tells it from what became of a command,
+  /// which a daemon's reply says: there it is `executed`, `refused` or `unconfirmed`.
   private struct FailureObject: Encodable {
-    var exitCode: Int32
-    var reason: String
+    /// The exit code.
+    var code: Int32
+    var error: String
     var result = "failed"
+  }
+
+  /// The parser would call an unknown verb an unexpected argument, and take what follows for more of them.
+  private static func refuseUnknownVerb(_ arguments: [String], of command: any ParsableCommand.Type) throws {
+    let subcommands = command.configuration.subcommands
+    guard let word = arguments.first, !subcommands.isEmpty, !word.hasPrefix("-"), word != "help" else {
+      return
+    }
+    let names = subcommands.map { $0._commandName }
+    if let index = names.firstIndex(of: word) {
+      return try refuseUnknownVerb(Array(arguments.dropFirst()), of: subcommands[index])
+    }
+    let hint = Suggestion.nearest(to: word, among: names).map { " (did you mean \($0)?)" } ?? ""
+    let verb = command == Self.self ? "" : "\(command._commandName): "
+    throw Failure(
+      "\(verb)found '\(word)', expected one of \(names.joined(separator: ", "))\(hint)", Exit.usage)
   }
 
   /// A negative number is a value, not a bundle of options: a space before it says so to the parser.

@@ -1,9 +1,10 @@
 import ArgumentParser
 import Foundation
 import HandModel
+import Realtime
 
-/// Why a command ends, in words, and with which code. Thrown, and told by `MotorHand.main`: to standard error, with
-/// `--json` as an object on standard output too.
+/// Why a command ends, in words, and with which code. Thrown, and told by `MotorHand.main`: to standard
+/// error, with `--json` as an object on standard output too.
 struct Failure: Error, CustomStringConvertible {
   var description: String
   var code: ExitCode
@@ -16,17 +17,16 @@ struct Failure: Error, CustomStringConvertible {
 
 /// Prints to standard output, the one place that does but for the live view and the CSV export.
 ///
-/// Throws when it cannot be written: a program that reads an empty answer must not take exit 0 for it. A reader that
-/// has seen enough, such as head, ends the command by SIGPIPE as it ends every other.
+/// Throws when it cannot be written: a program that reads an empty answer must not take exit 0 for it. A
+/// reader that has seen enough, such as head, ends the command by SIGPIPE as it ends every other.
 func emit(_ text: some CustomStringConvertible, terminator: String = "\n") throws(Failure) {
-  let reason = writeAll((text.description + terminator).printable, to: STDOUT_FILENO)
-  guard reason == 0 else {
-    throw Failure("standard output cannot be written: \(String(cString: strerror(reason)))", Exit.failure)
+  do { try writeAll((text.description + terminator).printable, to: STDOUT_FILENO) } catch {
+    throw Failure("standard output cannot be written: \(error)", Exit.failure)
   }
 }
 
-/// Writes all of a text, and waits for room where the descriptor does not; the errno where that fails, or 0.
-func writeAll(_ text: String, to descriptor: Int32) -> Int32 {
+/// Writes all of a text, and waits for room where the descriptor does not.
+func writeAll(_ text: String, to descriptor: Int32) throws(Errno) {
   let bytes = Array(text.utf8)
   var written = 0
   while written < bytes.count {
@@ -37,10 +37,9 @@ func writeAll(_ text: String, to descriptor: Int32) -> Int32 {
       _ = poll(&room, 1, -1)
       continue
     }
-    guard count > 0 else { return count < 0 ? errno : EIO }
+    guard count > 0 else { throw count < 0 ? .latest : .ioError }
     written += count
   }
-  return 0
 }
 
 /// Prints a value as JSON that people can read, keys in alphabetical order.
@@ -59,11 +58,11 @@ func complain(_ message: some CustomStringConvertible) {
 func writeError(_ text: String) {
   let before = signal(SIGPIPE, SIG_IGN)
   defer { signal(SIGPIPE, before) }
-  _ = writeAll(text, to: STDERR_FILENO)
+  try? writeAll(text, to: STDERR_FILENO)
 }
 
-/// Writes a drawing to a file that the user named: whole or not at all. A device, a pipe or a link stays what it
-/// is and is written through, since a whole file comes by renaming, which would take its place.
+/// Writes a drawing to a file that the user named: whole or not at all. A device, a pipe or a link stays what
+/// it is and is written through, since a whole file comes by renaming, which would take its place.
 func write(svg: String, to path: String) throws(Failure) {
   func failure(_ reason: String) -> Failure {
     Failure("\(path): cannot be written (\(reason)); name a file in a writable folder", Exit.failure)
@@ -75,9 +74,12 @@ func write(svg: String, to path: String) throws(Failure) {
     }
     return
   }
-  let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0o666)
-  guard descriptor >= 0 else { throw failure(String(cString: strerror(errno))) }
-  defer { close(descriptor) }
-  let reason = writeAll(svg, to: descriptor)
-  guard reason == 0 else { throw failure(String(cString: strerror(reason))) }
+  do throws(Errno) {
+    let file = try Descriptor(
+      opening: path, .writeOnly, [.create, .truncate, .init(rawValue: O_NOCTTY)],
+      permissions: .init(rawValue: 0o666))
+    try writeAll(svg, to: file.value)
+  } catch {
+    throw failure(error.description)
+  }
 }

@@ -1,8 +1,9 @@
 import ArgumentParser
+import ControlSocket
 import Foundation
+import HandFiles
 import HandModel
 import LinuxIO
-import Runtime
 
 struct Recover: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -19,9 +20,9 @@ struct Recover: ParsableCommand {
 
   func run() throws {
     let spec = try busOfBoard()
-    if (try? ControlClient(path: socket.socket)) != nil {
+    if (try? ControlClient(path: socket.path)) != nil {
       throw Failure(
-        "a daemon runs on \(socket.socket): stop it first (systemctl stop motorhandd)", Exit.failure)
+        "a daemon runs on \(socket.path): stop it first (systemctl stop motorhandd)", Exit.failure)
     }
     let steps: [String]
     do throws(HardwareError) {

@@ -1,21 +1,26 @@
 import ArgumentParser
 import Devices
+import HandFiles
 import HandModel
 import LinuxIO
-import Runtime
 
 struct SafeState: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "safe-state",
-    abstract: "Release the kill line and switch every actuator off, without the daemon.",
+    abstract: "Release the drive-enable line and switch every actuator off, without the daemon.",
     discussion: """
       What the service runs after every end of the daemon, crash and SIGKILL included. May be repeated. While a \
       daemon runs it owns the lines: use motorhand stop.
       Exit codes: 0 done, or nothing to do for a simulated board; 2 the board file is broken or unreadable; \
-      4 a line or chip could not be reached, all others are off: what the kill line does not hold is then not \
+      4 a line or chip could not be reached, all others are off: what the drive-enable line does not hold is then not \
       known to be safe.
       """)
   @Argument(help: "Board file.", transform: nonEmpty) var board = "/etc/motorhand/board.yaml"
+  @Flag(
+    help: """
+      Wait first for what drives the board to die, or to stand still: what motorhand jog has standard input for.
+      """)
+  var whenSilent = false
 
   func run() throws {
     let board: Board
@@ -23,6 +28,10 @@ struct SafeState: ParsableCommand {
       board = try Board(yaml: try HandFiles.text(self.board), file: self.board)
     } catch {
       throw Failure("\(error)", Exit.brokenFile)
+    }
+    if whenSilent {
+      guard let outcome = try SafeStateWatch.outcome() else { return }
+      complain(outcome)
     }
     guard board.platform == .linux else {
       try emit("board \(board.name) is simulated: its outputs ended with the process")
@@ -40,12 +49,12 @@ struct SafeState: ParsableCommand {
     }
     guard missing.isEmpty && failures.isEmpty else {
       let isReleased =
-        parts.killLine != nil && !failures.contains { if case .line = $0 { true } else { false } }
+        parts.driveEnable != nil && !failures.contains { if case .line = $0 { true } else { false } }
       throw Failure(
-        "board \(board.name): kill line \(isReleased ? "released" : "NOT released"); every "
+        "board \(board.name): drive-enable line \(isReleased ? "released" : "NOT released"); every "
           + "actuator is off but those on the parts above: switch their supply off by hand, mend the parts, then "
           + "run motorhand safe-state again", Exit.device)
     }
-    try emit("board \(board.name): kill line released, every actuator off")
+    try emit("board \(board.name): drive-enable line released, every actuator off")
   }
 }

@@ -59,7 +59,8 @@ struct ScreenText {
     }.joined()
   }
 
-  /// The words of a text in lines of at most so many columns; the last of at most `lines` is cut where more follow.
+  /// The words of a text in lines of at most so many columns; the last of at most `lines` is cut where more
+  /// follow.
   static func wrapped(_ text: String, columns: Int, lines: Int, _ colour: Colour? = nil) -> [ScreenText] {
     var rows: [String] = []
     for word in printable(text).split(separator: " ") {
@@ -87,7 +88,8 @@ struct ScreenText {
     }
   }
 
-  /// Columns of a text on a terminal: the wide characters of East Asia and emoji take two, combining marks none.
+  /// Columns of a text on a terminal: the wide characters of East Asia and emoji take two, combining marks
+  /// none.
   ///
   /// Not the C library's `wcwidth`, which knows no character beyond ASCII where the locale is C.
   static func width(_ text: String) -> Int {

@@ -11,8 +11,8 @@ enum ShippedFiles {
       Exit.brokenFile)
   }
 
-  /// A shipped file by its path in a checkout. Looked for in the current folder, then from the program's folder
-  /// upwards: a checkout holds it itself, an installed prefix such as /usr below share/motorhand.
+  /// A shipped file by its path in a checkout. Looked for in the current folder, then from the program's
+  /// folder upwards: a checkout holds it itself, an installed prefix such as /usr below share/motorhand.
   static func find(_ name: String) -> String? {
     if FileManager.default.fileExists(atPath: name) { return name }
     var folder = URL(fileURLWithPath: program)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Realtime
 import Synchronization
 
 /// Whether Ctrl-C or SIGTERM has come; long commands end in order when it has.
@@ -8,10 +9,10 @@ enum Interrupt {
   static var isPending: Bool { pending.load(ordering: .relaxed) }
 
   /// Catches the signals from now on, also where the program that started this one has left them blocked.
-  static func install() {
+  static func install(_ signals: [Int32] = [SIGINT, SIGTERM]) {
     var caught = sigset_t()
     sigemptyset(&caught)
-    for number in [SIGINT, SIGTERM] {
+    for number in signals {
       signal(number) { _ in Interrupt.pending.store(true, ordering: .relaxed) }
       sigaddset(&caught, number)
     }
@@ -87,14 +88,15 @@ final class Terminal {
     guard keyboard >= 0, poll(&pressed, 1, 0) > 0 else { return [] }
     var bytes = [UInt8](repeating: 0, count: 64)
     let count = read(keyboard, &bytes, bytes.count)
-    // Readable and nothing to read: the terminal is gone, by its end or by an error that would come again at once.
+    // Readable and nothing to read: the terminal is gone, by its end or by an error that would come again at
+    // once.
     if count == 0 || (count < 0 && errno != EINTR && errno != EAGAIN) { keyboard = -1 }
     guard count > 0 else { return [] }
     return Self.keys(in: bytes[..<count])
   }
 
-  /// Plain keys among the bytes of a keyboard. A sequence is an escape with one byte, or with `[` or `O` and what
-  /// follows up to a byte from `@` on (ECMA-48, 5.4); it holds no space, and so no stop is lost in it.
+  /// Plain keys among the bytes of a keyboard. A sequence is an escape with one byte, or with `[` or `O` and
+  /// what follows up to a byte from `@` on (ECMA-48, 5.4); it holds no space, and so no stop is lost in it.
   static func keys(in bytes: ArraySlice<UInt8>) -> [Character] {
     enum Place { case plain, escape, sequence }
     var place = Place.plain
@@ -113,16 +115,15 @@ final class Terminal {
     return keys
   }
 
-  private static func write(_ text: String) { _ = writeAll(text, to: STDOUT_FILENO) }
+  private static func write(_ text: String) { try? writeAll(text, to: STDOUT_FILENO) }
 }
 
-/// Prints a line at once. A reader that has seen enough, such as head, ends the command with 0; any other failure is
-/// told and ends it with 1.
+/// Prints a line at once. A reader that has seen enough, such as head, ends the command with 0; any other
+/// failure is told and ends it with 1.
 func printAtOnce(_ line: String) throws {
   signal(SIGPIPE, SIG_IGN)
-  let reason = writeAll(line + "\n", to: STDOUT_FILENO)
-  if reason == EPIPE { throw ExitCode.success }
-  guard reason == 0 else {
-    throw Failure("standard output cannot be written: \(String(cString: strerror(reason)))", Exit.failure)
+  do throws(Errno) { try writeAll(line + "\n", to: STDOUT_FILENO) } catch {
+    guard error != .brokenPipe else { throw ExitCode.success }
+    throw Failure("standard output cannot be written: \(error)", Exit.failure)
   }
 }

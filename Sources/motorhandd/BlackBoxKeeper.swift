@@ -1,3 +1,4 @@
+import HandFiles
 import Foundation
 import HandModel
 import Realtime
@@ -5,8 +6,8 @@ import Recording
 import Runtime
 import Service
 
-/// The black box's way through the service manager: stored once while the hand runs, saved as a file by the next
-/// start after a crash, dropped by an orderly stop.
+/// The black box's way through the service manager: stored once while the hand runs, saved as a file by the
+/// next start after a crash, dropped by an orderly stop.
 struct BlackBoxKeeper {
   static let name = "motorhand-blackbox"
 
@@ -17,10 +18,10 @@ struct BlackBoxKeeper {
   /// follows may fail.
   /// - Parameter directory: of the recordings; nil when nothing is to be recorded.
   func recover(into directory: String?) {
-    guard let descriptor = StoredDescriptors.take(named: Self.name) else { return }
+    guard let stored = StoredDescriptors.take(named: Self.name) else { return }
     defer { drop() }
     do {
-      let memory = try MemoryFile(reading: descriptor, largestByteCount: BlackBox.largestFileBytes)
+      let memory = try MemoryFile(reading: stored, largestByteCount: BlackBox.largestFileBytes)
       guard let directory else {
         return log.report("the last run's black box is dropped: nothing is recorded", .blackBoxUnusable)
       }
@@ -36,12 +37,14 @@ struct BlackBoxKeeper {
       guard let last = contents.records.last else {
         return log.report("the last run's black box holds no tick", .blackBoxUnusable)
       }
-      let path = try BlackBoxFile.save(contents.records, identity: contents.identity, directory: directory)
+      let identity = try HandIdentity(contents.identity, source: "the black box")
+      let path = try BlackBoxFile.save(
+        contents.records, identity: identity, checkpoint: contents.checkpoint, directory: directory)
       log.report(
-        "the last run (boot \(contents.identity.bootID)) ended without a whole recording in state "
+        "the last run (\(contents.identity.runID)) ended without a whole recording in state "
           + "\(last.state.name) at tick \(last.sequence); its last \(contents.records.count) ticks: \(path)",
         .blackBoxSaved,
-        tick: .init(bootID: contents.identity.bootID, sequence: last.sequence, fault: last.fault))
+        tick: .init(runID: contents.identity.runID, sequence: last.sequence, fault: last.fault))
     } catch let error as BlackBoxError {
       let bytes = UnsafeRawBufferPointer(start: memory.start, count: memory.byteCount)
       let path = try BlackBoxFile.save(bytes, directory: directory)
@@ -50,10 +53,11 @@ struct BlackBoxKeeper {
   }
 
   /// Memory for this run's ticks, stored with the service manager; nil without one, or when that fails.
-  func store(_ identity: HandIdentity) -> BlackBox? {
+  /// - Parameter checkpointByteCount: of a state of its controller.
+  func store(_ identity: HandIdentity, checkpointByteCount: Int) -> BlackBox? {
     guard let manager else { return nil }
     do throws(MemoryFileError) {
-      let box = try BlackBox(identity: identity)
+      let box = try BlackBox(identity: identity, checkpointByteCount: checkpointByteCount)
       // FDPOLL=0: nobody will ever hang up on memory.
       guard
         manager.notify(["FDSTORE=1", "FDNAME=\(Self.name)", "FDPOLL=0"], storing: box.descriptor)

@@ -1,5 +1,10 @@
+import Control
+import ControlSocket
 import Foundation
+import HandFiles
 import HandModel
+import LinuxIO
+import Devices
 import Realtime
 import Recording
 import Runtime
@@ -7,38 +12,18 @@ import Service
 import Simulation
 import Synchronization
 import Telemetry
+import Wire
 
-/// What the daemon was asked to run.
-struct DaemonOptions {
-  var boardPath: String
-  var calibrationPath: String
-  var handID: String
-  var socketPath: String
-  /// Nil = record nothing.
-  var dataDirectory: String?
-  /// Bytes that recordings may take; nil = no bound.
-  var keepBytes: UInt64?
-  /// Nil = publish nothing.
-  var broker: PublisherOptions?
-  var cpu: Int?
-  var requireRealtime: Bool
-  /// A simulated board lives by the machine's own clock, on the threads of a real one.
-  var strictClock: Bool
-  var seed: UInt64
-}
-
-/// Composition of a running hand with its recorder, publisher and control socket; no logic of its own.
+/// Composition of a running hand with its recorder, publisher and control socket.
 final class Daemon {
   /// How often the main thread looks at signals and at what there is to report.
   private static let watchMilliseconds = 200
-  /// A full disk drops ticks all the time: told at once, then this often.
-  private static let dropReportNanoseconds: Int64 = 10_000_000_000
 
   /// Why the hand stops.
   private enum End {
     case signal(String)
-    /// For a service manager only, which tries again and then shows the failed unit; at a bench the hand stays in
-    /// its fault to be looked at.
+    /// For a service manager only, which tries again and then shows the failed unit; at a bench the hand
+    /// stays in its fault to be looked at.
     case selfTest(joint: String?)
   }
 
@@ -49,9 +34,14 @@ final class Daemon {
   private let design: HandDesign
   private let parser: CommandParser
   private var degraded: [String] = []
+  let start: StartSequence
 
   /// Reads the files and finds the certificates. Throws what `HandFiles` and `HandDesign` throw.
-  init(_ options: DaemonOptions, log: DaemonLog, manager: ServiceManager?) throws {
+  /// - Parameter start: empty; a test's may fail at a step.
+  init(
+    _ options: DaemonOptions, log: DaemonLog, manager: ServiceManager?, start: StartSequence = StartSequence()
+  ) throws {
+    self.start = start
     self.options = options
     self.log = log
     self.manager = manager
@@ -59,9 +49,9 @@ final class Daemon {
     design = try HandDesign(board: files.board, calibration: files.calibration)
     parser = CommandParser(board: files.board, calibration: files.calibration)
     identity = HandIdentity(
-      handID: options.handID, bootID: UUID().uuidString.lowercased(), board: files.board,
+      handID: options.handID, runID: UUID().uuidString.lowercased(), board: files.board,
       calibration: files.calibration, boardYAML: files.boardYAML, calibrationYAML: files.calibrationYAML,
-      version: motorHandVersion, certificateJSON: design.certificateJSON)
+      version: motorHandVersion, certificateJSON: design.certificates.json)
   }
 
   // MARK: - Real time
@@ -74,41 +64,25 @@ final class Daemon {
     if options.requireRealtime && !degraded.isEmpty { throw StartError.notRealtime(degraded) }
     for finding in degraded { log.report("degraded: \(finding)", .degraded) }
 
-    let port = CommandPort()
-    let queue = CommandQueue(port: port)
-    let keeper = BlackBoxKeeper(manager: manager, log: log)
-    // The socket's lock comes first: a second daemon must end before it touches a chip or leaves a file.
-    let server = try ControlServer(path: options.socketPath, parser: parser, port: port, queue: queue)
     // The clock of a simulated hand stands still while the machine does.
     let clock: any TimeSource =
       identity.board.platform == .simulated && !options.strictClock
       ? VirtualClock(nanoseconds: MonotonicClock().now()) : MonotonicClock()
-    var parts = Parts(server: server, keeper: keeper, queue: queue)
+    let run = Run()
     let runtime: HandRuntime
-    do {
-      runtime = try HandRuntime(
-        design: design, seed: options.seed, clock: clock, port: port,
-        blackBox: keeper.store(identity))
-      parts.runtime = runtime
-      try startConsumers(of: runtime, &parts)
-      try runtime.start(cpu: options.cpu, requireRealtime: options.requireRealtime)
-      do throws(RealtimeThreadError) { try queue.start() } catch {
-        throw StartError.thread(name: "commands", error)
-      }
-      do throws(RealtimeThreadError) {
-        try server.start(snapshot: answers(runtime, parts.recorder, parts.publisher))
-      } catch { throw StartError.thread(name: "control", error) }
-    } catch {
-      unwind(parts)
+    do { runtime = try begin(run, clock) } catch {
+      // As an orderly stop, and nothing is left that would look like a run.
+      start.end()
+      run.recorder?.discardIfEmpty()
       throw error
     }
     log.report(
       "ready: hand \(identity.handID), board \(identity.board.name), \(identity.board.joints.count) joints, "
-        + "\(identity.board.control.rateHertz) Hz, boot \(identity.bootID)", .ready)
+        + "\(identity.board.control.rateHertz) Hz, run \(identity.runID)", .ready)
     var reporter = ServiceReporter(
       manager, settings: identity.board.control, judgesTime: !(clock is VirtualClock),
       now: MonotonicClock().now())
-    let end = watch(runtime, parts, signals, &reporter)
+    let end = watch(runtime, run, signals, &reporter)
     let cause =
       switch end {
       case .signal(let name): name
@@ -116,186 +90,165 @@ final class Daemon {
       }
     log.report("stopping: \(cause)", .stopping)
     reporter.stopping(cause)
-    let ended = stop(parts)
-    summarise(runtime, ended)
+    start.end()
+    summarise(runtime, run)
     _ = consume process
     if case .selfTest(let joint) = end { throw StartError.selfTest(joint: joint) }
   }
 
   // MARK: - Start and end
 
-  /// What runs so far.
-  private struct Parts {
+  /// What runs so far, and what came of it.
+  private final class Run {
     var server: ControlServer?
-    var keeper: BlackBoxKeeper?
-    var queue: CommandQueue
-    var runtime: HandRuntime?
     var recorder: Recorder?
+    /// Head of the recorded events' hash chain.
+    let chainHead = Locked<ChainHead?>(nil)
     var publisher: Publisher?
+    var blackBox: BlackBox?
+    /// What recorder and publisher had done when they ended.
+    var recorderStatus: RecorderStatus?
+    var publisherStatus: PublisherStatus?
+    var saidFarewell = true
+    /// Threads that stood still at the end.
+    var leftThreads: [String] = []
   }
 
-  /// What recorder and publisher had done when they ended.
-  private struct Ended {
-    var recorder: RecorderStatus?
-    var publisher: PublisherStatus?
-    var saidFarewell: Bool
+  /// Starts everything. What is started by then has its end in `start`, also when this throws.
+  private func begin(_ run: Run, _ clock: any TimeSource) throws -> HandRuntime {
+    let port = CommandPort()
+    let queue = CommandQueue(port: port)
+    let keeper = BlackBoxKeeper(manager: manager, log: log)
+    // The socket's lock comes first: a second daemon must end before it touches a chip or leaves a file.
+    let server = try start.step("socket") {
+      try ControlServer(
+        path: options.socketPath, sink: queue.sink(parser), logger: log.logger("ControlSocket"))
+    }
+    run.server = server
+    start.onEnd(.clients) { server.stop() }
+    let box = keeper.store(
+      identity,
+      checkpointByteCount: HandController(settings: design.board.control, parameters: design.joints)
+        .checkpointByteCount)
+    run.blackBox = box
+    start.onEnd(.memory) {
+      // Given up when the recording has all of it.
+      if run.leftThreads.isEmpty, run.recorderStatus?.isComplete ?? true { keeper.drop() }
+    }
+    let runtime = try start.step("hardware") {
+      try HandRuntime(
+        design: design, hardware: hardware(clock), clock: clock, port: port, blackBox: box)
+    }
+    start.onEnd(.outputs) { [self] in stopLoop(runtime, run) }
+    try beginConsumers(of: runtime, queue, run)
+    try start.step("loop") {
+      try runtime.start(cpu: options.cpu, requireRealtime: options.requireRealtime)
+    }
+    try beginQueue(queue)
+    let state = DaemonState(
+      runtime: runtime, identity: identity, recorder: run.recorder, publisher: run.publisher,
+      degraded: degraded, log: log)
+    try start.step("control") {
+      do throws(RealtimeThreadError) { try server.start { state.line } } catch {
+        throw StartError.thread(name: "control", error)
+      }
+    }
+    return runtime
   }
 
-  private func startConsumers(of runtime: HandRuntime, _ parts: inout Parts) throws {
+  /// Recorder and publisher. At their end both are asked before one is waited for: together they have
+  /// `StopBudget.consumerSeconds`.
+  private func beginConsumers(of runtime: HandRuntime, _ queue: CommandQueue, _ run: Run) throws {
+    // Far more than comes between two looks of the publisher, a hundredth of a second apart.
+    let events: HandOver<HandEvent>? =
+      options.dataDirectory == nil || options.broker == nil ? nil : HandOver(capacity: 4096)
     // First what may be refused.
-    parts.publisher = try makePublisher(runtime, parts.queue)
-    parts.recorder = try makeRecorder(runtime)
-    try parts.recorder?.start()
-    try parts.publisher?.start()
+    run.publisher = try start.step("publisher's options") {
+      try makePublisher(runtime, queue, recordedEvents: events, chainHead: run.chainHead)
+    }
+    run.recorder = try start.step("recorder's directory") {
+      try makeRecorder(runtime, handOver: events, run)
+    }
+    if let recorder = run.recorder {
+      start.onEnd(.consumers, beginEnd: { recorder.beginStop() }) { run.recorderStatus = recorder.stop() }
+      try start.step("recorder") { try recorder.start() }
+    }
+    if let publisher = run.publisher {
+      start.onEnd(.consumers, beginEnd: { publisher.beginStop() }) {
+        run.saidFarewell = publisher.stop()
+        run.publisherStatus = publisher.status
+      }
+      try start.step("publisher") { try publisher.start() }
+    }
   }
 
-  /// Outputs first; then nobody may command; then what was recorded and published is brought to its end, side by
-  /// side within `StopBudget.consumerSeconds`. The black box is given up last, when the recording has all of it.
-  private func stop(_ parts: Parts) -> Ended {
-    let left = parts.runtime?.stop() ?? []
-    if !left.isEmpty {
+  private func beginQueue(_ queue: CommandQueue) throws {
+    // Said first: one of its threads may run when the other cannot be had.
+    start.onEnd(.consumers) { queue.stop() }
+    try start.step("commands") {
+      do throws(RealtimeThreadError) { try queue.start() } catch {
+        throw StartError.thread(name: "commands", error)
+      }
+    }
+  }
+
+  private func stopLoop(_ runtime: HandRuntime, _ run: Run) {
+    run.leftThreads = runtime.stop()
+    if !run.leftThreads.isEmpty {
       log.report(
-        "threads that stand still are left behind: \(left.joined(separator: ", ")); the kill line was released without "
+        "threads that stand still are left behind: \(run.leftThreads.joined(separator: ", ")); the drive-enable line was released without "
           + "them", priority: .error)
     }
-    parts.server?.stop()
-    parts.recorder?.beginStop()
-    parts.publisher?.beginStop()
-    parts.queue.stop()
-    let saidFarewell = parts.publisher?.stop() ?? true
-    let recorder = parts.recorder?.stop()
-    if left.isEmpty, recorder?.isComplete ?? true { parts.keeper?.drop() }
-    return Ended(recorder: recorder, publisher: parts.publisher?.status, saidFarewell: saidFarewell)
   }
 
-  /// The end of a start that failed half-way: as an orderly stop, and nothing is left that would look like a run.
-  private func unwind(_ parts: Parts) {
-    _ = stop(parts)
-    parts.recorder?.discardIfEmpty()
-  }
-
-  /// What the control socket gives as the hand's present state.
-  private func answers(
-    _ runtime: HandRuntime, _ recorder: Recorder?, _ publisher: Publisher?
-  ) -> @Sendable () -> String {
-    let identity = identity
-    let degraded = degraded
-    let log = log
-    return {
-      var snapshot = HandSnapshot(
-        runtime, identity: identity, recorder: recorder.map(Self.snapshot),
-        publisher: publisher.map(Self.snapshot), degraded: degraded)
-      snapshot.unwrittenMessages = log.unwritten
-      return (try? Self.line(snapshot)) ?? #"{"result":"refused","reason":"the state could not be encoded"}"#
+  /// What the board names: opened, or simulated. Virtual time has no machine under it: there a linux board is
+  /// simulated too.
+  private func hardware(_ clock: any TimeSource) throws -> any Hardware {
+    try HandRuntime.requireFit(design)
+    guard design.board.platform == .simulated || clock is VirtualClock else {
+      return try LinuxHardware(board: design.board)
     }
+    return SimulatedHand(
+      board: design.board, calibration: design.calibration, seed: options.seed, clock: clock)
   }
 
   /// Waits for a signal; meanwhile reports to the service manager, and faults and troubles as they come.
   private func watch(
-    _ runtime: HandRuntime, _ parts: Parts, _ signals: SignalFence, _ reporter: inout ServiceReporter
+    _ runtime: HandRuntime, _ run: Run, _ signals: SignalFence, _ reporter: inout ServiceReporter
   ) -> End {
     let clock = MonotonicClock()
-    var fault = FaultCode.none
-    var storageFailing = false
-    var dropped: UInt64 = 0
-    var nextDropReport: Int64 = 0
-    var expired = 0
-    var ways = WayReports(now: clock.now())
-    var isReachable = true
+    var troubles = TroubleWatch(identity: identity, boardPath: options.boardPath, now: clock.now())
     while true {
       if let name = signals.wait(milliseconds: Self.watchMilliseconds) { return .signal(name) }
       let record = runtime.latestRecord()
       if let broken = reporter.observe(record, wakeUps: runtime.wakeUps, now: clock.now()) {
         log.report("broken invariant: \(broken)", .unsafeOutputs)
       }
-      if record.fault != fault {
-        fault = record.fault
-        reportFault(record)
-        if fault == .selfTestFailed && reporter.hasManager { return .selfTest(joint: faultJoint(record)) }
+      if troubles.observe(record, log) == .selfTestFailed && reporter.hasManager {
+        return .selfTest(joint: identity.faultJoint(record))
       }
-      if let publisher = parts.publisher {
-        ways.observe(publisher.status, now: clock.now()) { log.report($0, $1) }
-      }
-      if isReachable, let loss = parts.server?.loss {
-        isReachable = false
-        log.report("\(loss); restart this daemon", priority: .error)
-      }
-      guard let status = parts.recorder?.status else { continue }
-      // The last error stays in the status after recovery; whether storage fails now is a field of its own.
-      if status.storageFailing != storageFailing {
-        storageFailing = status.storageFailing
-        log.report(
-          storageFailing
-            ? "recorder: \(status.lastError ?? "storage fails")"
-            : "recorder: storage works again, \(status.segmentPath)",
-          storageFailing ? .storageFailing : .storageRecovered)
-      }
-      let lost = status.droppedByRing + status.droppedByStorage
-      if lost > dropped && clock.now() >= nextDropReport {
-        nextDropReport = clock.now() + Self.dropReportNanoseconds
-        log.report("recorder: \(lost - dropped) ticks dropped, \(lost) since start", .ticksDropped)
-        dropped = lost
-      }
-      if status.expiredSegments > expired {
-        log.report(
-          "recorder: \(status.expiredSegments - expired) of the oldest segments deleted to make room",
-          .segmentsExpired)
-        expired = status.expiredSegments
-      }
+      if let publisher = run.publisher { troubles.observe(publisher.status, now: clock.now(), log) }
+      troubles.observe(socketLoss: run.server?.loss, log)
+      if let recorder = run.recorder { troubles.observe(recorder.status, now: clock.now(), log) }
+      troubles.observe(chainHead: run.chainHead.withLock { $0 }, now: clock.now(), log)
     }
   }
 
-  /// What mends a fault that a reset alone may not.
-  private func advice(_ fault: FaultCode, joint: Int) -> String {
-    let board = identity.board
-    guard fault == .busFault, board.platform == .linux, joint < board.joints.count else { return "" }
-    let bus = board.buses[board.encoders[board.joints[joint].encoder].bus].name
-    return "; if bus \(bus) stays so, stop the daemon and run motorhand recover \(options.boardPath) \(bus)"
-  }
-
-  private static func reaction(_ record: TickRecord) -> String {
-    guard record.outputsEnabled else { return "outputs off" }
-    return switch record.fault.reaction {
-    case .limp: "outputs on"
-    case .hold: "holding still until a reset or disarm"
-    case .brake: "braking, then outputs off"
-    }
-  }
-
-  private func faultJoint(_ record: TickRecord) -> String? {
-    let number = Int(record.faultJoint)
-    return number < identity.board.joints.count ? identity.board.joints[number].name : nil
-  }
-
-  private func reportFault(_ record: TickRecord) {
-    let fault = record.fault
-    let joint = faultJoint(record)
-    let tick = DaemonLog.Tick(
-      bootID: identity.bootID, sequence: record.sequence, fault: fault, joint: joint)
-    if let message = JournalMessage(fault) {
-      log.report(
-        "\(record.state.name): \(fault.name)\(joint.map { ", joint " + $0 } ?? ""), "
-          + "seen at tick \(record.sequence); \(Self.reaction(record))"
-          + advice(fault, joint: Int(record.faultJoint)),
-        message, tick: tick)
-    } else {
-      log.report("fault cleared, state \(record.state.name)", .faultCleared, tick: tick)
-    }
-  }
-
-  private func summarise(_ runtime: HandRuntime, _ ended: Ended) {
+  private func summarise(_ runtime: HandRuntime, _ run: Run) {
     let record = runtime.latestRecord()
     log.report(
       "stopped: \(record.sequence + 1) ticks, \(record.overruns) overruns, outputs off, last state "
         + record.state.name
         + (record.fault == .none
-          ? "" : " (\(record.fault.name)\(faultJoint(record).map { ", joint " + $0 } ?? ""))"),
+          ? "" : " (\(record.fault.name)\(identity.faultJoint(record).map { ", joint " + $0 } ?? ""))"),
       .stopped)
     if let timekeeping = runtime.latestTimekeeping() { log.report(timekeeping.sentence) }
-    if let recorder = ended.recorder {
+    if let recorder = run.recorderStatus {
       log.report(
-        "recorded \(recorder.recordedTicks) ticks, dropped \(recorder.droppedByRing + recorder.droppedByStorage), "
-          + "\(options.dataDirectory ?? "")/\(identity.bootID)")
+        "recorded \(recorder.recordedTicks) ticks, "
+          + (recorder.thinnedTicks > 0 ? "thinned out \(recorder.thinnedTicks), " : "")
+          + "dropped \(recorder.droppedByRing + recorder.droppedByStorage), "
+          + "\(options.dataDirectory ?? "")/\(identity.runID)")
       if !recorder.isComplete {
         let left = recorder.running ? "\(recorder.lagTicks) or more" : "\(recorder.givenUpTicks)"
         log.report(
@@ -303,10 +256,13 @@ final class Daemon {
             + "\(recorder.lastError ?? "storage is too slow")", .ticksDropped)
       }
     }
-    if let publisher = ended.publisher {
+    if let head = run.chainHead.withLock({ $0 }) {
+      log.report("chain head \(head.number) \(head.hash)", .chainHead)
+    }
+    if let publisher = run.publisherStatus {
       log.report(
         "published \(publisher.published) messages, dropped \(publisher.droppedMessages)"
-          + (ended.saidFarewell ? "" : "; the broker did not take the farewell in time"))
+          + (run.saidFarewell ? "" : "; the broker did not take the farewell in time"))
     }
     if log.journalFailures > 0 {
       log.report("journal: \(log.journalFailures) messages went to standard error instead")
@@ -320,30 +276,32 @@ final class Daemon {
   func runVirtual(ticks: Int, script: CommandScript?) throws {
     let signals = SignalFence()
     let clock = VirtualClock()
-    let runtime = try HandRuntime(design: design, seed: options.seed, clock: clock)
+    let runtime = try HandRuntime(design: design, hardware: hardware(clock), clock: clock)
     let queue = CommandQueue(port: runtime.port)
-    var parts = Parts(queue: queue)
+    let run = Run()
+    start.onEnd(.outputs) { [self] in stopLoop(runtime, run) }
     do {
-      try startConsumers(of: runtime, &parts)
-      try queue.start()
+      try beginConsumers(of: runtime, queue, run)
+      try beginQueue(queue)
     } catch {
-      unwind(parts)
+      start.end()
+      run.recorder?.discardIfEmpty()
       throw error
     }
-    log.report("ready: virtual time, \(ticks) ticks, seed \(options.seed), boot \(identity.bootID)")
-    let start = MonotonicClock().now()
+    log.report("ready: virtual time, \(ticks) ticks, seed \(options.seed), run \(identity.runID)")
+    let startedAt = MonotonicClock().now()
     let signalPeriod = identity.board.control.rateHertz
     var done = 0
     runtime.runVirtual(
-      clock, ticks: ticks, script: script?.entries ?? [], records: parts.recorder != nil,
-      publishes: parts.publisher != nil
+      clock, ticks: ticks, script: script?.entries ?? [], records: run.recorder != nil,
+      publishes: run.publisher != nil, closes: true
     ) {
       done += 1
       return done % signalPeriod != 0 || signals.wait(milliseconds: 0) == nil
     }
-    let seconds = Double(MonotonicClock().now() - start) * 1e-9
-    let ended = stop(parts)
-    summarise(runtime, ended)
+    let seconds = Double(MonotonicClock().now() - startedAt) * 1e-9
+    start.end()
+    summarise(runtime, run)
     let virtual = Double(done) / Double(signalPeriod)
     log.report(
       "virtual: \(virtual) s in \(String(format: "%.2f", seconds)) s, "
@@ -352,33 +310,42 @@ final class Daemon {
 
   // MARK: - Parts
 
-  private func makeRecorder(_ runtime: HandRuntime) throws -> Recorder? {
+  private func makeRecorder(
+    _ runtime: HandRuntime, handOver: HandOver<HandEvent>?, _ run: Run
+  ) throws -> Recorder? {
     guard let directory = options.dataDirectory else { return nil }
     var recording = RecorderOptions()
+    recording.mode = options.recordingMode ?? identity.board.recordingMode
     recording.keepBytes = options.keepBytes
+    recording.keepSeconds = options.keepSeconds
     recording.stopNanoseconds = Int64(StopBudget.consumerSeconds * 1e9)
+    var keepCheckpoint: (@Sendable (UnsafeRawBufferPointer, UInt64) -> Void)?
+    if let box = run.blackBox { keepCheckpoint = { box.keep($0, before: $1) } }
     return try Recorder(
       directory: directory, identity: identity, ring: runtime.recorderRing, checkpoint: runtime.checkpoint,
-      options: recording)
+      handOver: handOver, anchor: run.chainHead,
+      keepCheckpoint: keepCheckpoint, options: recording)
   }
 
-  private func makePublisher(_ runtime: HandRuntime, _ queue: CommandQueue) throws -> Publisher? {
+  private func makePublisher(
+    _ runtime: HandRuntime, _ queue: CommandQueue, recordedEvents: HandOver<HandEvent>?,
+    chainHead: Locked<ChainHead?>
+  ) throws -> Publisher? {
     guard var broker = options.broker else { return nil }
     broker.stopSeconds = StopBudget.consumerSeconds - Publisher.graceSeconds
-    if broker.credentialsFile != nil, broker.tls == nil, !broker.isLoopback {
-      log.report("the password goes to \(broker.brokerText) unencrypted: use mqtts://", priority: .warning)
+    if broker.credentialsFile != nil {
+      for one in broker.brokers where one.tls == nil && !one.isLoopback {
+        log.report("the password goes to \(one.brokerText) unencrypted: use mqtts://", priority: .warning)
+      }
     }
-    let parser = parser
-    let port = runtime.port
+    let upload = options.dataDirectory.map { directory in
+      var upload = UploadOptions(directory: directory, mode: options.upload)
+      upload.backlogBytesPerSecond = options.uploadBytesPerSecond
+      return upload
+    }
     return try Publisher(
-      options: broker, identity: identity, ring: runtime.publisherRing,
-      commands: CommandSink(
-        submit: { queue.submit($0, source: $1, stopCount: $2, completion: $3) },
-        requestStop: { port.requestStop(.mqtt) }, stopCount: { port.stopCount },
-        awaitStop: { port.awaitStop() },
-        parse: { body, verb in
-          parser.parse(body, verb: verb.isEmpty ? nil : verb, now: MonotonicClock().wallNow())
-        }))
+      options: broker, identity: identity, ring: runtime.publisherRing, recordedEvents: recordedEvents,
+      chainHead: chainHead, upload: upload, commands: queue.sink(parser), logger: log.logger("Telemetry"))
   }
 
   /// What full real-time operation lacks, with its remedy.
@@ -397,63 +364,5 @@ final class Daemon {
       lacking.append("CPU latency request: \(error)")
     }
     return lacking
-  }
-
-  private static func snapshot(_ recorder: Recorder) -> HandSnapshot.Recorder {
-    let status = recorder.status
-    return .init(
-      recorded: status.recordedTicks, dropped: status.droppedByRing + status.droppedByStorage,
-      lagTicks: status.lagTicks, path: status.segmentPath, error: status.lastError)
-  }
-
-  private static func snapshot(_ publisher: Publisher) -> HandSnapshot.Publisher {
-    let status = publisher.status
-    return .init(
-      connected: status.connected, broker: status.broker, published: status.published,
-      dropped: status.droppedMessages, lagTicks: status.lagTicks,
-      error: status.lastError.isEmpty ? nil : status.lastError, drops: status.drops.byKind,
-      commands: snapshot(status.commandWay), stopWay: snapshot(status.stopWay))
-  }
-
-  private static func snapshot(_ way: CommandWay) -> HandSnapshot.Publisher.Way {
-    .init(
-      state: way.state.rawValue, since: way.sinceNanoseconds == 0 ? nil : Double(way.sinceNanoseconds) * 1e-9,
-      error: way.error.isEmpty ? nil : way.error)
-  }
-
-  private static func line(_ snapshot: HandSnapshot) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys]
-    return String(decoding: try encoder.encode(snapshot), as: UTF8.self)
-  }
-}
-
-extension PublisherStatus {
-  /// Messages that were to be sent and were not.
-  var droppedMessages: UInt64 { drops.notConnected + drops.inFlight + drops.events + drops.replies }
-}
-
-/// Blocks the stopping signals in every thread started after it, and lets one thread wait for them.
-struct SignalFence {
-  private var set = sigset_t()
-
-  init() {
-    sigemptyset(&set)
-    sigaddset(&set, SIGTERM)
-    sigaddset(&set, SIGINT)
-    sigaddset(&set, SIGHUP)
-    pthread_sigmask(SIG_BLOCK, &set, nil)
-  }
-
-  /// The name of a signal that came within the time, or nil.
-  func wait(milliseconds: Int) -> String? {
-    var set = set
-    var time = timespec(tv_sec: milliseconds / 1000, tv_nsec: milliseconds % 1000 * 1_000_000)
-    switch sigtimedwait(&set, nil, &time) {
-    case SIGTERM: return "SIGTERM"
-    case SIGINT: return "SIGINT"
-    case SIGHUP: return "SIGHUP"
-    default: return nil
-    }
   }
 }

@@ -1,30 +1,41 @@
-import Glibc
 import HandModel
-import Realtime
+import Logging
 import Service
 
-/// Where the daemon's messages go: with their fields into the journal when a service manager connected standard
-/// error to it, else as lines on standard error.
+/// The daemon's messages: each with the fields that belong to it, through swift-log to journal or standard
+/// error.
 final class DaemonLog: Sendable {
-  let handID: String
-  private let journal = Journal.ofStandardError()
-  private let output = MessageOutput(STDERR_FILENO)
+  private let sink: MessageSink
+  private let handler: JournalLogHandler
+  private let logger: Logger
 
-  init(handID: String) { self.handID = handID }
+  init(handID: String, sink: MessageSink = MessageSink(program: "motorhandd")) {
+    self.sink = sink
+    let handler = JournalLogHandler(sink, metadata: ["HAND_ID": "\(handID)"])
+    self.handler = handler
+    logger = Logger(label: "motorhandd") { _ in handler }
+  }
 
   /// What belongs to a message that names a tick.
   struct Tick {
-    var bootID: String
+    var runID: String
     var sequence: UInt64
     var fault = FaultCode.none
     var joint: String?
   }
 
   /// Messages that the journal did not take; they are on standard error.
-  var journalFailures: UInt64 { journal?.failures ?? 0 }
+  var journalFailures: UInt64 { sink.journalFailures }
 
   /// Messages that neither the journal nor standard error took: they are lost.
-  var unwritten: UInt64 { output.failures }
+  var unwritten: UInt64 { sink.unwritten }
+
+  /// For a module that says itself what it saw: MODULE names it.
+  func logger(_ module: String) -> Logger {
+    var logger = Logger(label: module) { [handler] _ in handler }
+    logger[metadataKey: "MODULE"] = "\(module)"
+    return logger
+  }
 
   /// Reports a message. Never waits; one that cannot be written is counted.
   /// - Parameters:
@@ -34,25 +45,33 @@ final class DaemonLog: Sendable {
     _ text: String, _ message: JournalMessage? = nil, priority: JournalPriority = .information,
     tick: Tick? = nil
   ) {
-    let text = text.printable
-    if let journal, journal.send(fields(text, message, message?.priority ?? priority, tick)) { return }
-    output.write("motorhandd: \(text)\n")
+    logger.log(
+      level: (message?.priority ?? priority).level, "\(text.printable)", metadata: Self.fields(message, tick))
   }
 
-  private func fields(
-    _ text: String, _ message: JournalMessage?, _ priority: JournalPriority, _ tick: Tick?
-  ) -> [(name: String, value: String)] {
-    var fields = [
-      (name: "MESSAGE", value: text),
-      (name: "PRIORITY", value: "\(priority.rawValue)"),
-      (name: "SYSLOG_IDENTIFIER", value: "motorhandd"), (name: "HAND_ID", value: handID),
-    ]
-    if let message { fields.append((name: "MESSAGE_ID", value: message.rawValue)) }
+  private static func fields(_ message: JournalMessage?, _ tick: Tick?) -> Logger.Metadata {
+    var fields: Logger.Metadata = [:]
+    if let message { fields["MESSAGE_ID"] = "\(message.rawValue)" }
     if let tick {
-      fields.append((name: "BOOT_SEQ", value: "\(tick.bootID)/\(tick.sequence)"))
-      if tick.fault != .none { fields.append((name: "FAULT_CODE", value: "\(tick.fault.rawValue)")) }
-      if let joint = tick.joint { fields.append((name: "JOINT", value: joint)) }
+      fields["RUN_SEQ"] = "\(tick.runID)/\(tick.sequence)"
+      if tick.fault != .none {
+        fields["FAULT_CODE"] = "\(tick.fault.rawValue)"
+        fields["FAULT_ID"] = "\(tick.fault.id)"
+      }
+      if let joint = tick.joint { fields["JOINT"] = "\(joint)" }
     }
     return fields
+  }
+}
+
+extension JournalPriority {
+  /// As swift-log has it.
+  var level: Logger.Level {
+    switch self {
+    case .error: .error
+    case .warning: .warning
+    case .notice: .notice
+    case .information: .info
+    }
   }
 }

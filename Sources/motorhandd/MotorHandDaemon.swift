@@ -1,10 +1,17 @@
 import ArgumentParser
+import Control
+import ControlSocket
 import Foundation
+import HandFiles
 import HandModel
+import LinuxIO
+import Realtime
 import Runtime
 import Service
-import Realtime
 import Telemetry
+import Wire
+
+extension UploadMode: ExpressibleByArgument {}
 
 @main
 struct MotorHandDaemon: ParsableCommand {
@@ -30,13 +37,39 @@ struct MotorHandDaemon: ParsableCommand {
       "Gigabytes that recordings may take; then the oldest segments are deleted, those around a fault last. 0 = keep everything."
   )
   var keepGigabytes = 8.0
+  @Option(
+    help:
+      "Days after which recordings are deleted, except around a fault; only while the clock follows a time server. 0 = at any age they stay while there is room."
+  )
+  var keepDays = 0.0
+  @Option(
+    help: ArgumentHelp(
+      "Ticks to record: full = all of them; events = ten a second, and all from 10 s before to 10 s after each event. Default: as the board file says (recording.mode), else full.",
+      valueName: "mode"))
+  var record: RecordingMode?
   @Flag(help: "Record nothing.") var noRecord = false
-  @Option(help: "MQTT broker, mqtt://HOST:PORT or mqtts://HOST:PORT; without it nothing is published.")
-  var broker: String?
+  @Option(
+    help:
+      "MQTT broker, mqtt://HOST:PORT or mqtts://HOST:PORT; without it nothing is published. Given several times: the next one is tried when one fails."
+  )
+  var broker: [String] = []
+  @Option(
+    help:
+      "What of the recording is published beside what is live: live (events that were missed), events (also the ticks within 10 s of trouble) or full (every tick; 0.3 MB/s for 15 joints at 1 kHz)."
+  )
+  var upload = UploadMode.live
+  @Option(help: "Kilobytes a second of ticks that are sent late, 0 = as fast as the broker takes them.")
+  var uploadRate = 1000
   @Option(help: "File with user and password for the broker.", transform: nonEmpty) var credentials: String?
   @Option(help: "CA certificate for mqtts.", transform: nonEmpty) var tlsCa: String?
   @Option(help: "Client certificate for mqtts.", transform: nonEmpty) var tlsCert: String?
   @Option(help: "Key of the client certificate.", transform: nonEmpty) var tlsKey: String?
+  @Option(
+    help: "Be an edge node of Sparkplug B in this group, on a connection of its own.", transform: nonEmpty)
+  var sparkplug: String?
+  @Flag(help: "Announce the hand to Home Assistant.") var homeAssistant = false
+  @Option(help: "Prefix of Home Assistant's discovery topics.", transform: nonEmpty)
+  var homeAssistantPrefix = HomeAssistantDiscovery.defaultPrefix
   @Option(help: "CPU to pin the loop to.") var cpu: Int?
   @Flag(help: "Refuse to run where full real-time operation is not possible.") var requireRealtime = false
   @Flag(
@@ -64,14 +97,29 @@ struct MotorHandDaemon: ParsableCommand {
     guard HandIdentity.isValid(handID: hand) else {
       throw ValidationError("--hand: found '\(hand)', expected 1 to 64 of A-Z a-z 0-9 _ -")
     }
-    guard broker != nil || (credentials == nil && tlsCa == nil && tlsCert == nil && tlsKey == nil) else {
+    guard !broker.isEmpty || (credentials == nil && tlsCa == nil && tlsCert == nil && tlsKey == nil) else {
       throw ValidationError("--credentials and --tls-… need --broker: without it nothing is published")
+    }
+    guard !broker.isEmpty || (sparkplug == nil && !homeAssistant) else {
+      throw ValidationError("--sparkplug and --home-assistant need --broker: without it nothing is published")
+    }
+    guard homeAssistant || homeAssistantPrefix == HomeAssistantDiscovery.defaultPrefix else {
+      throw ValidationError("--home-assistant-prefix needs --home-assistant: without it nothing is announced")
     }
     do throws(PublisherOptionsError) { try publisherOptions()?.validate() } catch {
       throw ValidationError("\(error)")
     }
+    guard upload == .live || (!broker.isEmpty && !noRecord) else {
+      throw ValidationError("--upload \(upload.rawValue) needs --broker and a recording")
+    }
+    guard (0...1_000_000).contains(uploadRate) else {
+      throw ValidationError("--upload-rate: found \(uploadRate), expected 0 to 1000000 (kilobytes a second)")
+    }
     guard keepGigabytes == 0 || (0.1...1e6).contains(keepGigabytes) else {
       throw ValidationError("--keep-gigabytes must be 0 or 0.1 to 1000000, found \(keepGigabytes)")
+    }
+    guard keepDays == 0 || (0.01...36_500).contains(keepDays) else {
+      throw ValidationError("--keep-days must be 0 or 0.01 to 36500, found \(keepDays)")
     }
     guard !(virtual && strictClock) else {
       throw ValidationError("--strict-clock contradicts --virtual, which has no machine under it")
@@ -114,12 +162,12 @@ struct MotorHandDaemon: ParsableCommand {
   }
 
   private func publisherOptions() throws(PublisherOptionsError) -> PublisherOptions? {
-    guard let broker else { return nil }
-    var options = try PublisherOptions.parse(brokerURL: broker)
-    options.credentialsFile = credentials
-    if tlsCa != nil || tlsCert != nil || tlsKey != nil {
-      options.tls = .init(authorityFile: tlsCa, certificateFile: tlsCert, keyFile: tlsKey)
-    }
+    var options = try PublisherOptions.parse(
+      brokerURLs: broker, credentialsFile: credentials,
+      tls: tlsCa != nil || tlsCert != nil || tlsKey != nil
+        ? .init(authorityFile: tlsCa, certificateFile: tlsCert, keyFile: tlsKey) : nil)
+    options?.sparkplugGroup = sparkplug
+    options?.homeAssistantPrefix = homeAssistant ? homeAssistantPrefix : nil
     return options
   }
 
@@ -127,14 +175,16 @@ struct MotorHandDaemon: ParsableCommand {
     DaemonOptions(
       boardPath: board, calibrationPath: calibration, handID: hand, socketPath: socket,
       dataDirectory: noRecord ? nil : data,
-      keepBytes: keepGigabytes == 0 ? nil : UInt64(keepGigabytes * 1e9), broker: try publisherOptions(),
+      keepBytes: keepGigabytes == 0 ? nil : UInt64(keepGigabytes * 1e9),
+      keepSeconds: keepDays == 0 ? nil : Int64(keepDays * 86_400), recordingMode: record,
+      broker: try publisherOptions(), upload: upload, uploadBytesPerSecond: 1000 * uploadRate,
       cpu: cpu,
       requireRealtime: requireRealtime, strictClock: strictClock,
       seed: seed)
   }
 
-  /// A path or name. Empty it is an unset variable of a script or of /etc/default, and would mean something else to
-  /// each system call: an abstract socket that every user may command, the root directory.
+  /// A path or name. Empty it is an unset variable of a script or of /etc/default, and would mean something
+  /// else to each system call: an abstract socket that every user may command, the root directory.
   @Sendable private static func nonEmpty(_ text: String) throws -> String {
     guard !text.isEmpty else { throw ValidationError("found '', expected a name") }
     return text
@@ -144,10 +194,12 @@ struct MotorHandDaemon: ParsableCommand {
     switch error {
     case is ConfigurationErrors, is UnreadableFile, is PublisherOptionsError: ExitCode(2)
     case is DesignRefusal, StartError.overloadedBuses: ExitCode(3)
-    case StartError.devices, StartError.hardware, StartError.selfTest: ExitCode(4)
+    case StartError.devices, is HardwareErrors, StartError.selfTest: ExitCode(4)
     case SocketError.alreadyRunning: ExitCode(5)
     case StartError.notRealtime, StartError.thread: ExitCode(6)
     default: ExitCode(1)
     }
   }
 }
+
+extension RecordingMode: ExpressibleByArgument {}

@@ -1,6 +1,5 @@
 import HandModel
 import Realtime
-import Runtime
 import Service
 
 /// Tells the service manager how the hand is: ready, state, watchdog, end. Does nothing without one.
@@ -18,7 +17,8 @@ struct ServiceReporter: ~Copyable {
   private var lastSequence: UInt64 = 0
   private var hasTriggered = false
 
-  /// - Parameter judgesTime: whether deadlines that the loop misses count against it; no machine can keep a simulated
+  /// - Parameter judgesTime: whether deadlines that the loop misses count against it; no machine can keep a
+  ///   simulated
   ///   hand from its time, which stands still meanwhile.
   init(_ manager: ServiceManager?, settings: ControlSettings, judgesTime: Bool, now: Int64) {
     self.manager = manager

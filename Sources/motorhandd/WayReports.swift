@@ -1,5 +1,5 @@
-import Service
 import Telemetry
+import Wire
 
 /// Tells in the journal whether commands and stops reach the hand over MQTT, each change once.
 struct WayReports {

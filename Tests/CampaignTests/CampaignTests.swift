@@ -1,11 +1,12 @@
 import Foundation
 import HandModel
 import PrimalLogic
-import Runtime
-@testable import Simulation
 import Testing
 
 @testable import Campaign
+@testable import Control
+@testable import HandFiles
+@testable import Simulation
 
 /// One finger of the shipped hand: a fifth of the whole hand's work.
 enum Finger {
@@ -138,8 +139,8 @@ struct CampaignTests {
 
   /// What stands between a hand and its motors.
   @Test(
-    "hung and dead actuator threads, kill lines that do not follow and frozen loops end safe",
-    arguments: [FaultClass.actuatorHang, .actuatorDead, .killLine, .loopFrozen])
+    "hung and dead actuator threads, drive-enable lines that do not follow and frozen loops end safe",
+    arguments: [FaultClass.actuatorHang, .actuatorDead, .driveEnable, .loopFrozen])
   func waysOut(fault: FaultClass) throws {
     let campaign = Campaign(hand: Finger.healthy, seed: 21, jobs: 2)
     let report = campaign.report(try campaign.run(campaign.plans(count: 16, classes: [fault])))
@@ -147,7 +148,7 @@ struct CampaignTests {
     #expect(report.classes.first?.detected ?? 0 > 0)
   }
 
-  @Test("drives that stay on behind a kill line that stays live are unsafe: the judge can fail")
+  @Test("drives that stay on behind a drive-enable line that stays live are unsafe: the judge can fail")
   func stuckLiveJudged() {
     let joint = SimulatedJoint.Truth(
       radians: 0.5, radiansPerSecond: 0, duty: 0.2, commandRadians: 0, isLive: true, motorAmperes: 0,
@@ -195,7 +196,7 @@ struct CampaignTests {
     let result = try #require(try campaign.run([plan]).first)
     let story = try EpisodeStory(seed: plan.seed, hand: Finger.healthy)
     #expect(story.result == result)
-    #expect(result.cause == FaultCode.staleSensor.name && result.isOff == true)
+    #expect(result.cause == FaultCode.staleSensor.id && result.isOff == true)
     #expect(story.text.contains("fault: encoder-nack") && story.text.contains("fault: stale sensor"))
     #expect(story.svg.contains(">fault</text>") && story.svg.contains(">stale sensor</text>"))
   }

@@ -1,4 +1,5 @@
 import Devices
+import HandModel
 
 /// What one driver must do with one chip, whatever bus carries it: simulated chips, the kernel's i2c-stub, a
 /// board. The situation is given as registers, the outcome as values of the datasheet.

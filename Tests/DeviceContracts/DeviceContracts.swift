@@ -1,4 +1,5 @@
 import Devices
+import HandModel
 
 extension DeviceContract {
   /// One contract a chip, each at an address of its own, so that one bus can carry them all. Ten is the most that

@@ -1,4 +1,5 @@
 import Devices
+import HandModel
 
 extension DeviceContract {
   /// Puts a chip of i2c-stub, which is empty when it is loaded, into the contract's situation by ordinary writes.

@@ -13,6 +13,14 @@ extension EndToEnd {
       var peerPerSecond: Double?
       var ratio: Double?
       var noPeer: String?
+      var paced: [Pace]?
+    }
+
+    private struct Pace: Decodable {
+      var mode: String
+      var durableMedianSeconds: Double?
+      var processorShare: Double
+      var bytesEach: Double
     }
 
     /// Runs a program in an empty folder of the bench, with a PATH of its own if one is given.
@@ -82,6 +90,11 @@ extension EndToEnd {
         #expect(both.status == 0, "\(both.errors)")
         let report = try both.decoded(BenchReport.self)
         #expect(report.oursPerSecond > 0 && report.peerPerSecond ?? 0 > 0 && report.ratio ?? 0 > 0)
+        if verb == "record" {
+          #expect(report.paced?.map(\.mode) == ["full", "events"])
+          #expect(report.paced?.map { $0.durableMedianSeconds != nil } == [true, false])
+          #expect(report.paced?.allSatisfy { $0.processorShare > 0 && $0.bytesEach > 0 } == true)
+        }
         let alone = try runElsewhere(program, arguments).decoded(BenchReport.self)
         #expect(alone.oursPerSecond > 0 && alone.ratio == nil)
         #expect(alone.noPeer?.contains("peer.c is not here") == true)

@@ -53,6 +53,13 @@ extension EndToEnd {
       #expect(row[7] == 0, "faults")
       // The tick of arming ends no interval under the law: INACTIVE, docs/control.md.
       #expect(row[8] == 1, "live ticks without L, besides that of arming")
+      // As that of a hand in real time, the last tick ends the outputs.
+      let ends = try bench.query(
+        try segment(run), "SELECT outputs_enabled FROM tick_named ORDER BY sequence DESC LIMIT 2")
+      #expect(ends == [["0"], ["1"]])
+      let events = try segment(run).replacing("segment-0001", with: "events")
+      let last = try bench.query(events, "SELECT text FROM event WHERE kind = 'stopped'")
+      #expect(last.count == 1 && last[0][0].hasSuffix("outputs off"), "\(last)")
       let joints = try bench.query(
         try segment(run),
         """
@@ -73,14 +80,17 @@ extension EndToEnd {
       #expect(pipe.status == 0)
       #expect(pipe.output.hasPrefix("sequence [ticks],"))
       #expect(pipe.errors.isEmpty, "\(pipe.errors)")
+      let full = try bench.run(
+        "/bin/sh", ["-c", "\(Repository.built("motorhand")) log export --csv \(run) >/dev/full"])
+      #expect(full.status == 1 && full.errors.contains("the export cannot be written"), "\(full.errors)")
     }
 
     @Test("memory stays below 64 MiB and does not grow with the length of a run", .disabled(if: isSanitized))
     func memory() throws {
       // What a rotation of segments may hold for a moment.
       let growth = 4 * 1024
-      // 64 MB of records, so that a rotation of segments lies within.
-      let seconds = 120.0
+      // More than ten minutes, so that a rotation of segments lies within.
+      let seconds = 700.0
       let daemon = try bench.start(
         Repository.built("motorhandd"),
         [

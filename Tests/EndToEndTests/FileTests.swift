@@ -60,7 +60,7 @@ extension EndToEnd {
       let check = try bench.motorhand("check", board)
       #expect(check.status == 4)
       #expect(check.output.contains("the buses bear it"))
-      #expect(check.output.contains("kill line") && check.output.contains("→"))
+      #expect(check.output.contains("drive-enable line") && check.output.contains("→"))
       let json = try bench.motorhand("check", board, "--json")
       #expect(json.status == 4 && json.output.contains(#""state" : "missing""#))
       let daemon = try bench.run(

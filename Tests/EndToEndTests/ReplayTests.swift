@@ -14,7 +14,7 @@ extension EndToEnd {
       var replayedTicks: UInt64
       var skippedTicks: UInt64
       var firstDifference: Difference?
-      var recordedEnd: [String: String]
+      var recordedEnd: [String: String?]
     }
 
     private let bench: TestBench
@@ -33,7 +33,7 @@ extension EndToEnd {
       "what a daemon did in real time, with stops, resets and a stall, is the same to the bit when run again")
     func realTime() throws {
       let daemon = try TestDaemon(bench, strictClock: true)
-      let boot = try daemon.status().bootID
+      let boot = try daemon.status().runID
       try daemon.execute("arm")
       try daemon.execute("pose", "power", "--seconds", "0.5")
       #expect(try daemon.reaches("armed"))
@@ -87,10 +87,12 @@ extension EndToEnd {
       let boot = try #require(try FileManager.default.contentsOfDirectory(atPath: data).first)
       let segment = "\(data)/\(boot)/segment-0001.sqlite"
       let shell = try #require(Repository.installed("sqlite3"))
+      let rows = try bench.unpacked(segment)
+      #expect(try replay(rows).status == 0)
       let change = try bench.run(
-        shell, [segment, "UPDATE tick SET unhealthy_joints = 1 WHERE sequence = 1234"])
+        shell, [rows, "UPDATE tick SET unhealthy_joints = 1 WHERE sequence = 1234"])
       try #require(change.status == 0, "\(change.errors)")
-      let (status, report) = try replay(data)
+      let (status, report) = try replay(rows)
       #expect(status == 1)
       #expect(report.firstDifference?.tick == 1234)
       let broken = try bench.motorhand("log", "replay", other)

@@ -73,6 +73,12 @@ extension EndToEnd {
       var state: String
       var outputsEnabled: Bool
       var unwrittenMessages: UInt64?
+
+      private enum CodingKeys: String, CodingKey {
+        case state
+        case outputsEnabled = "outputs_enabled"
+        case unwrittenMessages = "unwritten_messages"
+      }
     }
 
     @Test(
@@ -134,18 +140,25 @@ extension EndToEnd {
       #expect(try daemon.status().state == "e-stop")
     }
 
-    @Test("with --json a command that fails prints an object with reason and code")
+    @Test("with --json a command that fails prints an object with error and code")
     func failuresAsJSON() throws {
       struct Object: Decodable {
-        var exitCode: Int32
-        var reason: String
+        var code: Int32
+        var error: String
         var result: String
       }
+      let broken = bench.path("broken.yaml")
+      try "name: [\n".write(toFile: broken, atomically: true, encoding: .utf8)
+      let unrecorded = bench.path("unrecorded")
+      try FileManager.default.createDirectory(atPath: unrecorded, withIntermediateDirectories: false)
       let absent = bench.path("absent")
       for (arguments, code) in [
         (["check", absent], 2), (["certify", absent], 2), (["faults", absent], 2),
-        (["log", "info", absent], 2),
-        (["log", "replay", absent], 2), (["bench", "tick", "--board", absent], 2),
+        (["check", broken], 2), (["check", Repository.calibration], 2),
+        (["check", Repository.board, "--calibration", absent], 2),
+        (["log", "info", absent], 2), (["log", "info", unrecorded], 2), (["log", "info", broken], 2),
+        (["log", "replay", absent], 2), (["watch", "--socket", absent], 5), (["mov", "index", "1"], 64),
+        (["bench", "tick", "--board", absent], 2),
         (["bench", "loop", "--board", Repository.board, "--rate", "100"], 3),
         (["status", "--socket", absent], 5),
         (["stop", "--socket", absent], 5), (["demo", "--socket", absent], 5),
@@ -154,8 +167,8 @@ extension EndToEnd {
         let outcome = try bench.run(Repository.built("motorhand"), arguments + ["--json"])
         #expect(outcome.status == Int32(code), "\(arguments): \(outcome)")
         let object = try? outcome.decoded(Object.self)
-        #expect(object?.exitCode == Int32(code) && object?.result == "failed", "\(arguments): \(outcome)")
-        #expect(object?.reason.isEmpty == false && !outcome.errors.isEmpty, "\(arguments): \(outcome)")
+        #expect(object?.code == Int32(code) && object?.result == "failed", "\(arguments): \(outcome)")
+        #expect(object?.error.isEmpty == false && !outcome.errors.isEmpty, "\(arguments): \(outcome)")
       }
     }
 

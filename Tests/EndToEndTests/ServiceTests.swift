@@ -80,7 +80,7 @@ extension EndToEnd {
       let notify = try NotifySocket(bench)
       let daemon = try daemon(notify)
       #expect(notify.awaits("READY=1"))
-      let boot = try daemon.status().bootID
+      let boot = try daemon.status().runID
       try daemon.execute("arm")
       try daemon.execute("pose", "power", "--seconds", "30")
       #expect(try daemon.reaches("tracking"))
@@ -128,7 +128,7 @@ extension EndToEnd {
         var ticks: UInt64
         var lastSequence: UInt64
         var missingTicks: UInt64
-        var boot: String
+        var run: String
       }
       let info = try bench.motorhand("log", "info", "--json", file)
       #expect(info.status == 0, "\(info.errors)")
@@ -136,7 +136,9 @@ extension EndToEnd {
       #expect(told.ticks == head)
       #expect(told.lastSequence == head - 1)
       #expect(told.missingTicks == 0)
-      #expect(told.boot == boot)
+      #expect(told.run == boot)
+      let replayed = try bench.motorhand("log", "replay", file)
+      #expect(replayed.status == 0, "\(replayed.output) \(replayed.errors)")
       let states = try bench.query(file, "SELECT DISTINCT state FROM tick_named ORDER BY sequence")
       #expect(states.last == ["tracking"])
       let export = try bench.motorhand("log", "export", "--csv", "--from", "\(head - 10)", file)
@@ -147,7 +149,7 @@ extension EndToEnd {
     @Test("an orderly stop is the recording's last tick: outputs off, and an event")
     func lastTick() throws {
       let daemon = try TestDaemon(bench)
-      let boot = try daemon.status().bootID
+      let boot = try daemon.status().runID
       try daemon.execute("arm")
       #expect(try daemon.reaches("armed"))
       #expect(try daemon.terminate() == 0)

@@ -14,7 +14,7 @@ extension EndToEnd {
     func orderly(signal: Int32) throws {
       let broker = try TestBroker(bench)
       let daemon = try TestDaemon(bench, broker: broker)
-      let boot = try daemon.status().bootID
+      let boot = try daemon.status().runID
       #expect(try waitUntil { try broker.status(of: TestDaemon.hand) == "ready" })
       try daemon.execute("arm")
       try daemon.execute("pose", "power", "--seconds", "20")
@@ -41,7 +41,7 @@ extension EndToEnd {
       let broker = try TestBroker(bench)
       let board = try bench.patientBoard()
       let daemon = try TestDaemon(bench, board: board, broker: broker)
-      let boot = try daemon.status().bootID
+      let boot = try daemon.status().runID
       #expect(try waitUntil { try broker.status(of: TestDaemon.hand) == "ready" })
       try daemon.execute("arm")
       try daemon.execute("pose", "power", "--seconds", "30")
@@ -67,15 +67,15 @@ extension EndToEnd {
       #expect(FileManager.default.fileExists(atPath: daemon.socket))
       let next = try TestDaemon(bench, board: board, broker: broker)
       let status = try next.status()
-      #expect(status.bootID != boot)
+      #expect(status.runID != boot)
       #expect(!status.outputsEnabled)
       let events = try bench.query(
-        next.events(boot: status.bootID), "SELECT value_to FROM event WHERE kind IN ('start','state')")
+        next.events(boot: status.runID), "SELECT value_to FROM event WHERE kind IN ('start','state')")
       #expect(events.allSatisfy { ["starting", "self-test", "idle"].contains($0[0]) }, "\(events)")
       #expect(try waitUntil { try broker.status(of: TestDaemon.hand) == "ready" })
       #expect(try next.terminate() == 0)
       let armed = try bench.query(
-        try #require(try next.segments(boot: status.bootID).first), "SELECT sum(outputs_enabled) FROM tick")
+        try #require(try next.segments(boot: status.runID).first), "SELECT sum(outputs_enabled) FROM tick")
       #expect(armed == [["0"]])
     }
 
@@ -96,7 +96,7 @@ extension EndToEnd {
       #expect(second.errors.contains("another motorhandd is running"), "\(second.errors)")
       let after = try daemon.status()
       #expect(after.state == "armed")
-      #expect(after.bootID == before.bootID)
+      #expect(after.runID == before.runID)
       #expect(after.ticks > before.ticks)
       #expect(try daemon.terminate() == 0)
       // A refused start leaves nothing behind that would look like a recording.
@@ -112,7 +112,7 @@ extension EndToEnd {
         var start = timespec()
         clock_gettime(CLOCK_REALTIME, &start)
         let daemon = try TestDaemon(bench, board: Repository.board, socket: "socket-\(attempt)")
-        let boot = try daemon.status().bootID
+        let boot = try daemon.status().runID
         #expect(try daemon.terminate() == 0)
         let segment = try #require(try daemon.segments(boot: boot).first)
         let row = try bench.query(segment, "SELECT wall_nanoseconds FROM tick WHERE sequence = 0")

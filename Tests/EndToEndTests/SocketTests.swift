@@ -22,8 +22,12 @@ extension EndToEnd {
         (["pose", "power"], "not armed: send arm first"), (["move", "index-distal", "0.5"], "not armed"),
         (["disarm"], ""), (["reset"], "nothing to reset"), (["pose", "powr"], "did you mean power?"),
         (["move", "indx-distal", "0.5"], "did you mean index-distal?"),
-        (["move", "index-distal", "90"], "index-distal: found 90.0, expected 0.0 to 1.6"),
-        (["move", "index-distal", "-0.5"], "index-distal: found -0.5, expected 0.0 to 1.6"),
+        (["move", "index-distal", "90"], "index-distal: found 90.0, expected 0.0 to 1.6 rad"),
+        (["move", "index-distal", "-0.5"], "index-distal: found -0.5, expected 0.0 to 1.6 rad"),
+        (
+          ["move", "index-distal", "-20", "--degrees"],
+          "index-distal: found -20.0, expected 0.0 to 91.6 degrees"
+        ),
         (["move", "wrist", "0.5"], "expected one of thumb-proximal"),
       ] {
         let outcome = try bench.run(
@@ -55,14 +59,14 @@ extension EndToEnd {
     )
     func stop() throws {
       let daemon = try TestDaemon(bench)
-      let boot = try daemon.status().bootID
+      let boot = try daemon.status().runID
       try daemon.execute("arm")
       try daemon.execute("pose", "power", "--seconds", "20")
       #expect(try daemon.reaches("tracking"))
       try daemon.execute("stop")
       let stopped = try daemon.status()
       #expect(stopped.state == "e-stop")
-      #expect(stopped.fault == "e-stop by local command")
+      #expect(stopped.fault == "e-stop-socket")
       #expect(!stopped.outputsEnabled)
       try daemon.execute("reset")
       let reset = try daemon.status()
@@ -74,6 +78,26 @@ extension EndToEnd {
         try #require(try daemon.segments(boot: boot).first),
         "SELECT count(*) FROM tick_named WHERE state IN ('e-stop', 'fault', 'idle') AND outputs_enabled")
       #expect(live == [["0"]])
+    }
+
+    @Test("the clients in docs/control-socket.md work as printed")
+    func documentedClients() throws {
+      let text = try String(contentsOfFile: Repository.root + "/docs/control-socket.md", encoding: .utf8)
+      let blocks = text.components(separatedBy: "```python\n").dropFirst().map {
+        $0.components(separatedBy: "```")[0]
+      }
+      try #require(blocks.count == 2)
+      let daemon = try TestDaemon(bench)
+      let client = blocks[0].replacingOccurrences(of: "/run/motorhand/control.sock", with: daemon.socket)
+      let first = try bench.run("/usr/bin/env", ["python3", "-c", client])
+      #expect(first.status == 0 && ["tracking\n", "armed\n"].contains(first.output), "\(first)")
+      #expect(try daemon.status().state == "e-stop")
+      // The second follows a hand until a fault; this one is in e-stop.
+      let definitions = try #require(client.components(separatedBy: "hand = Hand()").first)
+      let follower = blocks[1].replacingOccurrences(of: "\"fault\"", with: "\"e-stop\"")
+      try #require(follower != blocks[1])
+      let second = try bench.run("/usr/bin/env", ["python3", "-c", definitions + follower])
+      #expect(second.status == 0, "\(second)")
     }
 
     @Test(
@@ -88,7 +112,7 @@ extension EndToEnd {
 
       try broker.publish(commands + "stop", "")
       #expect(try daemon.reaches("e-stop"))
-      #expect(try daemon.status().fault == "e-stop by remote command")
+      #expect(try daemon.status().fault == "e-stop-remote")
       try broker.publish(commands + "reset", #"{"id":"clear-remote"}"#)
       #expect(try daemon.reaches("idle"))
 

@@ -161,17 +161,18 @@ struct DiscoveryTests {
   }
 
   @Test("a line that the hand is stopped by is refused on an expander, and the error says where to wire it")
-  func slowKillLine() throws {
+  func slowDriveEnable() throws {
     let inventory = GPIOChip.Inventory(chips: [
       GPIOChip(
-        node: "/dev/gpiochip2", label: "pcf8574", slowBus: "i2c", lines: [.init(name: "KILL", consumer: nil)])
+        node: "/dev/gpiochip2", label: "pcf8574", slowBus: "i2c",
+        lines: [.init(name: "DRIVE-ENABLE", consumer: nil)])
     ])
-    let spec = LineSpec(chip: "pcf8574", line: "KILL", activeLow: false, bias: .none)
+    let spec = LineSpec(chip: "pcf8574", line: "DRIVE-ENABLE", activeLow: false, bias: .none)
     let location = try GPIOLocation.find(spec, among: inventory, in: .machine)
     let error = #expect(throws: HardwareError.self) { try location.requireImmediate(spec) }
-    #expect(error?.kind == .unsuitable && error?.part == "line KILL")
+    #expect(error?.kind == .unsuitable && error?.part == "line DRIVE-ENABLE")
     #expect(error?.found.contains("behind i2c") == true && error?.remedy.contains("processor") == true)
-    #expect(LineRole.killLine.stopsHand && LineRole.emergencyStop.stopsHand && !LineRole.output.stopsHand)
+    #expect(LineRole.driveEnable.stopsHand && LineRole.emergencyStop.stopsHand && !LineRole.output.stopsHand)
   }
 
   private func inventory(_ lines: [String]) -> GPIOChip.Inventory {

@@ -1,8 +1,8 @@
+@testable import LinuxIO
 import Devices
 import Glibc
+import HandModel
 import Testing
-
-@testable import LinuxIO
 
 @Suite("Errno of I2C adapters")
 struct ErrnoTests {

@@ -1,3 +1,4 @@
+import HandFiles
 import Foundation
 @testable import HandModel
 import Testing

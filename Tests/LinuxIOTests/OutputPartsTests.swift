@@ -1,3 +1,4 @@
+import HandFiles
 import Devices
 import Foundation
 import HandModel
@@ -19,7 +20,9 @@ struct OutputPartsTests {
     return try Board(yaml: text, file: "board.yaml")
   }
 
-  @Test("a PWM channel is opened and stopped although the kill line and the bus of other outputs are missing")
+  @Test(
+    "a PWM channel is opened and stopped although the drive-enable line and the bus of other outputs are missing"
+  )
   func partly() throws {
     let fake = try FakeTree()
     let chip = "sys/devices/platform/f.pwm"
@@ -32,7 +35,7 @@ struct OutputPartsTests {
     }
     var errors: [HardwareError] = []
     let parts = OutputParts(opening: try board(), in: fake.tree, errors: &errors)
-    #expect(parts.killLine == nil && parts.buses.isEmpty)
+    #expect(parts.driveEnable == nil && parts.buses.isEmpty)
     #expect(errors.map(\.part) == ["line GPIO26", "bus hand"])
     #expect(errors.allSatisfy { $0.kind == .missing })
     #expect(parts.channels.keys.map(\.channel) == [1])

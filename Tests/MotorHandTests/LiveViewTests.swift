@@ -1,7 +1,7 @@
 import Foundation
-import Runtime
 import Testing
 
+@testable import Wire
 @testable import motorhand
 
 @Suite("The live view")
@@ -26,33 +26,34 @@ struct LiveViewTests {
 
   /// A snapshot as a daemon sends it.
   private func snapshot(_ fixture: Fixture) throws -> HandSnapshot {
-    let latency = ["p50": 14.7, "p99": 20.5, "p999": 157.7, "max": 1606.6]
+    let latency = ["p50": 14_700, "p99": 20_500, "p999": 157_700, "max": 1_606_600]
     var document: [String: Any] = [
-      "handID": fixture.hand, "bootID": "boot", "version": "1.2.3", "board": "sim", "rateHertz": 1000,
-      "state": fixture.state, "mode": "TRAJECTORY", "outputsEnabled": true,
-      "outputsChangedNanoseconds": 0, "ticks": 1_234_567, "overruns": 3,
-      "certificate": "UNCERTIFIED", "lipschitz": 0.999_332_247, "ratePerSecond": 0.6678,
-      "windowProduct": 0.512858,
-      "uncertifiedTicks": 17, "wakeUpMicroseconds": latency, "computeMicroseconds": latency,
-      "degraded": fixture.degraded, "unwrittenMessages": 0,
-      "recorder": ["recorded": 1_234_000, "dropped": 0, "lagTicks": 165, "path": "/data"],
+      "hand_id": fixture.hand, "run_id": "boot", "version": "1.2.3", "board": "sim", "rate_hertz": 1000,
+      "state": fixture.state, "mode": "TRAJECTORY", "outputs_enabled": true,
+      "outputs_changed_nanoseconds": 0, "sequence": 1_234_567, "overruns": 3,
+      "certificate": "UNCERTIFIED", "lipschitz": 0.999_332_247, "rate_per_second": 0.6678,
+      "window_product": 0.512858, "fault": fixture.fault ?? "none",
+      "uncertified_ticks": 17, "wake_up_percentiles_nanoseconds": latency,
+      "compute_percentiles_nanoseconds": latency, "degraded": fixture.degraded, "unwritten_messages": 0,
+      "recorder": ["recorded": 1_234_000, "dropped": 0, "thinned": 0, "lag_ticks": 165, "path": "/data"],
       "publisher": [
-        "connected": true, "broker": "mqtt://h", "published": 115_700, "dropped": 1, "lagTicks": 3,
-        "drops": ["inFlight": 1], "commands": ["state": "up"], "stopWay": ["state": "up"],
+        "connected": true, "broker": "mqtt://h", "published": 115_700, "dropped": 1, "lag_ticks": 3,
+        "drops": ["inFlight": 1], "commands": ["state": "up"], "stop_way": ["state": "up"],
       ],
       "joints": fixture.joints.map { joint in
         var document: [String: Any] = [
           "name": joint.name, "actuator": joint.actuator, "certificate": "DEADZONE",
-          "setpointRadians": 1.0472,
-          "positionRadians": 0.7854, "velocityRadiansPerSecond": joint.velocity, "torqueNewtonMetres": 0.0446,
-          "lipschitz": 0.999_332_247, "slope": 1, "sampleAgeMicroseconds": 400, "isStale": joint.isStale,
+          "setpoint_radians": 1.0472, "position_radians": 0.7854,
+          "velocity_radians_per_second": joint.velocity, "lipschitz": 0.999_332_247, "slope": 1,
+          "sample_age_nanoseconds": 400_000, "is_stale": joint.isStale,
         ]
-        document["currentAmperes"] = joint.amperes
+        document[joint.actuator == "servo" ? "correction_radians" : "torque_newton_metres"] = 0.0446
+        document["current_amperes"] = joint.amperes
         return document
       },
     ]
-    document["fault"] = fixture.fault
-    document["faultJoint"] = fixture.faultJoint
+    document["schema"] = HandSnapshot.schema
+    document["fault_joint"] = fixture.faultJoint
     return try JSONDecoder().decode(
       HandSnapshot.self, from: try JSONSerialization.data(withJSONObject: document))
   }

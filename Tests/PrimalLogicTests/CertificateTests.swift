@@ -248,4 +248,21 @@ enum Certified {
     nominal.difference(
       position: real.position, velocity: real.velocity, memory: real.memory, pending: real.delay)
   }
+
+  @Test("the tick's view of a copied certificate says what the certificate says, to the bit")
+  func memory() throws {
+    let (certificate, model) = try Certified.of(.hand)
+    let memory = CertificateMemory(copying: certificate)
+    let x = StateVector { Double($0) * 0.125 - 0.25 }
+    #expect(memory.table.distanceSquared(x) == certificate.distanceSquared(x))
+    for slope in stride(from: -0.25, through: 1.25, by: 0.125) {
+      for dt in stride(from: 0, to: 3 * model.period, by: model.period / 7) {
+        let (viewed, wanted) = (
+          memory.table.lookup(dt: dt, slope: slope), certificate.lookup(dt: dt, slope: slope)
+        )
+        #expect(viewed.valid == wanted.valid && viewed.logarithm == wanted.logarithm)
+        #expect(!wanted.valid || viewed.lipschitz == wanted.lipschitz)
+      }
+    }
+  }
 }

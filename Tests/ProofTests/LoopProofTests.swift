@@ -94,7 +94,7 @@ struct LoopProofTests {
     try expectExecuted("reset")
     try expectExecuted("arm")
     try expectExecuted("pose", "open", "--seconds", "1")
-    try waitFor("\(Self.wantedTicks) ticks") { ($0["ticks"] as? Int ?? 0) >= Self.wantedTicks }
+    try waitFor("\(Self.wantedTicks) ticks") { ($0["sequence"] as? Int ?? 0) >= Self.wantedTicks }
     daemon.terminate()
     daemon.waitUntilExit()
 

@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 
+@testable import Analysis
 @testable import Realtime
 
 /// The compile-time proof rests on `@_noLocks`, an underscored attribute: these tests fail when a compiler no

@@ -45,6 +45,7 @@ import Testing
   func wall() {
     let before = time(nil)
     let seconds = Int(clock.wallNow() / 1_000_000_000)
-    #expect((before...time(nil)).contains(seconds))
+    // That one is moved on by the kernel's tick, up to 10 ms late.
+    #expect((before...time(nil) + 1).contains(seconds))
   }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 
+@testable import Analysis
 @testable import Realtime
 
 @Suite struct PrivilegeTests {
@@ -62,15 +63,18 @@ import Testing
     }
   }
 
-  @Test("JSON text escapes quotes, backslashes and control characters, and has no NaN")
+  @Test("as JSON the findings are what they are as values")
   func json() throws {
-    let text = "a\"b\\c\n\t\u{1}é"
-    let json = JSONText.object([
-      ("text", .string(text)), ("number", .number(.nan)), ("list", .array([.integer(-1)])),
-    ])
-    let parsed = try #require(try JSONSerialization.jsonObject(with: Data(json.text.utf8)) as? [String: Any])
-    #expect(parsed["text"] as? String == text)
-    #expect(parsed["number"] is NSNull)
-    #expect(parsed["list"] as? [Int] == [-1])
+    let privileges = RealtimePrivileges.probe()
+    let parsed = try #require(
+      try JSONSerialization.jsonObject(with: Data(privileges.json.utf8)) as? [String: Any])
+    #expect(parsed["ready"] as? Bool == privileges.isReady)
+    let findings = try #require(parsed["findings"] as? [[String: String]])
+    #expect(findings.count == privileges.findings.count)
+    for (found, wanted) in zip(findings, privileges.findings) {
+      #expect(found["subject"] == wanted.subject && found["status"] == wanted.status.rawValue)
+      #expect(found["found"] == wanted.found && found["wanted"] == wanted.wanted)
+      #expect(found["remedy"] == wanted.remedy)
+    }
   }
 }

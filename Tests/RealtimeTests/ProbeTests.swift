@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 
+@testable import Analysis
 @testable import Realtime
 
 /// The loop's parts under the proof library, and the proof that the library sees each kind of sin.

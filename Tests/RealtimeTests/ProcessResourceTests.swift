@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 
+@testable import Analysis
 @testable import Realtime
 
 /// Serialised: locked memory is a property of the whole process.
@@ -47,10 +48,10 @@ import Testing
 
   @Test("a latency request names the reason of its failure")
   func latencyErrors() {
-    #expect(throws: CPULatencyError.open(errno: ENOENT)) {
+    #expect(throws: CPULatencyError.open(.noSuchFileOrDirectory)) {
       _ = try CPULatencyRequest(path: "/nonexistent/cpu_dma_latency")
     }
-    #expect(throws: CPULatencyError.write(errno: ENOSPC)) { _ = try CPULatencyRequest(path: "/dev/full") }
+    #expect(throws: CPULatencyError.write(.noSpace)) { _ = try CPULatencyRequest(path: "/dev/full") }
   }
 
   @Test(

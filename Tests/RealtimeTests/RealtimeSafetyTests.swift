@@ -26,8 +26,8 @@ struct Sample: BitwiseCopyable, Sendable {
 /// without optimisation, is the proof that the loop may call it.
 @_noLocks
 func tick(
-  mailbox: LatestValue<Sample>, output: LatestValue<Sample>, ring: Ring<Sample>,
-  histogram: LatencyHistogram, cadence: inout LoopCadence, now: Int64
+  mailbox: TripleBuffer<Sample>, output: TripleBuffer<Sample>, ring: Ring<Sample>,
+  histogram: LatencyHistogram, cadence: inout DeadlineSchedule, now: Int64
 ) -> UInt64 {
   var received = Sample()
   _ = mailbox.take(into: &received)
@@ -45,11 +45,11 @@ func tick(
 @Suite struct RealtimeSafetyTests {
   @Test("a function compiled as free of locks uses mailbox, ring, histogram and cadence")
   func annotatedTick() {
-    let mailbox = LatestValue(Sample())
-    let output = LatestValue(Sample())
+    let mailbox = TripleBuffer(Sample())
+    let output = TripleBuffer(Sample())
     let ring = Ring(capacity: 4, filling: Sample())
     let histogram = LatencyHistogram()
-    var cadence = LoopCadence(periodNanoseconds: 10, start: 10)
+    var cadence = DeadlineSchedule(periodNanoseconds: 10, start: 10)
     mailbox.write(Sample(number: 7))
     let sum = tick(
       mailbox: mailbox, output: output, ring: ring, histogram: histogram, cadence: &cadence, now: 15)

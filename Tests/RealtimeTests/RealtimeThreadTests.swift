@@ -7,7 +7,7 @@ import Testing
 @Suite struct RealtimeThreadTests {
   @Test("a thread reports what the kernel gave it: name cut to 15 bytes, policy, CPU, identifier")
   func report() throws {
-    let name = SharedState("")
+    let name = Locked("")
     let thread = try RealtimeThread(name: "a-name-of-20-letters", policy: .normal, cpu: 0) {
       let found = SystemFile.readLine("/proc/thread-self/comm")
       name.withLock { $0 = found ?? "" }
@@ -43,7 +43,7 @@ import Testing
       return (1...64 as ClosedRange<Int32>).filter { sigismember(&mask, $0) == 1 }
     }
     let before = blocked()
-    let inside = SharedState<[Int32]>([])
+    let inside = Locked<[Int32]>([])
     try RealtimeThread(name: "signals", policy: .normal) {
       var mask = sigset_t()
       pthread_sigmask(SIG_SETMASK, nil, &mask)
@@ -129,5 +129,22 @@ import Testing
     hasPassed.wait()
     let ending = try RealtimeThread(name: "ending", policy: .normal) {}
     #expect(ending.join(by: clock.now() + 10_000_000_000))
+  }
+
+  @Test("a thread that is left goes on without its owner, whose release waits for nothing")
+  func left() throws {
+    let gate = Semaphore()
+    let hasPassed = Semaphore()
+    var thread: RealtimeThread? = try RealtimeThread(
+      name: "left", policy: .normal, stackBytes: 1 << 20, touchesStack: false
+    ) {
+      gate.wait()
+      hasPassed.signal()
+    }
+    thread?.leave()
+    thread?.leave()
+    thread = nil
+    gate.signal()
+    hasPassed.wait()
   }
 }

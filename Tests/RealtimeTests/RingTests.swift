@@ -18,6 +18,22 @@ import Testing
     #expect(ring.count == 0)
   }
 
+  @Test("a ring of shorter records carries so many bytes of each, and nothing behind them")
+  func shortRecords() {
+    let ring = Ring<Wide>(capacity: 4, filling: Wide(0, 0, 7), recordBytes: 16)
+    var taken: [[UInt64]] = []
+    for round in 0..<5 as Range<UInt64> {
+      #expect(ring.push(Wide(round, round + 100, 99)))
+      #expect(ring.push(Wide(round + 50, round, 98)))
+      _ = ring.drain { taken.append([$0.a, $0.b, $0.c]) }
+    }
+    #expect(taken.count == 10)
+    for round in 0..<5 as Range<UInt64> {
+      #expect(taken[2 * Int(round)] == [round, round + 100, 7])
+      #expect(taken[2 * Int(round) + 1] == [round + 50, round, 7])
+    }
+  }
+
   @Test("under a producer that never waits each record arrives whole and in order or is counted as dropped")
   func stress() throws {
     let produced: UInt64 = 300_000
@@ -48,5 +64,15 @@ import Testing
     #expect(broken == 0)
     #expect(received > 0)
     #expect(received + ring.dropped == produced)
+  }
+}
+
+private struct Wide: BitwiseCopyable, Sendable {
+  var a: UInt64
+  var b: UInt64
+  var c: UInt64
+
+  init(_ a: UInt64, _ b: UInt64, _ c: UInt64) {
+    (self.a, self.b, self.c) = (a, b, c)
   }
 }

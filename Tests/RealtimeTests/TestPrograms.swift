@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 
+@testable import Analysis
 @testable import Realtime
 
 /// Where the programs that the tests start are found, and how.

@@ -1,3 +1,4 @@
+import HandFiles
 import Foundation
 import HandModel
 import Realtime
@@ -17,7 +18,7 @@ let boardYAML = try String(contentsOfFile: arguments[2], encoding: .utf8)
 let calibrationYAML = try String(contentsOfFile: arguments[3], encoding: .utf8)
 let board = try Board(yaml: boardYAML, file: arguments[2])
 let identity = HandIdentity(
-  handID: "feed", bootID: "feed", board: board,
+  handID: "feed", runID: "feed", board: board,
   calibration: try Calibration(yaml: calibrationYAML, file: arguments[3], board: board), boardYAML: boardYAML,
   calibrationYAML: calibrationYAML, version: "feed", certificateJSON: "{}")
 var options = RecorderOptions()

@@ -1,13 +1,14 @@
 import CSQLite
 import Foundation
 import HandModel
+import SeededRandom
 import Testing
 
 @testable import Recording
 
 @Suite("Reading recordings")
 struct ReaderTests {
-  @Test("two recordings of the same ticks are identical, whatever their wall clock and boot")
+  @Test("two recordings of the same ticks are identical, whatever their wall clock and run")
   func identical() throws {
     let directory = try TemporaryDirectory()
     let ticks = (0..<500).map { plainRecord(UInt64($0)) }
@@ -19,8 +20,8 @@ struct ReaderTests {
     var options = RecorderOptions()
     options.segmentTicks = 100
     options.batchTicks = 100
-    let a = try record(ticks, in: directory.path, bootID: "a")
-    let b = try record(later, in: directory.path, bootID: "b", options: options)
+    let a = try record(ticks, in: directory.path, runID: "a")
+    let b = try record(later, in: directory.path, runID: "b", options: options)
     let difference = try Recording.diff(a, b)
     #expect(difference.isIdentical)
     #expect(difference.comparedTicks == 500)
@@ -34,8 +35,8 @@ struct ReaderTests {
     var changed = ticks
     changed[40].joints[3].positionRadians += 1e-6
     changed[60].overruns = 2
-    let a = try record(ticks, in: directory.path, bootID: "a")
-    let b = try record(changed, in: directory.path, bootID: "b")
+    let a = try record(ticks, in: directory.path, runID: "a")
+    let b = try record(changed, in: directory.path, runID: "b")
     let difference = try Recording.diff(a, b)
     #expect(
       difference.first
@@ -49,8 +50,8 @@ struct ReaderTests {
   @Test("a recording that ends earlier or misses a tick is different")
   func differentLength() throws {
     let directory = try TemporaryDirectory()
-    let a = try record((0..<100).map { plainRecord($0) }, in: directory.path, bootID: "a")
-    let b = try record((0..<90).filter { $0 != 7 }.map { plainRecord($0) }, in: directory.path, bootID: "b")
+    let a = try record((0..<100).map { plainRecord($0) }, in: directory.path, runID: "a")
+    let b = try record((0..<90).filter { $0 != 7 }.map { plainRecord($0) }, in: directory.path, runID: "b")
     let difference = try Recording.diff(a, b)
     #expect(difference.onlyInA == 11)
     #expect(difference.onlyInB == 0)
@@ -70,13 +71,13 @@ struct ReaderTests {
     let path = directory.path + "/out.csv"
     let descriptor = open(path, O_WRONLY | O_CREAT, 0o644)
     let name = recording.jointNames[0]
-    #expect(try recording.exportCSV(to: descriptor, joints: [name], range: 5...5) == 1)
+    #expect(try recording.exportCSV(to: descriptor, joints: [name], range: 5...5).ticks == 1)
     close(descriptor)
     let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
     #expect(lines.count == 2)
     let header = lines[0].split(separator: ",", omittingEmptySubsequences: false).map(String.init)
     let values = lines[1].split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-    #expect(header.count == TickColumn.allCases.count + JointField.allCases.count)
+    #expect(header.count == recording.fields.tickColumns.count + recording.fields.jointColumns.count)
     #expect(values.count == header.count)
     let row = Dictionary(zip(header, values)) { first, _ in first }
     #expect(row["sequence [ticks]"] == "5")
@@ -101,7 +102,7 @@ struct ReaderTests {
     let path = directory.path + "/out.csv"
     let descriptor = open(path, O_WRONLY | O_CREAT, 0o644)
     defer { close(descriptor) }
-    #expect(try recording.exportCSV(to: descriptor) == 100)
+    #expect(try recording.exportCSV(to: descriptor).ticks == 100)
     let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
     #expect(lines.count == 101)
     #expect(lines.dropFirst().map { $0.prefix { $0 != "," } } == (0..<100).map { Substring(String($0)) })
@@ -122,7 +123,7 @@ struct ReaderTests {
     ticks[50].lipschitz = 1.5
     let info = try record(ticks, in: directory.path).info()
     #expect(info.states == ["tracking": 90, "fault": 10])
-    #expect(info.faults == ["bus fault": 10])
+    #expect(info.faults == ["bus-fault": 10])
     #expect(info.largestLipschitz == 1.5)
     #expect(info.largestWindowProduct == nil)
     #expect(info.durationSeconds == 0.099)
@@ -147,10 +148,10 @@ struct ReaderTests {
   @Test("of several starts in a directory the newest by its own clock is opened, and the others are named")
   func newestStart() throws {
     let directory = try TemporaryDirectory()
-    func start(_ bootID: String, secondsLater seconds: Int64) throws {
+    func start(_ runID: String, secondsLater seconds: Int64) throws {
       var tick = plainRecord(0)
       tick.wallNanoseconds += seconds * 1_000_000_000
-      try record([tick], in: directory.path, bootID: bootID)
+      try record([tick], in: directory.path, runID: runID)
     }
     try start("b", secondsLater: 60)
     try start("newest", secondsLater: 120)
@@ -162,7 +163,7 @@ struct ReaderTests {
     _ = FileManager.default.createFile(atPath: path + "starting/segment-0001.sqlite", contents: nil)
 
     let recording = try Recording.open(path: directory.path)
-    #expect(recording.bootID == "newest")
+    #expect(recording.runID == "newest")
     #expect(recording.otherStarts.map(\.path) == [path + "b", path + "a", path + "starting"])
     #expect(
       recording.otherStarts.map(\.wallNanoseconds) == [
@@ -175,29 +176,94 @@ struct ReaderTests {
     let info = try recording.info()
     #expect(info.otherStarts == recording.otherStarts)
     #expect(info.text.contains("other start    \(path)a of 2023-11-14T22:13:20Z"))
-    #expect(info.json.contains("\"boot\" : \"b\""))
+    #expect(info.json.contains("\"run\" : \"b\""))
     // One that is named is the only one.
     #expect(try Recording.open(path: path + "a").otherStarts.isEmpty)
 
     // The first segments go when space is short; the events keep the start.
     try FileManager.default.removeItem(atPath: path + "newest/events.sqlite")
-    #expect(try Recording.open(path: directory.path).bootID == "newest")
+    #expect(try Recording.open(path: directory.path).runID == "newest")
   }
 
   @Test("a segment of another schema, and a damaged row, are refused with the place")
   func damage() throws {
     let directory = try TemporaryDirectory()
     let recording = try record((0..<10).map { plainRecord($0) }, in: directory.path)
+    try replaceBlocksByRows(recording)
     let path = recording.segments[0].path
     let writer = try SQLiteConnection(path: path, flags: SQLITE_OPEN_READWRITE, busyMilliseconds: 0)
     try writer.execute("UPDATE tick SET joints = x'00' WHERE sequence = 4")
     #expect(throws: RecordingError.damaged(path: path, sequence: 4, reason: "1 bytes for 15 joints")) {
-      try recording.info()
+      try readAll(recording)
     }
+    #expect(try recording.info().damage == ["\(path): tick 4 is damaged: 1 bytes for 15 joints"])
     try writer.execute("PRAGMA user_version = 99")
     #expect(throws: RecordingError.unsupportedSchema(path: path, version: 99)) {
       try Recording.open(path: path)
     }
+  }
+
+  /// What may become of a file: how, and whether all its ticks are gone.
+  enum Harm: CaseIterable {
+    case zeroedPages, headerGone, cutOff, textInPlace, blockChanged
+  }
+
+  @Test("one damaged segment is named, and the others are read", arguments: Harm.allCases)
+  func oneOfThree(harm: Harm) throws {
+    let directory = try TemporaryDirectory()
+    var random = SeededGenerator(seed: printedSeed("one of three"))
+    var options = RecorderOptions()
+    options.segmentTicks = 200
+    options.batchTicks = 50
+    let records = (0..<600).map { noisyRecord($0, using: &random) }
+    let whole = try record(records, in: directory.path, options: options)
+    try #require(whole.segments.count == 3)
+    let path = whole.segments[1].path
+    switch harm {
+    case .blockChanged:
+      let writer = try SQLiteConnection(path: path, flags: SQLITE_OPEN_READWRITE, busyMilliseconds: 0)
+      try writer.execute("UPDATE block SET bytes = zeroblob(100) WHERE first_sequence = 250")
+    case .textInPlace: try "not a recording".write(toFile: path, atomically: false, encoding: .utf8)
+    case .zeroedPages, .headerGone, .cutOff:
+      let file = try #require(FileHandle(forUpdatingAtPath: path))
+      let size = try file.seekToEnd()
+      switch harm {
+      case .headerGone: try file.seek(toOffset: 0)
+      case .cutOff: try file.truncate(atOffset: size / 2)
+      default: try file.seek(toOffset: size / 3 / 4096 * 4096)
+      }
+      if harm != .cutOff {
+        try file.write(contentsOf: Data(count: harm == .headerGone ? 4096 : Int(size / 3)))
+      }
+      try file.close()
+    }
+    let recording = try Recording.open(path: directory.path)
+    let info = try recording.info()
+    #expect(!info.damage.isEmpty && info.damage.allSatisfy { $0.hasPrefix(path) }, "\(info.damage)")
+    #expect(info.text.contains("damaged        \(path)"))
+    #expect(info.firstSequence == 0 && info.lastSequence == 599)
+    #expect((400..<600).contains(info.ticks) && info.ticks + info.missingTicks == 600, "\(info.ticks)")
+    if harm == .blockChanged { #expect(info.missingTicks >= 40 && info.missingTicks <= 50) }
+    let output = open("/dev/null", O_WRONLY)
+    defer { close(output) }
+    let exported = try recording.exportCSV(to: output)
+    #expect(exported.ticks == info.ticks && exported.damage.map(\.description) == info.damage)
+    let unpacked = try recording.unpack(to: directory.path + "/rows.sqlite")
+    #expect(unpacked.ticks == info.ticks && !unpacked.damage.isEmpty)
+    // Whoever compares or runs ticks again wants all of them.
+    #expect(throws: RecordingError.self) { try readAll(recording) }
+  }
+
+  @Test("a copy without the log of its events shows its ticks and what to copy")
+  func withoutLog() throws {
+    let directory = try TemporaryDirectory()
+    _ = try record((0..<100).map { plainRecord($0) }, in: directory.path)
+    let events = directory.path + "/boot-1/events.sqlite"
+    #expect(FileManager.default.createFile(atPath: events, contents: nil))
+    let info = try Recording.open(path: directory.path).info()
+    #expect(info.ticks == 100)
+    #expect(
+      info.damage.count == 1 && info.damage[0].contains("copy events.sqlite-wal with it"), "\(info.damage)")
   }
 
   @Test("a live recording can be read while it is written")
@@ -238,7 +304,7 @@ struct StrictReaderTests {
   /// The error of reading everything.
   private func refusal() throws -> String {
     do throws(RecordingError) {
-      _ = try Recording.open(path: directory.path).info()
+      try readAll(try Recording.open(path: directory.path))
       return "read"
     } catch {
       return error.description
@@ -250,7 +316,8 @@ struct StrictReaderTests {
     arguments: [
       ("fault = 'abc'", "fault is text"), ("fault = 99", "fault is 99"), ("state = 1.5", "state is 1.5"),
       ("overruns = -1", "overruns is -1"), ("input_flags = -1", "input_flags is -1"),
-      ("input_flags = 65536", "input_flags is 65536"), ("uncertified_ticks = -1", "uncertified_ticks is -1"),
+      ("input_flags = 4294967296", "input_flags is 4294967296"),
+      ("uncertified_ticks = -1", "uncertified_ticks is -1"),
       ("command_number = 4294967296", "command_number is 4294967296"),
       ("fault_joint = 1000", "fault_joint is 1000"),
       ("fault_joint = 15", "fault_joint is 15"), ("outputs_enabled = 2", "outputs_enabled is 2"),
@@ -261,8 +328,33 @@ struct StrictReaderTests {
       ("failed_bus_joints = -1", "failed_bus_joints is -1"),
     ])
   func row(change: String, found: String) throws {
+    try replaceBlocksByRows(try Recording.open(path: directory.path))
     try execute("UPDATE tick SET \(change) WHERE sequence = 4")
     #expect(try refusal().contains("tick 4 is damaged: \(found), expected "))
+  }
+
+  @Test(
+    "a block that is not the file's own, or damaged, is refused with its first tick",
+    arguments: [
+      ("bytes = 'abc'", "its block is text"), ("bytes = NULL || x'00'", "NOT NULL"),
+      ("bytes = x'00'", "no block of ticks"), ("bytes = substr(bytes, 1, 200)", "SHA-256"),
+      ("bytes = zeroblob(60000000)", "no block of ticks"), ("first_sequence = 1", "another block"),
+    ])
+  func block(change: String, found: String) throws {
+    do throws(RecordingError) {
+      let writer = try SQLiteConnection(path: path, flags: SQLITE_OPEN_READWRITE, busyMilliseconds: 0)
+      try writer.execute("UPDATE block SET \(change)")
+    } catch {
+      return #expect(error.description.contains(found))
+    }
+    let refusal = try refusal()
+    #expect(refusal.contains("is damaged: ") && refusal.contains(found), "\(refusal)")
+  }
+
+  @Test("a joint without a kind of actuator is refused")
+  func actuator() throws {
+    try execute("UPDATE joint SET actuator = 'piston' WHERE number = 3")
+    #expect(try refusal().contains("each with a name and motor or servo"))
   }
 
   @Test("a rate that no board has is refused", arguments: ["0", "-1", "nan", "1e3", "99999999", ""])
@@ -273,7 +365,7 @@ struct StrictReaderTests {
 
   @Test(
     "a view in a table's place, which may have no end, is not read",
-    arguments: ["tick", "meta", "joint", "checkpoint"])
+    arguments: ["tick", "meta", "joint", "checkpoint", "block"])
   func view(name: String) throws {
     try execute(
       """

@@ -2,6 +2,7 @@ import CSQLite
 import Foundation
 import HandModel
 import Realtime
+import SeededRandom
 import Testing
 
 @testable import Recording
@@ -40,6 +41,16 @@ final class SmallFileSystem {
 
 @Suite("Storage failures", .serialized)
 struct StorageFailureTests {
+  /// Little is kept in memory, and storage is tried again soon.
+  private static var hasty: RecorderOptions {
+    var options = RecorderOptions()
+    options.batchTicks = 100
+    options.backlogTicks = 200
+    options.retryNanoseconds = 5_000_000
+    options.maximumRetryNanoseconds = 20_000_000
+    return options
+  }
+
   static let needsMount: Comment = "needs root with CAP_SYS_ADMIN to mount a small tmpfs"
 
   @Test(
@@ -50,18 +61,16 @@ struct StorageFailureTests {
     let filler = disk.path + "/filler"
     #expect(FileManager.default.createFile(atPath: filler, contents: Data(count: 1_500_000)))
     let ring = makeRing(8192)
-    var options = RecorderOptions()
-    options.batchTicks = 100
-    options.backlogTicks = 200
-    options.retryNanoseconds = 5_000_000
-    options.maximumRetryNanoseconds = 20_000_000
+    let options = Self.hasty
+    let handOver = HandOver<HandEvent>(capacity: 4096)
     let recorder = try Recorder(
-      directory: disk.path, identity: try handIdentity(), ring: ring, options: options)
+      directory: disk.path, identity: try handIdentity(), ring: ring, handOver: handOver, options: options)
     try recorder.start()
     var produced: UInt64 = 0
+    var random = SeededGenerator(seed: printedSeed("full disk"))
     func produce(_ count: Int) {
       for _ in 0..<count {
-        pushWaiting(plainRecord(produced), to: ring)
+        pushWaiting(noisyRecord(produced, using: &random), to: ring)
         produced += 1
       }
     }
@@ -75,6 +84,14 @@ struct StorageFailureTests {
     #expect(committed.ticks >= full.recordedTicks)
     #expect(committed.missingTicks == 0)
 
+    // Nobody who waits for events waits for the disk.
+    var told: [HandEvent] = []
+    #expect(
+      waitUntil {
+        told += handOver.takeAll().elements
+        return told.contains { $0.kind == .storageError }
+      })
+
     #expect(unlink(filler) == 0)
     #expect(waitUntil { !recorder.status.storageFailing })
     produce(100)
@@ -87,9 +104,73 @@ struct StorageFailureTests {
     #expect(info.ticks == status.recordedTicks)
     #expect(info.lastSequence == produced - 1)
     #expect(info.missingTicks == status.droppedByStorage + status.droppedByRing)
+    let events = try recording.events()
+    told += handOver.takeAll().elements
+    #expect(told.map(\.number) == (1...UInt64(events.count)).map { $0 }, "each once, in order")
+    #expect(told.map(\.text) == events.map(\.text), "what was refused at first is stored in the end")
+    let kinds = events.map(\.kind)
+    #expect(
+      kinds.contains(.storageError) && kinds.contains(.storageDrop) && kinds.contains(.storageRecovered))
+  }
+
+  /// Fills a file system to its last byte; the file that does it.
+  private func fill(_ disk: SmallFileSystem) -> String {
+    let path = disk.path + "/filler"
+    let file = open(path, O_WRONLY | O_CREAT, 0o600)
+    defer { close(file) }
+    for size in [65_536, 4096, 1] {
+      let bytes = [UInt8](repeating: 0, count: size)
+      while write(file, bytes, size) > 0 {}
+    }
+    return path
+  }
+
+  @Test(
+    "on a disk that is full at the start the hand's ticks are dropped and counted until there is room",
+    .enabled(if: SmallFileSystem.isAvailable, needsMount))
+  func fullAtStart() throws {
+    let disk = try #require(SmallFileSystem(megabytes: 3))
+    let filler = fill(disk)
+    let ring = makeRing(8192)
+    let options = Self.hasty
+    let recorder = try Recorder(
+      directory: disk.path, identity: try handIdentity(), ring: ring, options: options)
+    #expect(recorder.status.storageFailing)
+    #expect(recorder.status.lastError?.contains("full") == true, "\(recorder.status)")
+    try recorder.start()
+    for sequence in 0..<UInt64(500) { pushWaiting(plainRecord(sequence), to: ring) }
+    #expect(waitUntil { recorder.status.droppedByStorage > 0 })
+    #expect(unlink(filler) == 0)
+    #expect(waitUntil { !recorder.status.storageFailing })
+    for sequence in 500..<UInt64(600) { pushWaiting(plainRecord(sequence), to: ring) }
+    let status = recorder.stop()
+    #expect(status.recordedTicks + status.droppedByStorage + status.droppedByRing == 600)
+    let recording = try Recording.open(path: disk.path)
+    let info = try recording.info()
+    #expect(info.lastSequence == 599 && info.ticks == status.recordedTicks)
     let kinds = try recording.events().map(\.kind)
     #expect(
       kinds.contains(.storageError) && kinds.contains(.storageDrop) && kinds.contains(.storageRecovered))
+    #expect(try recording.events().map(\.number) == (1...UInt64(kinds.count)).map { $0 })
+  }
+
+  @Test(
+    "on a disk that is full at the start the oldest recordings go, and nothing is lost",
+    .enabled(if: SmallFileSystem.isAvailable, needsMount))
+  func roomAtStart() throws {
+    let disk = try #require(SmallFileSystem(megabytes: 3))
+    var options = RecorderOptions()
+    options.segmentTicks = 100
+    options.batchTicks = 50
+    let old = try record(
+      (0..<500).map { plainRecord($0) }, in: disk.path, runID: "old", options: options)
+    _ = fill(disk)
+    let recording = try record(
+      (0..<50).map { plainRecord($0) }, in: disk.path, runID: "new", options: options)
+    #expect(try recording.info().ticks == 50 && recording.info().missingTicks == 0)
+    let left = try RecordingPaths.segments(in: old.path).map(\.number)
+    #expect(left.count < old.segments.count && left.last == old.segments.count, "\(left)")
+    #expect(try recording.events().contains { $0.kind == .expired })
   }
 
   @Test(
@@ -104,7 +185,8 @@ struct StorageFailureTests {
     let recorder = try Recorder(
       directory: disk.path, identity: try handIdentity(), ring: ring, options: options)
     try recorder.start()
-    for sequence in 0..<UInt64(3000) { pushWaiting(plainRecord(sequence), to: ring) }
+    var random = SeededGenerator(seed: printedSeed("a disk that stays full"))
+    for sequence in 0..<UInt64(3000) { pushWaiting(noisyRecord(sequence, using: &random), to: ring) }
     #expect(waitUntil { recorder.status.storageFailing })
     let start = ContinuousClock.now
     let status = recorder.stop()
@@ -126,17 +208,23 @@ struct StorageFailureTests {
   }
 
   @Test(
-    "a read-only file system is a typed error with path and errno",
+    "on a file system that is read-only at the start recording begins when it may be written",
     .enabled(if: SmallFileSystem.isAvailable, needsMount))
   func readOnly() throws {
     let disk = try #require(SmallFileSystem(megabytes: 1))
     try #require(disk.remountReadOnly(true))
-    let identity = try handIdentity()
-    let expected = RecordingError.directory(path: disk.path + "/boot-1", errno: EROFS)
-    #expect(throws: expected) {
-      _ = try Recorder(directory: disk.path, identity: identity, ring: makeRing(16))
-    }
-    #expect(expected.description.contains("Read-only file system"))
+    let ring = makeRing()
+    let recorder = try Recorder(directory: disk.path, identity: try handIdentity(), ring: ring)
+    #expect(recorder.status.storageFailing)
+    let error = recorder.status.lastError
+    #expect(error?.contains(disk.path + "/boot-1: ") == true, "\(String(describing: error))")
+    #expect(error?.contains("Read-only file system") == true)
+    try recorder.start()
+    pushWaiting(plainRecord(0), to: ring)
+    try #require(disk.remountReadOnly(false))
+    #expect(waitUntil { recorder.status.recordedTicks == 1 })
+    recorder.stop()
+    #expect(try Recording.open(path: disk.path).info().ticks == 1)
   }
 
   @Test(
@@ -151,13 +239,13 @@ struct StorageFailureTests {
     #expect(info.summary != nil)
   }
 
-  @Test("a boot id that is no plain word and options out of range are refused")
+  @Test("a run id that is no plain word and options out of range are refused")
   func invalidArguments() throws {
     let directory = try TemporaryDirectory()
     var identity = try handIdentity()
-    identity.bootID = "../escape"
+    identity.runID = "../escape"
     let escaping = identity
-    #expect(throws: RecordingError.invalidBootID("../escape")) {
+    #expect(throws: RecordingError.invalidRunID("../escape")) {
       _ = try Recorder(directory: directory.path, identity: escaping, ring: makeRing(16))
     }
     var options = RecorderOptions()
@@ -248,80 +336,5 @@ struct StorageFailureTests {
   /// The last complete line of a list of numbers.
   private func lastNumber(_ text: String) -> UInt64? {
     text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().last.flatMap { UInt64($0) }
-  }
-}
-
-@Suite("The end of a recording", .serialized)
-struct RecorderStopTests {
-  private func seconds(_ body: () throws -> Void) rethrows -> Double {
-    let start = ContinuousClock.now
-    try body()
-    return (ContinuousClock.now - start) / .seconds(1)
-  }
-
-  @Test(
-    "a stop gives up what a locked file does not take, counts it, and ends in its time, which runs from its begin"
-  )
-  func lockedFile() throws {
-    let directory = try TemporaryDirectory()
-    let ring = makeRing(1024)
-    var options = RecorderOptions()
-    options.stopNanoseconds = 2_100_000_000
-    let recorder = try Recorder(
-      directory: directory.path, identity: try handIdentity(), ring: ring, options: options)
-    try recorder.start()
-    let reader = try SQLiteConnection(
-      path: recorder.status.segmentPath, flags: SQLITE_OPEN_READWRITE, busyMilliseconds: 1000)
-    try reader.execute("BEGIN EXCLUSIVE")
-    for sequence in 0..<UInt64(100) { pushWaiting(plainRecord(sequence), to: ring) }
-    let taken = seconds {
-      recorder.beginStop()
-      // What else is stopped meanwhile costs no time of its own.
-      usleep(1_000_000)
-      recorder.stop()
-    }
-    let status = recorder.status
-    #expect(taken < 2.2, "\(taken) s")
-    #expect(!status.running && status.givenUpTicks == 100 && status.droppedByStorage == 100)
-    #expect(!status.isComplete)
-    try reader.execute("ROLLBACK")
-  }
-
-  @Test("a recording that was written to its end is complete")
-  func complete() throws {
-    let directory = try TemporaryDirectory()
-    let ring = makeRing(1024)
-    let recorder = try Recorder(directory: directory.path, identity: try handIdentity(), ring: ring)
-    try recorder.start()
-    for sequence in 0..<UInt64(100) { pushWaiting(plainRecord(sequence), to: ring) }
-    let status = recorder.stop()
-    #expect(status.isComplete && status.recordedTicks == 100)
-    recorder.discardIfEmpty()
-    #expect(try Recording.open(path: directory.path).info().ticks == 100)
-  }
-
-  @Test("a recorder without a tick leaves nothing when its start came to nothing", arguments: [false, true])
-  func discarded(started: Bool) throws {
-    let directory = try TemporaryDirectory()
-    let recorder = try Recorder(directory: directory.path, identity: try handIdentity(), ring: makeRing(16))
-    if started { try recorder.start() }
-    recorder.stop()
-    recorder.discardIfEmpty()
-    #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).isEmpty)
-  }
-
-  @Test(
-    "a recorder that cannot be made leaves nothing",
-    .enabled(if: SmallFileSystem.isAvailable, StorageFailureTests.needsMount))
-  func notMade() throws {
-    let disk = try #require(SmallFileSystem(megabytes: 1))
-    // Room for the events, none for a segment.
-    let room = 60_000
-    #expect(
-      FileManager.default.createFile(atPath: disk.path + "/filler", contents: Data(count: (1 << 20) - room)))
-    #expect(throws: RecordingError.self) {
-      _ = try Recorder(directory: disk.path, identity: try handIdentity(), ring: makeRing(16))
-    }
-    #expect(try FileManager.default.contentsOfDirectory(atPath: disk.path) == ["filler"])
   }
 }

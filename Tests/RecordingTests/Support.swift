@@ -1,8 +1,10 @@
+import HandFiles
 import Foundation
-import SeededRandom
 import HandModel
 import PrimalLogic
 import Realtime
+import SeededRandom
+import Testing
 
 @testable import Recording
 
@@ -33,16 +35,37 @@ enum Repository {
     .appendingPathComponent("recorder-feed").path
 }
 
-/// The simulated hand under a boot id.
-func handIdentity(bootID: String = "boot-1") throws -> HandIdentity {
+/// The simulated hand under a run id.
+func handIdentity(runID: String = "boot-1") throws -> HandIdentity {
   let boardYAML = try String(contentsOfFile: Repository.board, encoding: .utf8)
   let calibrationYAML = try String(contentsOfFile: Repository.calibration, encoding: .utf8)
   let board = try Board(yaml: boardYAML, file: "sim.yaml")
   return HandIdentity(
-    handID: "test-hand", bootID: bootID, board: board,
+    handID: "test-hand", runID: runID, board: board,
     calibration: try Calibration(yaml: calibrationYAML, file: "nominal-hand.yaml", board: board),
     boardYAML: boardYAML, calibrationYAML: calibrationYAML, version: "1.2.3",
     certificateJSON: #"{"rate":0.667}"#)
+}
+
+/// A hand of so many joints, motors and servos, with and without sensors.
+func mixedIdentity(joints count: Int, using random: inout SeededGenerator) throws -> HandIdentity {
+  var identity = try handIdentity()
+  let wiring = identity.board.joints[0]
+  let kinds: [ActuatorWiring] = [wiring.actuator, .servo(PWMOutput(chip: 0, channel: 0))]
+  // Of one kind, or of both.
+  let drawn = [[0], [1], [0, 1]].randomElement(using: &random)!
+  identity.board.joints = (0..<count).map { index in
+    JointWiring(
+      name: "joint_\(index)", encoder: index, currentSensor: Bool.random(using: &random) ? 0 : nil,
+      actuator: kinds[drawn.randomElement(using: &random)!])
+  }
+  let sensor = identity.board.forceSensors[0]
+  identity.board.forceSensors = (0..<count).filter { _ in Bool.random(using: &random) }.map { joint in
+    var force = sensor
+    force.joint = joint
+    return force
+  }
+  return identity
 }
 
 /// A fresh seed, printed so that a failure can be repeated by putting it here.
@@ -102,12 +125,29 @@ func randomRecord(sequence: UInt64, joints: Int, using random: inout SeededGener
     joint.demandNewtonMetres = real(2147)
     joint.torqueNewtonMetres = real(1)
     joint.currentAmperes = sometimesNone(real(20))
+    joint.loadNewtonMetres = real(2147)
     joint.forceNewtons = real(2147)
     joint.slope = Double.random(in: 0...1, using: &random)
     joint.lipschitz = sometimesNone(Double.random(in: 0.5...1.5, using: &random))
     joint.distance = real(1000)
     record.joints[index] = joint
   }
+  if Bool.random(using: &random) {
+    var command = TickCommand(
+      .pose(radians: (0..<joints).map { _ in real(4) }, seconds: 1.5), source: .mqtt, number: 7)
+    command.jointMask &= JointMask.random(in: 0...(.max), using: &random)
+    for joint in 0..<joints where command.jointMask & 1 << JointMask(joint) == 0 {
+      command.targets[joint] = 0
+    }
+    record.takenCommand = command
+    record.commandResult = CommandResult.allCases.randomElement(using: &random)!
+  }
+  record.skippedDeadlines = Int.random(in: 0...1000, using: &random)
+  record.outputHash = UInt64.random(in: 0...(.max), using: &random)
+  record.inputFlags = UInt32.random(in: 0...31, using: &random)
+  record.failedBusJoints = JointMask.random(in: 0...(.max), using: &random)
+  record.unhealthyJoints = JointMask.random(in: 0...(.max), using: &random)
+  record.failedActuatorJoints = JointMask.random(in: 0...(.max), using: &random)
   return record
 }
 
@@ -129,6 +169,14 @@ func plainRecord(_ sequence: UInt64, joints: Int = 15) -> TickRecord {
   return record
 }
 
+/// The same in values that no compression makes smaller.
+func noisyRecord(_ sequence: UInt64, using random: inout SeededGenerator) -> TickRecord {
+  var record = plainRecord(sequence)
+  let noise = randomRecord(sequence: sequence, joints: 15, using: &random)
+  record.joints = noise.joints
+  return record
+}
+
 /// Waits for a condition, at most `seconds`; returns whether it came.
 func waitUntil(seconds: Double = 20, _ condition: () -> Bool) -> Bool {
   let limit = ContinuousClock.now + .seconds(seconds)
@@ -145,23 +193,41 @@ func pushWaiting(_ record: TickRecord, to ring: Ring<TickRecord>) {
   ring.push(record)
 }
 
-func makeRing(_ capacity: Int = 1024) -> Ring<TickRecord> {
-  Ring(capacity: capacity, filling: TickRecord())
+func makeRing(_ capacity: Int = 1024, joints: Int = 15) -> Ring<TickRecord> {
+  Ring(capacity: capacity, filling: TickRecord(), recordBytes: TickRecord.byteCount(joints: joints))
 }
 
 /// Records the given ticks and returns the recording, opened.
 @discardableResult
 func record(
-  _ records: [TickRecord], in directory: String, bootID: String = "boot-1",
+  _ records: [TickRecord], in directory: String, runID: String = "boot-1", identity: HandIdentity? = nil,
   options: RecorderOptions = RecorderOptions()
 ) throws -> Recording {
-  let ring = makeRing()
-  let recorder = try Recorder(
-    directory: directory, identity: try handIdentity(bootID: bootID), ring: ring, options: options)
+  let identity = try identity ?? handIdentity(runID: runID)
+  var options = options
+  // All of them, also where the machine is busy.
+  options.stopNanoseconds = 120_000_000_000
+  let ring = makeRing(joints: identity.board.joints.count)
+  let recorder = try Recorder(directory: directory, identity: identity, ring: ring, options: options)
   try recorder.start()
   for record in records { pushWaiting(record, to: ring) }
   recorder.stop()
-  return try Recording.open(path: directory + "/" + bootID)
+  return try Recording.open(path: directory + "/" + runID)
+}
+
+/// Reads every tick and event, as one who wants all or an error.
+func readAll(_ recording: Recording) throws(RecordingError) {
+  let cursor = recording.ticks()
+  var record = TickRecord()
+  while try cursor.next(into: &record) {}
+  _ = try recording.events()
+}
+
+/// Puts a row for each tick in the place of the blocks of a recording with one segment.
+func replaceBlocksByRows(_ recording: Recording) throws {
+  let segment = try #require(recording.segments.first).path
+  _ = try recording.unpack(to: segment + ".rows")
+  try #require(rename(segment + ".rows", segment) == 0)
 }
 
 /// Runs a program and returns its exit status and standard output.

@@ -1,11 +1,13 @@
+import Replay
 import Foundation
 import HandModel
 import PrimalLogic
 import Realtime
 import Recording
-import Replay
 import Simulation
 
+@testable import Control
+@testable import HandFiles
 @testable import Runtime
 
 /// The files that ship with the package.
@@ -33,6 +35,12 @@ enum TestFiles {
     }
   }
 
+  /// Servos at 100 Hz.
+  static func servos() throws -> HandFiles {
+    try HandFiles(
+      board: root + "/Boards/sim-servo.yaml", calibration: root + "/Calibration/servo-hand.yaml")
+  }
+
   /// Servos with 50 Hz frames under a loop of 200 Hz: their law decides every fourth tick.
   static func fiftyHertzServos() throws -> HandFiles {
     let board = NSTemporaryDirectory() + "/replay-\(UUID().uuidString).yaml"
@@ -55,7 +63,7 @@ enum TestFiles {
 
 /// A simulated hand in virtual time with a recorder, in a directory of its own that goes with it.
 final class RecordedHand {
-  static let bootID = "boot"
+  static let runID = "boot"
   let clock = VirtualClock()
   let runtime: HandRuntime
   let hand: SimulatedHand
@@ -64,13 +72,23 @@ final class RecordedHand {
   private var number: UInt32 = 0
   private let files: HandFiles
   private let design: HandDesign
+  private let box: BlackBox?
 
-  init(seed: UInt64 = 1, files: HandFiles = TestFiles.hand, design: HandDesign = TestFiles.design) throws {
+  init(
+    seed: UInt64 = 1, files: HandFiles = TestFiles.hand, design: HandDesign = TestFiles.design,
+    ringCapacity: Int = HandRuntime.recorderRingCapacity, hasBlackBox: Bool = false
+  ) throws {
     self.files = files
     self.design = design
-    runtime = try HandRuntime(design: design, seed: seed, clock: clock)
-    guard let hand = runtime.simulation else { fatalError("the shipped board is simulated") }
-    self.hand = hand
+    box =
+      hasBlackBox
+      ? try BlackBox(
+        identity: Self.identity(files, design),
+        checkpointByteCount: HandController(settings: design.board.control, parameters: design.joints)
+          .checkpointByteCount) : nil
+    hand = SimulatedHand(board: design.board, calibration: design.calibration, seed: seed, clock: clock)
+    runtime = try HandRuntime(
+      design: design, hardware: hand, clock: clock, blackBox: box, recorderCapacity: ringCapacity)
     directory =
       URL(fileURLWithPath: NSTemporaryDirectory()).standardizedFileURL.path + "/replay-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
@@ -89,18 +107,39 @@ final class RecordedHand {
     }
   }
 
+  private static func identity(_ files: HandFiles, _ design: HandDesign) -> HandIdentity {
+    HandIdentity(
+      handID: "test", runID: runID, board: files.board, calibration: files.calibration,
+      boardYAML: files.boardYAML, calibrationYAML: files.calibrationYAML, version: motorHandVersion,
+      certificateJSON: design.certificates.json)
+  }
+
+  /// What the next start would save of the black box.
+  func savedBlackBox() throws -> Recording? {
+    guard let box else { return nil }
+    let contents = try BlackBox.contents(
+      of: try MemoryFile(
+        reading: Descriptor(owning: dup(box.descriptor)), largestByteCount: BlackBox.largestFileBytes))
+    return try Recording.open(
+      path: try BlackBoxFile.save(
+        contents.records, identity: Self.identity(files, design), checkpoint: contents.checkpoint,
+        directory: directory))
+  }
+
   /// Runs and records.
   /// - Parameter changes: made to the options of the recorder.
-  func run(ticks: Int, _ changes: (inout RecorderOptions) -> Void = { _ in }) throws -> Recording {
+  /// - Parameter asRows: whether each tick is a row, for tests that change one.
+  func run(ticks: Int, asRows: Bool = false, _ changes: (inout RecorderOptions) -> Void = { _ in }) throws
+    -> Recording
+  {
     var options = RecorderOptions()
     changes(&options)
+    var keepCheckpoint: (@Sendable (UnsafeRawBufferPointer, UInt64) -> Void)?
+    if let box { keepCheckpoint = { box.keep($0, before: $1) } }
     let recorder = try Recorder(
       directory: directory,
-      identity: HandIdentity(
-        handID: "test", bootID: Self.bootID, board: files.board, calibration: files.calibration,
-        boardYAML: files.boardYAML, calibrationYAML: files.calibrationYAML, version: motorHandVersion,
-        certificateJSON: design.certificateJSON),
-      ring: runtime.recorderRing, checkpoint: runtime.checkpoint, options: options)
+      identity: Self.identity(files, design), ring: runtime.recorderRing, checkpoint: runtime.checkpoint,
+      keepCheckpoint: keepCheckpoint, options: options)
     try recorder.start()
     var done = 0
     for action in actions[0] ?? [] { action() }
@@ -111,7 +150,12 @@ final class RecordedHand {
     }
     actions = [:]
     recorder.stop()
-    return try Recording.open(path: directory)
+    let recording = try Recording.open(path: directory)
+    if asRows, let segment = recording.segments.first?.path {
+      _ = try recording.unpack(to: segment + ".rows")
+      rename(segment + ".rows", segment)
+    }
+    return recording
   }
 
   /// Arms, moves, streams, stops, resets and breaks: 3000 ticks of everything that may happen to a hand.

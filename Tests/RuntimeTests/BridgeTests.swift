@@ -1,9 +1,11 @@
 import Devices
 import Foundation
-import Simulation
+import HandRigs
 import SeededRandom
+import Simulation
 import Testing
 
+@testable import Control
 @testable import HandModel
 @testable import Runtime
 
@@ -112,7 +114,7 @@ struct BridgeTests {
             hardware: simulation))
       var readyAt: Int64 = 0
       #expect(worker.configure(readyAt: &readyAt).isEmpty)
-      simulation.killLine.setActive(true)
+      simulation.driveEnable.setActive(true)
       clock.set(max(readyAt, 1_000_000))
     }
 

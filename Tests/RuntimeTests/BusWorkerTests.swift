@@ -1,7 +1,9 @@
 import Devices
+import HandRigs
 import Simulation
 import Testing
 
+@testable import Control
 @testable import HandModel
 @testable import Runtime
 

@@ -3,6 +3,7 @@ import Realtime
 import Synchronization
 import Testing
 
+@testable import Control
 @testable import Runtime
 
 /// The port between many senders and one loop, both on real threads.
@@ -11,7 +12,7 @@ struct CommandPortTests {
   /// A loop that executes commands in the manner of a hand in `armed`, until told to end.
   private final class Loop: Sendable {
     let port = CommandPort()
-    let executed = SharedState<[UInt32]>([])
+    let executed = Locked<[UInt32]>([])
     let shouldStop = Atomic(false)
     let isEStop = Atomic(false)
     /// What senders count, and when they end.
@@ -159,7 +160,7 @@ struct CommandPortTests {
   @Test("a command that a loop took before it stood still is neither executed nor refused")
   func takenAndUnanswered() throws {
     let port = CommandPort()
-    let reply = SharedState<CommandReply?>(nil)
+    let reply = Locked<CommandReply?>(nil)
     let sender = try RealtimeThread(name: "sender", policy: .normal) {
       let answer = port.submit(.arm, source: .socket)
       reply.withLock { $0 = answer }

@@ -3,6 +3,7 @@ import Realtime
 import Synchronization
 import Testing
 
+@testable import Control
 @testable import Runtime
 
 /// The queue over a port whose loop the test plays itself.
@@ -13,7 +14,7 @@ struct CommandQueueTests {
     // Safety of @unchecked: `inputs` and `handled` belong to the test's thread.
     let port = CommandPort()
     let queue: CommandQueue
-    let replies = SharedState<[String: CommandReply]>([:])
+    let replies = Locked<[String: CommandReply]>([:])
     private(set) var executed: [TickCommand.Kind] = []
     private let inputs = UnsafeMutablePointer<TickInputs>.allocate(capacity: 1)
     private var handled: UInt32 = 0

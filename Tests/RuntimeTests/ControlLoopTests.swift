@@ -1,14 +1,16 @@
 import Devices
 import HandModel
+import HandRigs
 import Realtime
 import Simulation
 import Testing
 
+@testable import Control
 @testable import Runtime
 
 /// A line that notes what the actuators had last been told whenever it was driven.
 private final class WatchedLine: DigitalLine {
-  let name = "KILL"
+  let name = "DRIVE-ENABLE"
   let actuators: ActuatorWorker
   private(set) var isActive = false
   /// Whether it does what it is told.
@@ -31,11 +33,12 @@ private final class WatchedLine: DigitalLine {
 @Suite("Control loop")
 struct ControlLoopTests {
   private let clock = VirtualClock()
-  private let killLine: WatchedLine
+  private let driveEnable: WatchedLine
   private let workers: [BusWorker]
   private let port = CommandPort()
-  private let loop: ControlLoop
-  private let latest = LatestValue(TickRecord())
+  private let loop: ControlLoop<HandController>
+  private let ends: LoopEnds
+  private let latest = TripleBuffer(TickRecord())
 
   init() throws {
     let hand = SimulatedHand(
@@ -45,14 +48,16 @@ struct ControlLoopTests {
     }
     for worker in workers { #expect(worker.configure(clock: clock).isEmpty) }
     let actuators = workers.compactMap(\.actuators)
-    killLine = WatchedLine(try #require(actuators.first))
-    loop = ControlLoop(
-      controller: HandController(settings: TestHand.board.control, parameters: TestHand.design.joints),
-      buses: workers, actuatorWorkers: actuators, killLine: killLine,
+    driveEnable = WatchedLine(try #require(actuators.first))
+    ends = LoopEnds(
+      buses: workers, actuatorWorkers: actuators, driveEnable: driveEnable,
       eStopLine: hand.line(TestHand.board.eStopLine), port: port,
       recorderRing: Ring(capacity: 64, filling: TickRecord()),
-      publisherRing: Ring(capacity: 64, filling: TickRecord()), latest: latest,
-      wakeUps: LatencyHistogram(), computes: LatencyHistogram(), blackBox: nil, wallOffsetNanoseconds: 0)
+      publisherRing: Ring(capacity: 64, filling: TickRecord()), latest: latest, blackBox: nil,
+      wallOffsetNanoseconds: 0)
+    loop = ControlLoop(
+      controller: HandController(settings: TestHand.board.control, parameters: TestHand.design.joints),
+      ends: ends, wakeUps: LatencyHistogram(), computes: LatencyHistogram())
   }
 
   /// - Parameter actuates: whether the threads that write do so after the last tick.
@@ -70,88 +75,94 @@ struct ControlLoopTests {
     return latest.read().value
   }
 
-  @Test("the kill line is driven after the actuators know their command, and released before they lose it")
+  @Test(
+    "the drive-enable line is driven after the actuators know their command, and released before they lose it"
+  )
   func order() {
-    for _ in 0..<GuardLimits.selfTestTicks { tick() }
-    #expect(killLine.changes.isEmpty)
+    for _ in 0..<GuardLimits.standard.selfTestTicks { tick() }
+    #expect(driveEnable.changes.isEmpty)
     tick(.arm)
-    #expect(killLine.changes.map(\.isActive) == [true])
-    #expect(killLine.changes[0].actuatorsEnabled)
+    #expect(driveEnable.changes.map(\.isActive) == [true])
+    #expect(driveEnable.changes[0].actuatorsEnabled)
     for _ in 0..<5 { tick() }
-    #expect(killLine.changes.count == 1, "a line that stays is not driven again")
+    #expect(driveEnable.changes.count == 1, "a line that stays is not driven again")
     tick(.stop)
-    #expect(killLine.changes.map(\.isActive) == [true, false])
-    #expect(killLine.changes[1].actuatorsEnabled, "released first: the actuators still have the last command")
-    #expect(!killLine.actuators.commands.read().value.enabled)
+    #expect(driveEnable.changes.map(\.isActive) == [true, false])
+    #expect(
+      driveEnable.changes[1].actuatorsEnabled, "released first: the actuators still have the last command")
+    #expect(!driveEnable.actuators.commands.read().value.enabled)
   }
 
-  @Test("a stop that comes while the kill line is driven live is not passed over")
+  @Test("a stop that comes while the drive-enable line is driven live is not passed over")
   func stopWhileEnabling() {
-    for _ in 0..<GuardLimits.selfTestTicks { tick() }
-    killLine.whileEnabling = { [port] in port.requestStop(.mqtt) }
+    for _ in 0..<GuardLimits.standard.selfTestTicks { tick() }
+    driveEnable.whileEnabling = { [port] in port.requestStop(.mqtt) }
     tick(.arm)
-    #expect(!killLine.isActive, "it may have been answered already: the line was found released")
-    killLine.whileEnabling = {}
-    #expect(tick().state == .eStop && !killLine.isActive)
+    #expect(!driveEnable.isActive, "it may have been answered already: the line was found released")
+    driveEnable.whileEnabling = {}
+    #expect(tick().state == .eStop && !driveEnable.isActive)
     tick(.reset, number: 2)
-    #expect(tick(.arm, number: 3).state == .armed && killLine.isActive)
+    #expect(tick(.arm, number: 3).state == .armed && driveEnable.isActive)
   }
 
-  @Test("a loop that ends releases the kill line, whatever its last tick was")
+  @Test("a loop that ends releases the drive-enable line, whatever its last tick was")
   func end() {
-    for _ in 0..<GuardLimits.selfTestTicks { tick() }
+    for _ in 0..<GuardLimits.standard.selfTestTicks { tick() }
     tick(.arm)
-    #expect(killLine.isActive)
-    loop.makeSafe()
-    #expect(!killLine.isActive && !killLine.actuators.commands.read().value.enabled)
+    #expect(driveEnable.isActive)
+    ends.makeSafe()
+    #expect(!driveEnable.isActive && !driveEnable.actuators.commands.read().value.enabled)
   }
 
-  @Test("a kill line that is not released is a fault, is driven again every tick, and ends when it follows")
-  func stuckKillLine() {
-    for _ in 0..<GuardLimits.selfTestTicks { tick() }
+  @Test(
+    "a drive-enable line that is not released is a fault, is driven again every tick, and ends when it follows"
+  )
+  func stuckDriveEnable() {
+    for _ in 0..<GuardLimits.standard.selfTestTicks { tick() }
     tick(.arm)
-    killLine.follows = false
+    driveEnable.follows = false
     let disarmed = tick(.disarm, number: 2)
-    #expect(disarmed.state == .idle && killLine.isActive, "the tick does not know it yet")
+    #expect(disarmed.state == .idle && driveEnable.isActive, "the tick does not know it yet")
     let record = tick()
-    #expect(record.state == .fault && record.fault == .killLine && record.faultJoint == 255)
-    #expect(record.inputFlags & InputFlags.killLineFailed != 0)
-    let count = killLine.changes.count
+    #expect(record.state == .fault && record.fault == .driveEnable && record.faultJoint == 255)
+    #expect(record.inputFlags & InputFlags.driveEnableFailed != 0)
+    let count = driveEnable.changes.count
     for _ in 0..<3 { tick() }
-    #expect(killLine.changes.count == count + 3)
+    #expect(driveEnable.changes.count == count + 3)
     #expect(tick(.reset, number: 3).commandResult == .causePresent)
-    killLine.follows = true
+    driveEnable.follows = true
     tick()
-    #expect(!killLine.isActive)
+    #expect(!driveEnable.isActive)
     #expect(tick(.reset, number: 4).state == .idle)
-    #expect(killLine.changes.count == count + 5, "a line that follows is left alone")
+    #expect(driveEnable.changes.count == count + 5, "a line that follows is left alone")
   }
 
-  @Test("a kill line that cannot be driven live is a fault of the next tick, and leaves nothing driven")
-  func deadKillLine() {
-    for _ in 0..<GuardLimits.selfTestTicks { tick() }
-    killLine.follows = false
+  @Test(
+    "a drive-enable line that cannot be driven live is a fault of the next tick, and leaves nothing driven")
+  func deadDriveEnable() {
+    for _ in 0..<GuardLimits.standard.selfTestTicks { tick() }
+    driveEnable.follows = false
     #expect(tick(.arm).state == .armed)
     let record = tick()
-    #expect(record.fault == .killLine && !record.outputsEnabled)
-    #expect(!killLine.actuators.commands.read().value.enabled)
+    #expect(record.fault == .driveEnable && !record.outputsEnabled)
+    #expect(!driveEnable.actuators.commands.read().value.enabled)
   }
 
-  @Test("an e-stop whose kill line does not follow stays an e-stop, and every record says so")
-  func stopWithStuckKillLine() {
-    for _ in 0..<GuardLimits.selfTestTicks { tick() }
+  @Test("an e-stop whose drive-enable line does not follow stays an e-stop, and every record says so")
+  func stopWithStuckDriveEnable() {
+    for _ in 0..<GuardLimits.standard.selfTestTicks { tick() }
     tick(.arm)
-    killLine.follows = false
+    driveEnable.follows = false
     #expect(tick(.stop).fault == .eStopSocket)
     for _ in 0..<3 {
       let record = tick()
-      #expect(record.state == .eStop && record.inputFlags & InputFlags.killLineFailed != 0)
+      #expect(record.state == .eStop && record.inputFlags & InputFlags.driveEnableFailed != 0)
     }
   }
 
   @Test("each record says how many ticks ago the actuators had what they were told, on or off")
   func actuatorLag() {
-    for _ in 0..<GuardLimits.selfTestTicks { tick() }
+    for _ in 0..<GuardLimits.standard.selfTestTicks { tick() }
     #expect(tick().actuatorLagTicks == 1)
     tick(.arm)
     // The watched line has looked at that command, so that the worker does not see it as a new one.
@@ -166,7 +177,7 @@ struct ControlLoopTests {
 
   @Test("a hand whose actuator threads do not run is not armed")
   func armWithoutThreads() {
-    for _ in 0..<GuardLimits.selfTestTicks { tick(actuates: false) }
+    for _ in 0..<GuardLimits.standard.selfTestTicks { tick(actuates: false) }
     #expect(tick(.arm, actuates: false).commandResult == .actuatorsNotReady)
     tick()
     #expect(tick(.arm, number: 2).state == .armed)

@@ -1,11 +1,12 @@
 import Foundation
 import HandModel
+import HandRigs
 import Realtime
-import Simulation
 import Synchronization
 import Testing
 
 @testable import Runtime
+@testable import Simulation
 
 /// The machine's clock, but for sleeps that only a hung adapter takes: they last until the gate is opened.
 private final class GatedClock: TimeSource, Sendable {
@@ -52,8 +53,9 @@ struct DeadBusTests {
   @Test("while one bus thread hangs in its adapter, the loop goes on tick by tick on its own time grid")
   func hang() throws {
     let clock = GatedClock()
-    let runtime = try HandRuntime(design: TestHand.design, seed: 1, clock: clock)
-    let hand = try #require(runtime.simulation)
+    let hand = SimulatedHand(
+      board: TestHand.board, calibration: TestHand.calibration, seed: 1, clock: clock)
+    let runtime = try HandRuntime(design: TestHand.design, hardware: hand, clock: clock)
     try runtime.start(cpu: nil, requireRealtime: false)
     defer {
       clock.open()

@@ -1,9 +1,11 @@
 import Devices
 import Foundation
 import HandModel
+import HandRigs
 import Simulation
 import Testing
 
+@testable import Control
 @testable import Runtime
 
 /// Each fault, injected into the simulated hand and seen by the daemon's own schedule, drivers and tick.
@@ -28,10 +30,10 @@ struct FaultTests {
   private func latch(
     _ hand: VirtualHand, _ code: FaultCode, joint: Int?, within ticks: Int, state: HandState = .fault
   ) throws -> Int {
-    var killLineAtLatch: Bool?
+    var driveEnableAtLatch: Bool?
     hand.run(ticks: ticks) { record in
       if record.state == state {
-        if killLineAtLatch == nil { killLineAtLatch = hand.hand.killLine.isActive }
+        if driveEnableAtLatch == nil { driveEnableAtLatch = hand.hand.driveEnable.isActive }
         return record.sequence >= UInt64(hand.firstTick(state) ?? 0) + 20
       }
       return false
@@ -42,7 +44,7 @@ struct FaultTests {
     #expect(record.faultJoint == UInt8(joint ?? 255))
     #expect(hand.records[tick - 1].outputsEnabled, "the hand was live before")
     #expect(!record.outputsEnabled && record.mode == .idle, "off in the very tick that sees the fault")
-    #expect(killLineAtLatch == false)
+    #expect(driveEnableAtLatch == false)
     let after = hand.records[tick...]
     #expect(
       after.allSatisfy { $0.state == state && $0.fault == record.fault && !$0.outputsEnabled },
@@ -107,7 +109,7 @@ struct FaultTests {
       hand.hand.buses[Self.indexBus].inject(.readsInverted(I2CAddress(AS5600.defaultAddress), mask: 0x04))
     }
     let tick = try latch(hand, .implausibleSensor, joint: Self.joint, within: 200)
-    #expect(tick == Self.faultTick + GuardLimits.rejectedSamples - 1)
+    #expect(tick == Self.faultTick + GuardLimits.standard.rejectedSamples - 1)
   }
 
   @Test("a single outlier is left out and harms nothing")
@@ -237,7 +239,7 @@ struct FaultTests {
   @Test("a dead actuator thread is an actuator fault once the board's limit of age has passed")
   func deadActuatorThread() throws {
     let hand = try armed()
-    var trouble = MachineTrouble()
+    var trouble = MachineDisturbance()
     trouble.killsActuatorThreads = true
     hand.trouble[Self.faultTick] = trouble
     let tick = try latch(hand, .actuatorFault, joint: nil, within: 200)
@@ -276,7 +278,7 @@ struct FaultTests {
     var wasLive: Bool?
     hand.run(ticks: 200) { record in
       guard record.state == .fault else { return false }
-      wasLive = hand.hand.killLine.isActive
+      wasLive = hand.hand.driveEnable.isActive
       return true
     }
     #expect(wasLive == false && hand.records.count < Self.faultTick + 25)
@@ -372,28 +374,5 @@ struct FaultTests {
     for (joint, target) in TestHand.pose("power").enumerated() {
       #expect(abs(records[1399].joints[joint].positionRadians - target) < 0.02, "joint \(joint)")
     }
-  }
-
-  @Test("in NULL-G the hand carries its own weight, yields to a push, and a pose takes over from where it is")
-  func nullG() throws {
-    let hand = try VirtualHand()
-    let power = try #require(TestHand.calibration.poses.first { $0.name == "power" }).radians
-    hand.command(50, .arm)
-    hand.command(100, .pose(radians: power, seconds: 0.5))
-    hand.command(900, .nullG)
-    hand.command(2000, .pose(radians: power, seconds: 0.5))
-    hand.before(1200) { hand.hand.joints[3].setExternalTorque(newtonMetres: -0.03) }
-    hand.before(1500) { hand.hand.joints[3].setExternalTorque(newtonMetres: 0) }
-    let records = hand.run(ticks: 3000)
-    #expect(records[1100].mode == .nullG && records[1100].certificate == .inactive)
-    #expect(records[1100].lipschitz.isNaN && records[1100].outputsEnabled)
-    // Friction and exact compensation hold the joints where they are.
-    for j in 0..<15 {
-      #expect(abs(records[1199].joints[j].positionRadians - records[905].joints[j].positionRadians) < 0.02)
-    }
-    #expect(records[1600].joints[3].positionRadians - records[1199].joints[3].positionRadians < -0.1)
-    #expect(records[2001].mode == .trajectory)
-    #expect(abs(records[2999].joints[3].positionRadians - power[3]) < 0.02)
-    #expect(records.allSatisfy { $0.fault == .none })
   }
 }

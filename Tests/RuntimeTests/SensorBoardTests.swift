@@ -1,8 +1,11 @@
 import Devices
 import Foundation
+import HandRigs
 import Simulation
 import Testing
 
+@testable import Analysis
+@testable import Control
 @testable import HandModel
 @testable import Runtime
 
@@ -207,7 +210,7 @@ struct SensorBoardTests {
     #expect(devices.contains("MPU6050 palm at 0x68"))
     #expect(devices.contains("INA219 thumb-distal at 0x45"))
     #expect(devices.contains("ADS7830 thumb-tip at 0x48"))
-    #expect(devices.contains("MT6701 thumb-intermediate at 0x6 behind thumb-mux channel 1"))
+    #expect(devices.contains("MT6701 thumb-intermediate at 0x06 behind thumb-mux channel 1"))
   }
 
   @Test("an inertial sensor that is not there keeps the hand from starting, by name")

@@ -1,29 +1,14 @@
 import Devices
 import Foundation
+import HandFiles
+import HandRigs
 import PrimalLogic
 import Simulation
 import Testing
 
+@testable import Control
 @testable import HandModel
 @testable import Runtime
-
-/// The shipped hand of five servos.
-enum ServoHand {
-  static let board = TestFiles.board("Boards/sim-servo.yaml")
-  static let calibration = TestFiles.calibration("Calibration/servo-hand.yaml", board: board)
-  static let design: HandDesign = {
-    do { return try HandDesign(board: board, calibration: calibration) } catch { fatalError("\(error)") }
-  }()
-
-  static func pose(_ name: String) -> [Double] { calibration.poses.first { $0.name == name }?.radians ?? [] }
-
-  static func servo(_ joint: Int) -> ServoParameters {
-    guard case .servo(let servo) = calibration.joints[joint].drive else {
-      fatalError("joint \(joint) is no servo")
-    }
-    return servo
-  }
-}
 
 @Suite("A hand of servos")
 struct ServoHandTests {
@@ -192,9 +177,9 @@ struct ServoHandTests {
     #expect(records[off].fault == fault)
     if end == .staleSample { #expect(records[off].faultJoint == 2) }
     #expect(records[off...].allSatisfy { !$0.outputsEnabled && $0.lipschitz.isNaN })
-    #expect(!hand.hand.killLine.isActive)
+    #expect(!hand.hand.driveEnable.isActive)
     for joint in 0..<5 {
-      // A chip off the bus keeps its pulses: then the kill line alone makes the servo limp.
+      // A chip off the bus keeps its pulses: then the drive-enable line alone makes the servo limp.
       if end != .actuator { #expect(hand.hand.pwmChips[0].duty(joint) == 0) }
       #expect(!hand.hand.joints[joint].truth(at: hand.clock.now()).isLive)
     }
@@ -217,7 +202,7 @@ struct ServoHandTests {
     #expect(abs(records[199].joints[1].positionRadians - 0.6) < 0.01)
   }
 
-  @Test("a servo that holds without pulses is let go by the kill line")
+  @Test("a servo that holds without pulses is let go by the drive-enable line")
   func holding() throws {
     let hand = try VirtualHand(design: ServoHand.design)
     for joint in 0..<5 { hand.hand.setHoldsWithoutPulses(true, joint: joint) }

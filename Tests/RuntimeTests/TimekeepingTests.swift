@@ -1,4 +1,5 @@
 import HandModel
+import HandRigs
 import Realtime
 import Simulation
 import Testing
@@ -72,7 +73,9 @@ struct TimekeepingTests {
     "ticks follow the machine's clock at equal distances of the hand's own, and outputs end with the hand")
   func follows() throws {
     let clock = VirtualClock(nanoseconds: MonotonicClock().now())
-    let runtime = try HandRuntime(design: TestHand.design, seed: 1, clock: clock)
+    let hand = SimulatedHand(
+      board: TestHand.board, calibration: TestHand.calibration, seed: 1, clock: clock)
+    let runtime = try HandRuntime(design: TestHand.design, hardware: hand, clock: clock)
     try runtime.start(cpu: nil, requireRealtime: false)
     var records: [TickRecord] = []
     let machine = MonotonicClock()
@@ -85,9 +88,9 @@ struct TimekeepingTests {
     }
     let isArmed = runtime.port.submit(.arm, source: .socket)
     #expect(isArmed == .executed)
-    #expect(runtime.simulation?.killLine.isActive == true)
+    #expect(hand.driveEnable.isActive == true)
     runtime.stop()
-    #expect(runtime.simulation?.killLine.isActive == false)
+    #expect(hand.driveEnable.isActive == false)
     _ = runtime.recorderRing.drain { records.append($0) }
     let elapsed = machine.now() - start
     // Never ahead of the machine.

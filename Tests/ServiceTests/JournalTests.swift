@@ -2,7 +2,9 @@ import Foundation
 import HandModel
 import Testing
 
+@testable import Control
 @testable import Service
+@testable import motorhandd
 
 @Suite("Journal")
 struct JournalTests {

@@ -1,4 +1,5 @@
 import Devices
+import HandModel
 import Simulation
 import Testing
 

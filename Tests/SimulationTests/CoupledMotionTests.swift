@@ -17,11 +17,11 @@ import Testing
       var calibration = TestHand.joint()
       calibration.limits.lowerRadians = -10
       calibration.limits.upperRadians = 10
-      kill = SimulatedLine(TestHand.killLine, clock: clock)
-      let motion = SharedState(
+      kill = SimulatedLine(TestHand.driveEnable, clock: clock)
+      let motion = Locked(
         FingerMotion(
           [0.9, 0.2, 0.4].map { (calibration, $0) },
-          stiffness: [0.3, -0.2, 0.05, -0.2, 0.3, -0.1, 0.05, -0.1, 0.2], killLine: kill,
+          stiffness: [0.3, -0.2, 0.05, -0.2, 0.3, -0.1, 0.05, -0.1, 0.2], driveEnable: kill,
           timeNanoseconds: clock.now()))
       joints = (0..<3).map {
         SimulatedJoint(calibration, index: $0, seed: 1, motion: motion, member: $0)

@@ -108,7 +108,7 @@ struct EncoderChipTests {
         LineSpec(chip: "", line: name, activeLow: false, bias: .none), clock: VirtualClock())
     }
     let joint = SimulatedJoint(
-      fine, index: 0, seed: 1, radians: 0.5, killLine: line("kill"),
+      fine, index: 0, seed: 1, radians: 0.5, driveEnable: line("kill"),
       clock: VirtualClock())
     let counts = (0..<200).map { _ in Double(joint.encoderCounts(at: 0)) }
     let mean = counts.reduce(0, +) / 200

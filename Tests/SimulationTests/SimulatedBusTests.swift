@@ -151,7 +151,7 @@ import Testing
     ])
   func restLevel(bias: LineSpec.Bias, activeLow: Bool, active: Bool) {
     let clock = VirtualClock(nanoseconds: 5)
-    var spec = TestHand.killLine
+    var spec = TestHand.driveEnable
     spec.bias = bias
     spec.activeLow = activeLow
     let line = SimulatedLine(spec, clock: clock)

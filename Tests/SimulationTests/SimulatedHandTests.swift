@@ -76,7 +76,7 @@ private final class HandRunner {
   func determinism() throws {
     func run(_ seed: UInt64) throws -> ([UInt64], [SimulatedJoint.Truth], [Int16]) {
       let runner = try HandRunner(seed: seed)
-      runner.hand.killLine.setActive(true)
+      runner.hand.driveEnable.setActive(true)
       runner.hand.joints[2].setObject(atRadians: 0.7)
       // FNV-1a over every sample of the run.
       var hash = [UInt64](repeating: 0xCBF2_9CE4_8422_2325, count: 15)
@@ -105,7 +105,7 @@ private final class HandRunner {
     let board = TestHand.board()
     for joint in 0..<15 {
       let runner = try HandRunner(seed: 1)
-      runner.hand.killLine.setActive(true)
+      runner.hand.driveEnable.setActive(true)
       var duties = [UInt16](repeating: 0, count: 15)
       duties[joint] = 1000
       for _ in 0..<30 { try runner.tick(duties: duties, reverse: false) }
@@ -123,7 +123,7 @@ private final class HandRunner {
   @Test("a fingertip on an object reads its force through the converter")
   func force() throws {
     let runner = try HandRunner(seed: 1)
-    runner.hand.killLine.setActive(true)
+    runner.hand.driveEnable.setActive(true)
     runner.hand.joints[5].setObject(atRadians: 0.3)
     for _ in 0..<1000 { try runner.tick(duties: Array(repeating: 400, count: 15), reverse: false) }
     // Stall torque 0.7 N·m/A · 12 V · 400/4096 / 5 Ω at 25 mm, 10 N/V.
@@ -132,16 +132,16 @@ private final class HandRunner {
     #expect(runner.forceCounts[0] == 0)
   }
 
-  @Test("dropping the kill line takes current and torque away at once, with the duty still set")
-  func killLine() throws {
+  @Test("dropping the drive-enable line takes current and torque away at once, with the duty still set")
+  func driveEnable() throws {
     let runner = try HandRunner(seed: 1)
     let duties = [UInt16](repeating: 2000, count: 15)
     for _ in 0..<20 { try runner.tick(duties: duties, reverse: false) }
     #expect(runner.hand.joints.allSatisfy { $0.truth(at: runner.clock.now()).radians == 0.1 })
-    runner.hand.killLine.setActive(true)
+    runner.hand.driveEnable.setActive(true)
     for _ in 0..<20 { try runner.tick(duties: duties, reverse: false) }
     #expect(runner.amperes.allSatisfy { $0 > 0.1 })
-    runner.hand.killLine.setActive(false)
+    runner.hand.driveEnable.setActive(false)
     let speeds = runner.hand.joints.map { $0.truth(at: runner.clock.now()).radiansPerSecond }
     for _ in 0..<20 { try runner.tick(duties: duties, reverse: false) }
     #expect(runner.amperes.allSatisfy { $0 == 0 })
@@ -155,13 +155,13 @@ private final class HandRunner {
     let clock = VirtualClock()
     let hand = SimulatedHand(
       board: TestHand.board(), calibration: TestHand.calibration(), seed: 1, clock: clock)
-    #expect(!hand.killLine.isActive)
+    #expect(!hand.driveEnable.isActive)
     #expect(!hand.eStopLine.isActive)
     hand.eStopLine.press()
     #expect(hand.eStopLine.isActive)
     hand.eStopLine.release()
     #expect(!hand.eStopLine.isActive)
-    #expect(hand.line(for: TestHand.killLine) === hand.killLine)
+    #expect(hand.line(for: TestHand.driveEnable) === hand.driveEnable)
     #expect(hand.line(for: TestHand.directionLine(99)) == nil)
     #expect(hand.joints.allSatisfy { $0.truth(at: 0).radians == 0.1 })
   }

@@ -16,10 +16,10 @@ import Testing
     init(radians: Double = 0.5, seed: UInt64 = 1, _ change: (inout JointCalibration) -> Void = { _ in }) {
       var calibration = TestHand.joint()
       change(&calibration)
-      kill = SimulatedLine(TestHand.killLine, clock: clock)
+      kill = SimulatedLine(TestHand.driveEnable, clock: clock)
       direction = SimulatedLine(TestHand.directionLine(0), clock: clock)
       joint = SimulatedJoint(
-        calibration, index: 0, seed: seed, radians: radians, killLine: kill, clock: clock)
+        calibration, index: 0, seed: seed, radians: radians, driveEnable: kill, clock: clock)
       bridge = SimulatedPhaseEnable(joint, direction: direction, fault: SimulatedBridgeFault(line: nil))
     }
 
@@ -62,7 +62,7 @@ import Testing
     }
   }
 
-  @Test("the joint coasts from the moment the kill line drops, and carries no current")
+  @Test("the joint coasts from the moment the drive-enable line drops, and carries no current")
   func coasting() {
     let rig = Rig(radians: 0, Self.unlimited)
     rig.kill.setActive(true)
@@ -81,7 +81,7 @@ import Testing
     #expect(!truth.isLive)
   }
 
-  @Test("without the kill line no duty moves the joint")
+  @Test("without the drive-enable line no duty moves the joint")
   func killed() {
     let rig = Rig()
     rig.drive(duty: 1, at: 0)

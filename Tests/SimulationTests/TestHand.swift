@@ -8,7 +8,7 @@ import Simulation
 /// and one PWM chip on the first bus.
 enum TestHand {
   static let jointsPerFinger = 3
-  static let killLine = LineSpec(chip: "", line: "KILL", activeLow: false, bias: .pullDown)
+  static let driveEnable = LineSpec(chip: "", line: "DRIVE-ENABLE", activeLow: false, bias: .pullDown)
   static let eStopLine = LineSpec(chip: "", line: "ESTOP", activeLow: false, bias: .pullUp)
 
   static func directionLine(_ joint: Int) -> LineSpec {
@@ -55,7 +55,7 @@ enum TestHand {
           actuator: .motor(
             .phaseEnable(PWMOutput(chip: 0, channel: $0), direction: directionLine($0)), faultLine: nil))
       },
-      killLine: killLine, eStopLine: eStopLine)
+      driveEnable: driveEnable, eStopLine: eStopLine)
   }
 
   /// Its current sensors have no noise, so that a current can be compared with 0.

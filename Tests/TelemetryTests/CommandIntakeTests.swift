@@ -1,8 +1,11 @@
 import HandModel
+import HandRigs
 import Realtime
+import Runtime
 import Testing
 
 @testable import Telemetry
+@testable import Wire
 
 @Suite("Command intake")
 struct CommandIntakeTests {
@@ -16,7 +19,7 @@ struct CommandIntakeTests {
 
     init() {
       let sink = runtime.sink
-      answers = StopAnswers(awaitStop: sink.awaitStop)
+      answers = StopAnswers(sink: sink)
       inbox = CommandInbox(
         topics: Topics(handID: Fixtures.handID), sink: sink, connection: .commands,
         copies: StopCopies())
@@ -32,7 +35,7 @@ struct CommandIntakeTests {
 
     func replies() throws -> [[String: Any]] {
       try box.take(ReplyBox.capacity).map {
-        try json(ReplyPayload(bootID: Fixtures.bootID).encode($0, sequence: 42))
+        try json(ReplyPayload(runID: Fixtures.runID).encode($0, sequence: 42))
       }
     }
   }
@@ -52,7 +55,7 @@ struct CommandIntakeTests {
     let first = try #require(try way.answer(pose).first)
     #expect(first["result"] as? String == "executed")
     #expect(first["id"] as? String == "a" && first["verb"] as? String == "pose")
-    #expect(first["boot_id"] as? String == Fixtures.bootID && first["seq"] as? String == "42")
+    #expect(first["run_id"] as? String == Fixtures.runID && first["seq"] as? String == "42")
     way.runtime.refusal.withLock { $0 = "not armed" }
     let second = try #require(try way.answer(pose).first)
     #expect(second["result"] as? String == "refused" && second["reason"] as? String == "not armed")
@@ -63,7 +66,7 @@ struct CommandIntakeTests {
     let box = ReplyBox(wakeUp: WakeUp())
     box.add(CommandOutcome(id: "u", verb: "arm", reply: .unconfirmed(reason: "stands still")))
     let outcome = try #require(box.take(1).first)
-    let reply = try json(ReplyPayload(bootID: "b").encode(outcome, sequence: nil))
+    let reply = try json(ReplyPayload(runID: "b").encode(outcome, sequence: nil))
     #expect(reply["result"] as? String == "unconfirmed" && reply["reason"] as? String == "stands still")
     #expect(box.counts.refused == 1)
   }
@@ -97,10 +100,10 @@ struct CommandIntakeTests {
   func nonFinite() throws {
     let runtime = Rig.Runtime()
     let sink = CommandSink(
-      submit: runtime.sink.submit, requestStop: {}, stopCount: { 0 }, awaitStop: { .executed },
+      submit: runtime.sink.submit, requestStop: { _ in }, stopCount: { 0 }, whenStopped: { _, _ in false },
       parse: { _, _ in .success(CommandEnvelope(id: "n", command: .pose(radians: [.nan], seconds: nil))) })
     let box = ReplyBox(wakeUp: WakeUp())
-    var intake = CommandIntake(sink: sink, answers: StopAnswers(awaitStop: sink.awaitStop), box: box)
+    var intake = CommandIntake(sink: sink, answers: StopAnswers(sink: sink), box: box)
     intake.handle(message("pose", "{}"), now: 0)
     #expect(box.take(1).first?.reply.word == "refused" && runtime.count == 0)
   }
@@ -139,11 +142,13 @@ struct CommandIntakeTests {
   @Test("stops in a flood of stops all act; those beyond the bound get no answer and are counted")
   func floodOfStops() throws {
     let way = Way()
+    // Nobody waits for stops: all stay unanswered until one does.
+    way.runtime.stallStops()
     let many = 2 * CommandInbox.capacity
     for _ in 0..<many { way.inbox.note(message("stop", "")) }
     way.intake.judge(way.inbox, stopWayAnswers: false, now: 0)
     #expect(way.runtime.stopCount == many)
-    #expect(way.answers.unanswered == UInt64(many - StopAnswers.capacity))
+    #expect(way.answers.unanswered == UInt64(many - StopWaiter.remoteCapacity))
   }
 
   @Test("streamed set-points are answered only when refused, and refusals at most ten times a second")
@@ -167,13 +172,13 @@ struct CommandIntakeTests {
     way.runtime.refusal.withLock { $0 = "not armed" }
     let stream = message("stream", body)
     // Refused by the hand, they are added by the clock of the machine: only the parser's refusals are timed here.
-    let first = try #require(try way.answer(stream, at: PublisherClock.monotonic()).first)
+    let first = try #require(try way.answer(stream, at: MonotonicClock().now()).first)
     #expect((first["reason"] as? String)?.contains(reason) == true)
-    let start = PublisherClock.monotonic()
+    let start = MonotonicClock().now()
     var answered = 0
     for index in 0..<100 { answered += try way.answer(stream, at: start + Int64(index)).count }
     // All within a moment: as many as that moment has tenths of a second.
-    let tenths = Int((PublisherClock.monotonic() - start) / ReplyBox.streamRefusalPauseNanoseconds) + 1
+    let tenths = Int((MonotonicClock().now() - start) / ReplyBox.streamRefusalPauseNanoseconds) + 1
     #expect(answered <= tenths)
     #expect(way.box.counts.streamRefusals == UInt64(100 - answered))
   }
@@ -215,8 +220,8 @@ struct CommandIntakeTests {
 
   /// Both connections of a hand, with a queue that refuses what is older than a stop.
   private final class BothWays: Sendable {
-    let stops = SharedState<UInt32>(0)
-    let taken = SharedState<[Command]>([])
+    let stops = Locked<UInt32>(0)
+    let taken = Locked<[Command]>([])
     let copies = StopCopies()
     let box = ReplyBox(wakeUp: WakeUp())
 
@@ -228,8 +233,9 @@ struct CommandIntakeTests {
           completion(isOld ? .refused(reason: "a stop came after it") : .executed)
           return true
         },
-        requestStop: { [self] in stops.withLock { $0 += 1 } }, stopCount: { [self] in stops.withLock { $0 } },
-        awaitStop: { .executed },
+        requestStop: { [self] _ in stops.withLock { $0 += 1 } },
+        stopCount: { [self] in stops.withLock { $0 } },
+        whenStopped: { _, _ in false },
         parse: { Fixtures.parse($0, verb: $1, now: 0) })
     }
 
@@ -239,7 +245,7 @@ struct CommandIntakeTests {
     }
 
     func intake() -> CommandIntake {
-      CommandIntake(sink: sink, answers: StopAnswers(awaitStop: sink.awaitStop), box: box)
+      CommandIntake(sink: sink, answers: StopAnswers(sink: sink), box: box)
     }
   }
 
@@ -297,19 +303,5 @@ struct CommandIntakeTests {
     other.note(message("reset", ""))
     intake.judge(other, stopWayAnswers: true, now: 0)
     #expect(ways.taken.withLock { $0 } == [.disarm, .reset])
-  }
-
-  @Test("a stop that nobody is to answer is waited for all the same: the last resort comes with the waiting")
-  func unaskedStop() throws {
-    let waited = Semaphore()
-    let answers = StopAnswers(awaitStop: {
-      waited.signal()
-      return .executed
-    })
-    let thread = try RealtimeThread(name: "answers", policy: .normal) { answers.run() }
-    answers.requested()
-    waited.wait()
-    answers.end()
-    thread.join()
   }
 }

@@ -1,10 +1,9 @@
+@testable import Telemetry
 import CMosquitto
 import Foundation
 import Realtime
 import Synchronization
 import Testing
-
-@testable import Telemetry
 
 /// A second, independent MQTT client: subscribes to everything and publishes commands.
 final class Observer: @unchecked Sendable {

@@ -12,8 +12,8 @@ final class PrivateBroker {
     case tls(authority: String, certificate: String, key: String)
     /// Everybody, within the rules of Mosquitto's security plugin.
     case rules(file: String)
-    /// Everybody, with QoS 0 only.
-    case qosZero
+    /// Everybody, within these lines of its configuration.
+    case limited(by: String)
   }
 
   /// Beside the broker, where Debian's multi-arch directory has it.
@@ -38,7 +38,7 @@ final class PrivateBroker {
     case .password(let file): lines += ["allow_anonymous false", "password_file \(file)"]
     case .rules(let file):
       lines += ["allow_anonymous true", "plugin \(Self.securityPlugin)", "plugin_opt_config_file \(file)"]
-    case .qosZero: lines += ["allow_anonymous true", "max_qos 0"]
+    case .limited(let line): lines += ["allow_anonymous true", line]
     case .tls(let authority, let certificate, let key):
       lines += ["allow_anonymous true", "cafile \(authority)", "certfile \(certificate)", "keyfile \(key)"]
     }

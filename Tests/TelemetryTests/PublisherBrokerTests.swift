@@ -1,8 +1,11 @@
 import Foundation
 import HandModel
+import HandRigs
 import Testing
 
+@testable import PrimalLogic
 @testable import Telemetry
+@testable import Wire
 
 /// Over a real mosquitto each. Serialised: every test waits on its own broker and blocks its thread.
 @Suite("Publisher and broker", .serialized)
@@ -35,10 +38,10 @@ struct PublisherBrokerTests {
     #expect(number.text == "0.99933243617367" && number.qos == 0 && !number.retain)
     #expect(observer.first(topics.sensor(metric: "force-index-distal"))?.text == "1.5")
     let state = try #require(observer.first(topics.state))
-    #expect(try json(state.payload)["boot_id"] as? String == Fixtures.bootID)
+    #expect(try json(state.payload)["run_id"] as? String == Fixtures.runID)
     #expect(state.qos == 0 && !state.retain)
     let event = try #require(observer.first(topics.event))
-    #expect(try json(event.payload)["number"] as? String == "0")
+    #expect(try json(event.payload)["number"] as? String == "1")
     #expect(event.qos == 1 && !event.retain)
     let armed = try #require(status(observer, "armed", session: "1"))
     #expect(armed.qos == 1 && armed.retain)
@@ -87,7 +90,7 @@ struct PublisherBrokerTests {
     relay.cut()
     let lost = try #require(status(observer, "lost", session: "1"))
     #expect(lost.retain && lost.qos == 1)
-    #expect(try json(lost.payload)["boot_id"] as? String == Fixtures.bootID)
+    #expect(try json(lost.payload)["run_id"] as? String == Fixtures.runID)
     let again = observer.first(topics.status) { message in
       guard let value = try? json(message.payload) else { return false }
       return value["status"] as? String == "armed" && value["session"] as? String != "1"
@@ -177,7 +180,7 @@ struct PublisherBrokerTests {
     let total = rig.publisher.status.events
     #expect(total > 200)
     #expect(
-      observer.first(topics.event) { (try? json($0.payload))?["number"] as? String == "\(total - 1)" } != nil)
+      observer.first(topics.event) { (try? json($0.payload))?["number"] as? String == "\(total)" } != nil)
     var seen: Set<UInt64> = []
     var firsts: [UInt64] = []
     for message in observer.all(topics.event) {
@@ -185,11 +188,11 @@ struct PublisherBrokerTests {
       let number = try #require(UInt64(text))
       if seen.insert(number).inserted { firsts.append(number) }
     }
-    #expect(firsts == Array(0..<total))
+    #expect(firsts == Array(1...total))
     #expect(
       observer.all(topics.event).contains {
         let value = try? json($0.payload)
-        return value?["kind"] as? String == "sequence-gap" && value?["missing"] as? String == "7"
+        return value?["kind"] as? String == "gap" && value?["count"] as? String == "7"
       })
   }
 
@@ -349,6 +352,30 @@ struct PublisherBrokerTests {
     }
   }
 
+  @Test(
+    "a broker that keeps nothing, acknowledges nothing or takes small messages only gets what it takes",
+    arguments: [
+      ("retain_available false", nil), ("max_qos 0", "QoS not supported"),
+      ("max_packet_size 700", "Packet too large"),
+    ])
+  func limitedBroker(limit: String, refusal: String?) throws {
+    let broker = try PrivateBroker(.limited(by: limit), in: directory)
+    let observer = try Observer(port: broker.port)
+    let rig = try Rig(port: broker.port)
+    #expect(rig.feeding { observer.topics.contains(topics.agpState) })
+    #expect(rig.feeding { rig.publisher.status.published > 20 }, "\(rig.publisher.status)")
+    let status = rig.publisher.status
+    #expect(status.connected && status.reconnects == 0, "\(status)")
+    if let refusal {
+      #expect(status.lastError.contains("message refused: \(refusal)"), "\(status)")
+    } else {
+      #expect(rig.feeding { observer.topics.isSuperset(of: [topics.birth, topics.status]) })
+      let late = try Observer(port: broker.port)
+      #expect(rig.feeding { late.topics.contains(topics.agpState) })
+      #expect(late.first(topics.birth, within: 0) == nil)
+    }
+  }
+
   /// Half a second of stop time, and as much again for a busy machine.
   private func expectBoundedStop(of rig: Rig) {
     let start = ProcessInfo.processInfo.systemUptime
@@ -359,7 +386,7 @@ struct PublisherBrokerTests {
 }
 
 /// A fresh authority with a broker certificate for 127.0.0.1, and an authority that signed nothing.
-private struct Certificates {
+struct Certificates {
   let authority: String
   let strangeAuthority: String
   let certificate: String

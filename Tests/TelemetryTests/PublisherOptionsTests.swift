@@ -1,9 +1,11 @@
 import Glibc
 import HandModel
+import HandRigs
 import Realtime
 import Testing
 
 @testable import Telemetry
+@testable import Wire
 
 @Suite("Publisher options")
 struct PublisherOptionsTests {
@@ -47,6 +49,24 @@ struct PublisherOptionsTests {
     let text = PublisherOptionsError.badPort(found: "65536").description
     #expect(text.contains("65536") && text.contains("expected 1...65535"))
     #expect(!PublisherOptionsError.credentialsInURL.description.contains("secret"))
+  }
+
+  @Test("a group or a prefix that cannot be part of a topic is refused by name")
+  func refusesTopics() {
+    var options = PublisherOptions(host: "h", port: 1883)
+    options.sparkplugGroup = "a/b"
+    #expect(
+      throws: PublisherOptionsError.badTopic(
+        name: "Sparkplug group", found: "a/b", expected: "1 to 64 bytes without +, # and /")
+    ) { try options.validate() }
+    options.sparkplugGroup = "plant"
+    options.homeAssistantPrefix = "ha/#"
+    #expect(
+      throws: PublisherOptionsError.badTopic(
+        name: "Home Assistant prefix", found: "ha/#", expected: "1 to 64 bytes without + and #")
+    ) { try options.validate() }
+    options.homeAssistantPrefix = "ha/discovery"
+    #expect(throws: Never.self) { try options.validate() }
   }
 
   @Test("values outside their range are refused by name")
@@ -101,7 +121,7 @@ struct PublisherOptionsTests {
   func refusesBrokenCredentials() throws {
     let directory = try TemporaryDirectory()
     let missing = directory.path + "/none"
-    #expect(throws: BrokerCredentialsError.unreadable(file: missing, errno: 2)) {
+    #expect(throws: BrokerCredentialsError.unreadable(file: missing, .noSuchFileOrDirectory)) {
       try BrokerCredentials(file: missing)
     }
     #expect(throws: BrokerCredentialsError.notAFile(file: directory.path)) {
@@ -137,7 +157,8 @@ struct PublisherOptionsTests {
           _ = try Publisher(
             options: options, identity: Fixtures.identity(), ring: Ring(capacity: 16, filling: TickRecord()),
             commands: CommandSink(
-              submit: { _, _, _, _ in false }, requestStop: {}, stopCount: { 0 }, awaitStop: { .executed },
+              submit: { _, _, _, _ in false }, requestStop: { _ in }, stopCount: { 0 },
+              whenStopped: { _, _ in false },
               parse: { _, _ in .failure(.init(id: "", reason: "")) }))
         }
       }

@@ -1,10 +1,13 @@
 import Foundation
 import HandModel
+import HandRigs
 import Realtime
+import Runtime
 import Synchronization
 import Testing
 
 @testable import Telemetry
+@testable import Wire
 
 /// A publisher with its ring, a feeder of tick records and a record of the commands it submitted.
 final class Rig: Sendable {
@@ -13,12 +16,20 @@ final class Rig: Sendable {
     /// As many commands wait for a loop that does not tick.
     static let capacity = 32
 
-    let commands = SharedState<[CommandEnvelope]>([])
-    let refusal = SharedState<String?>(nil)
+    let commands = Locked<[CommandEnvelope]>([])
+    let refusal = Locked<String?>(nil)
     let stops = Atomic(0)
-    let stopReply = SharedState<CommandReply>(.executed)
+    let stopReply = Locked<CommandReply>(.executed)
     /// Commands that nobody answers; nil = each is answered at once.
-    private let held = SharedState<[@Sendable (CommandReply) -> Void]?>(nil)
+    private let held = Locked<[@Sendable (CommandReply) -> Void]?>(nil)
+
+    /// The waiter of stops that nobody answers; nil = each is answered at once.
+    private let stalledStops = Locked<StopWaiter?>(nil)
+
+    /// From now on nobody waits for what comes of stops.
+    func stallStops() {
+      stalledStops.withLock { $0 = StopWaiter(stopCount: { 0 }, awaitStop: { .executed }) }
+    }
 
     /// From now on no tick answers.
     func stall() { held.withLock { $0 = [] } }
@@ -38,9 +49,13 @@ final class Rig: Sendable {
           if !isHeld { completion(refusal.withLock { $0.map { .refused(reason: $0) } ?? .executed }) }
           return true
         },
-        requestStop: { [self] in stops.wrappingAdd(1, ordering: .relaxed) },
+        requestStop: { [self] _ in stops.wrappingAdd(1, ordering: .relaxed) },
         stopCount: { [self] in UInt32(stopCount) },
-        awaitStop: { [self] in stopReply.withLock { $0 } },
+        whenStopped: { [self] source, completion in
+          if let waiter = stalledStops.withLock({ $0 }) { return waiter.whenStopped(source, completion) }
+          completion(stopReply.withLock { $0 })
+          return true
+        },
         parse: { Fixtures.parse($0, verb: $1, now: Int64(Date().timeIntervalSince1970 * 1e9)) })
     }
 
@@ -54,7 +69,8 @@ final class Rig: Sendable {
   private let sequence = Atomic<UInt64>(0)
 
   init(
-    port: UInt16, handID: String = Fixtures.handID, change: (inout PublisherOptions) -> Void = { _ in }
+    port: UInt16, handID: String = Fixtures.handID, recordedEvents: HandOver<HandEvent>? = nil,
+    chainHead: Locked<ChainHead?>? = nil, change: (inout PublisherOptions) -> Void = { _ in }
   ) throws {
     var options = PublisherOptions(host: "127.0.0.1", port: port)
     options.stateHertz = 50
@@ -63,7 +79,7 @@ final class Rig: Sendable {
     change(&options)
     publisher = try Publisher(
       options: options, identity: Fixtures.identity(handID: handID), ring: ring,
-      commands: runtime.sink)
+      recordedEvents: recordedEvents, chainHead: chainHead, commands: runtime.sink)
     try publisher.start()
   }
 

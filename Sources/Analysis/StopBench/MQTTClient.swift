@@ -4,14 +4,15 @@ import Realtime
 
 /// A client of a broker for benches: one connection, its network loop on a thread of the library.
 final class MQTTClient: @unchecked Sendable {
-  // Safety of @unchecked: the library locks its client; the rest is behind a lock or set before the thread starts.
+  // Safety of @unchecked: the library locks its client; the rest is behind a lock or set before the
+  // thread starts.
 
   private static let libraryCode = mosquitto_lib_init()
   private static let connectSeconds = 10.0
 
   private let client: OpaquePointer
   private let onMessage: (@Sendable (_ topic: String, _ payload: [UInt8]) -> Void)?
-  private let acknowledged = SharedState((connected: false, subscribed: false))
+  private let acknowledged = Locked((connected: false, subscribed: false))
 
   /// Connects to a broker on loopback.
   /// - Parameters:

@@ -1,22 +1,28 @@
 import Foundation
+import HandFiles
 import HandModel
 import Realtime
-import Runtime
 
-/// How long a stop takes with everything against it: from sending it to outputs off, beside a witness that receives the
-/// same bytes by the same transport.
+/// How long a stop takes under the worst load: from sending it to outputs off, beside a witness that receives
+/// the same bytes by the same transport.
 package enum StopBench {
   /// Clients that command without pause.
   private static let commanders = 3
 
+  /// How a stop travels to the daemon.
   package enum Way: String, Codable, Sendable, CaseIterable {
     case socket, mqtt
   }
 
+  /// Percentiles of a time, nearest rank.
   package struct Milliseconds: Codable, Sendable {
+    /// Median.
     package var p50: Double
+    /// 99 % of the times are at most this.
     package var p99: Double
+    /// 99.9 % of the times are at most this.
     package var p999: Double
+    /// The longest.
     package var max: Double
 
     /// Nil where nothing was measured.
@@ -38,7 +44,9 @@ package enum StopBench {
   package struct Row: Codable, Sendable {
     package var rateHertz: Int
     package var way: Way
+    /// Stops sent.
     package var stops: Int
+    /// Stops after which outputs were not seen off within 5 s.
     package var lost: Int
     /// What was seen instead of outputs off, and how often.
     package var lostReasons: [String: Int]
@@ -51,7 +59,9 @@ package enum StopBench {
     /// Whether p99.9 to outputs off is at most a tick and the transport's own p99.9.
     package var isWithinATick: Bool
     package var isDiskFull: Bool
+    /// Clients of the control socket that were connected and silent.
     package var idleClients: Int
+    /// Commands that the broker really was flooded with meanwhile, 1/s.
     package var floodPerSecond: Double
 
     init(
@@ -93,7 +103,7 @@ package enum StopBench {
     }
   }
 
-  /// Starts a daemon on a hand and everything against it, and stops the hand again and again, both ways.
+  /// Starts a daemon on a hand under that load, and stops the hand again and again, both ways.
   /// - Parameters:
   ///   - hand: the board and calibration of the two paths; simulated.
   ///   - daemon: path of `motorhandd`.

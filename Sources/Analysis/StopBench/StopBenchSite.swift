@@ -1,10 +1,12 @@
+import ControlSocket
 import Foundation
 import Glibc
 import Realtime
-import Runtime
+import Wire
 
-/// A daemon on a simulated hand with everything against it that a stop has to get past: a private broker, a recorder
-/// whose disk is full, closed standard error, idle clients, clients that command without pause, a flood of commands.
+/// A daemon on a simulated hand under the worst load that a stop has to get through: a private broker, a
+/// recorder whose disk is full, closed standard error, idle clients, clients that command without pause, and
+/// a flood of commands.
 final class StopBenchSite {
   static let hand = "bench"
   /// Longest time to a hand that is idle, on a busy machine.
@@ -26,7 +28,7 @@ final class StopBenchSite {
   private let broker: PrivateBroker
   private var daemon: ToolProgram?
   private var isMounted = false
-  private let isOver = SharedState(false)
+  private let isOver = Locked(false)
   private var threads: [RealtimeThread] = []
 
   var port: UInt16 { broker.port }
@@ -66,14 +68,13 @@ final class StopBenchSite {
 
   private func fillDisk() throws {
     let path = disk + "/ballast"
-    let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else {
-      throw BenchError.directory(path: path, reason: String(cString: strerror(errno)))
-    }
-    defer { close(descriptor) }
+    let file: Descriptor
+    do throws(Errno) {
+      file = try Descriptor(opening: path, .writeOnly, .create, permissions: .ownerReadWrite)
+    } catch { throw BenchError.directory(path: path, reason: error.description) }
     let block = [UInt8](repeating: 1, count: 65_536)
     for size in [block.count, 512] {
-      while write(descriptor, block, size) > 0 {}
+      while write(file.value, block, size) > 0 {}
     }
     try wait("the recorder's notice of a full disk") { $0.recorder?.error != nil }
     isDiskFull = true
@@ -106,7 +107,7 @@ final class StopBenchSite {
       })
   }
 
-  /// Clients that connect and then say nothing; one that the daemon ends comes again.
+  /// Clients that connect and then stay silent. One that the daemon disconnects connects again.
   func idle(clients: Int) throws {
     let path = socketPath
     try spawn("idle") { isOver in
@@ -163,7 +164,7 @@ final class StopBenchSite {
       var sent = 0
       while !isOver() {
         let due = Int(Double(clock.now() - start) * 1e-9 * Double(perSecond))
-        // What could not be sent in time is not made up for in a burst.
+        // What could not be sent in time is not sent later in a burst.
         if due - sent > perSecond { sent = due - perSecond }
         while sent < due {
           if client.publish(topic, bytes, qos: qos) { flooded.add() }
@@ -177,7 +178,7 @@ final class StopBenchSite {
 
 /// A count that several threads raise.
 final class Tally: Sendable {
-  private let count = SharedState(0)
+  private let count = Locked(0)
   func add() { count.withLock { $0 += 1 } }
   var value: Int { count.withLock { $0 } }
 }

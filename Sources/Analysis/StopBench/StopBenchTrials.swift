@@ -1,7 +1,7 @@
+import ControlSocket
 import Foundation
 import Glibc
 import Realtime
-import Runtime
 
 /// Arms and stops a hand again and again, one way, with a witness beside each stop.
 final class StopBenchTrials {
@@ -28,7 +28,7 @@ final class StopBenchTrials {
   private let period: Int64
   private let clock = MonotonicClock()
   /// When the witness last received a stop.
-  private let witnessed = SharedState<Int64>(0)
+  private let witnessed = Locked<Int64>(0)
   private var random = SystemRandomNumberGenerator()
   private var publisher: MQTTClient?
   private var witness: MQTTClient?
@@ -51,7 +51,7 @@ final class StopBenchTrials {
       }
     case .socket:
       guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0 else {
-        throw BenchError.incomplete("socketpair: \(String(cString: strerror(errno)))")
+        throw BenchError.incomplete("socketpair: \(Errno.latest)")
       }
       let end = pair[1]
       witnessThread = try RealtimeThread(name: "witness", policy: .normal) {
@@ -111,7 +111,7 @@ final class StopBenchTrials {
   private func stop() -> Result? {
     let line = Array("{\"verb\":\"stop\",\"id\":\"\(results.count + lost)\"}\n".utf8)
     witnessed.withLock { $0 = 0 }
-    // Whoever sent it needs its answer or not: the connection stays open meanwhile.
+    // The connection stays open meanwhile, whether or not the sender needs the answer.
     var sender: ControlClient?
     let sent = clock.now()
     switch way {

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdint.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -45,6 +46,9 @@ static inline int crealtime_pinned_cpu(void) {
 enum { crealtime_limit_priority = 14, crealtime_limit_memory = 8 };
 int crealtime_get_limit(int resource, uint64_t *soft, uint64_t *hard);
 int crealtime_set_limit(int resource, uint64_t soft, uint64_t hard);
+
+// Whether the kernel disciplines its wall clock (NTP, PTP); sys/timex.h would clash too.
+int crealtime_is_wall_clock_synchronised(void);
 
 // MCL_ONFAULT (Linux 4.4) is missing from older C library headers.
 #ifndef MCL_ONFAULT
@@ -79,6 +83,9 @@ static inline int crealtime_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
 // A mutable global, which Swift 6 does not let a program read.
 static inline char **crealtime_environment(void) { return environ; }
 
+// Its flags are an enumeration, and the header is not in Swift's Glibc.
+static inline int crealtime_event(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
 // A GNU extension too.
 static inline int crealtime_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
 // MAP_FAILED is a cast, which Swift does not import.
@@ -86,7 +93,5 @@ static inline void *crealtime_map_shared(int descriptor, size_t bytes, int writa
   void *start = mmap(NULL, bytes, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, descriptor, 0);
   return start == MAP_FAILED ? NULL : start;
 }
-
-static inline int crealtime_open(const char *path, int flags) { return open(path, flags); }
 
 #endif

@@ -1,4 +1,5 @@
 import PrimalLogic
+import SeededRandom
 
 /// One JSON object a line, with every digit that a Double has.
 struct JSONLine {

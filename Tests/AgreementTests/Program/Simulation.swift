@@ -1,4 +1,5 @@
 import PrimalLogic
+import SeededRandom
 
 /// One run of a loop with its observer, stepped from the equations of docs/control.md. Without an observer the law
 /// sees the joint itself.

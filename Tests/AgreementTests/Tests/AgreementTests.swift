@@ -1,6 +1,8 @@
 import Foundation
 import Testing
 
+@testable import Analysis
+@testable import Control
 @testable import Realtime
 
 /// Certificates of random joints against the same mathematics in SciPy, and against simulated hands.

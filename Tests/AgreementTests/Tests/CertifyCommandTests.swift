@@ -1,6 +1,10 @@
 import Foundation
 import Testing
 
+@testable import Analysis
+@testable import Control
+@testable import HandModel
+@testable import PrimalLogic
 @testable import Realtime
 
 /// `motorhand certify` as users run it, in the release build (see AgreementTests).
@@ -45,7 +49,7 @@ struct CertifyCommandTests {
     "the nominal hand has N and U at every joint, U for slopes from 0.25 on, and its margins are where N ends"
   )
   func nominalHand() throws {
-    let result = try certify([Self.board("sim"), Self.calibration("nominal-hand"), "--json"])
+    let result = try certify([Self.board("sim"), "--calibration", Self.calibration("nominal-hand"), "--json"])
     #expect(result.status == 0)
     let joints = try joints(result)
     #expect(joints.count == 15)
@@ -61,7 +65,9 @@ struct CertifyCommandTests {
     for (factor, status) in [(0.99, 0), (1.1, 3)] as [(Double, Int32)] {
       let file = try changed([("kp_N_m_per_rad: 1.5", "kp_N_m_per_rad: \(factor * highest)")])
       defer { try? FileManager.default.removeItem(atPath: file) }
-      #expect(try certify([Self.board("sim"), file, "--json"]).status == status, "kp \(factor) × \(highest)")
+      #expect(
+        try certify([Self.board("sim"), "--calibration", file, "--json"]).status == status,
+        "kp \(factor) × \(highest)")
     }
   }
 
@@ -71,7 +77,7 @@ struct CertifyCommandTests {
       ("back_calculation_rad_s_per_N_m: 0.02", "back_calculation_rad_s_per_N_m: 0.0")
     ])
     defer { try? FileManager.default.removeItem(atPath: broken) }
-    let result = try certify([Self.board("sim"), broken, "--json"])
+    let result = try certify([Self.board("sim"), "--calibration", broken, "--json"])
     #expect(result.status == 3)
     let joint = try #require(try joints(result).first)
     #expect((joint["refusal"] as? String)?.contains("must not be armed") == true)
@@ -82,13 +88,13 @@ struct CertifyCommandTests {
       ("back_calculation_rad_s_per_N_m: 0.02", "back_calculation_rad_s_per_N_m: \(value)")
     ])
     defer { try? FileManager.default.removeItem(atPath: mended) }
-    #expect(try certify([Self.board("sim"), mended, "--json"]).status == 0)
+    #expect(try certify([Self.board("sim"), "--calibration", mended, "--json"]).status == 0)
   }
 
   @Test("suggested gains, pasted into the calibration, are certified with the L that was promised")
   func suggestion() throws {
     let advice = try certify([
-      Self.board("sim"), Self.calibration("nominal-hand"), "--suggest", "--stiffness", "2.5",
+      Self.board("sim"), "--calibration", Self.calibration("nominal-hand"), "--suggest", "--stiffness", "2.5",
       "--damping-ratio", "0.8",
     ])
     #expect(advice.status == 0)
@@ -101,7 +107,7 @@ struct CertifyCommandTests {
     }
     let file = try changed(changes)
     defer { try? FileManager.default.removeItem(atPath: file) }
-    let result = try certify([Self.board("sim"), file, "--json"])
+    let result = try certify([Self.board("sim"), "--calibration", file, "--json"])
     #expect(result.status == 0)
     let nominal = try #require(try joints(result)[0]["nominal"] as? [String: Double])
     let found = String(format: "%.9f", try #require(nominal["lipschitz"]))
@@ -111,7 +117,8 @@ struct CertifyCommandTests {
   @Test("a servo softer than itself, or damped less than itself, is refused with what to ask for")
   func impossibleWishes() throws {
     for wish in [["--stiffness", "0.9"], ["--stiffness", "1.2", "--damping-ratio", "0.4"]] {
-      let result = try certify([Self.board("sim-servo"), Self.calibration("servo-hand"), "--suggest"] + wish)
+      let result = try certify(
+        [Self.board("sim-servo"), "--calibration", Self.calibration("servo-hand"), "--suggest"] + wish)
       #expect(result.status == 3 && result.output.isEmpty)
     }
     #expect(try certify([Self.board("sim"), "--suggest"]).status == 64)
@@ -123,7 +130,8 @@ struct CertifyCommandTests {
     let path = FileManager.default.temporaryDirectory.appending(path: "map-\(UUID().uuidString).svg").path
     defer { try? FileManager.default.removeItem(atPath: path) }
     let result = try certify([
-      Self.board("sim"), Self.calibration("nominal-hand"), "--plot", path, "--joint", "index-distal", "--x",
+      Self.board("sim"), "--calibration", Self.calibration("nominal-hand"), "--plot", path, "--joint",
+      "index-distal", "--x",
       "km", "--y", "kd", "--x-max", "80",
     ])
     #expect(result.status == 0)

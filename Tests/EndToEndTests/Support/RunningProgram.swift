@@ -18,8 +18,12 @@ final class RunningProgram {
         throw CocoaError(.fileWriteUnknown)
       }
     }
-    process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: outputPath))
-    process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: errorPath))
+    let files = try [outputPath, errorPath].map { try FileHandle(forWritingTo: URL(fileURLWithPath: $0)) }
+    // The process has its own. Foundation keeps these for ever, and crashes in `run` when over a thousand are open:
+    // it reads past the end of a full page of directory entries.
+    defer { for file in files { try? file.close() } }
+    process.standardOutput = files[0]
+    process.standardError = files[1]
     process.standardInput = input ?? FileHandle.nullDevice
     try process.run()
   }

@@ -9,9 +9,11 @@ enum Repository {
   static let calibration = root + "/Calibration/nominal-hand.yaml"
   static let script = root + "/Scripts/grasps.jsonl"
 
-  /// A program of this package; the build puts it beside the test program.
+  /// A program of this package: the optimised one in the folder MOTORHAND_BIN, which is what users run, else
+  /// the one that the build puts beside the test program.
   static func built(_ name: String) -> String {
-    URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+    if let folder = ProcessInfo.processInfo.environment["MOTORHAND_BIN"] { return "\(folder)/\(name)" }
+    return URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
       .appendingPathComponent(name).path
   }
 
@@ -69,14 +71,25 @@ final class TestBench {
     try run(Repository.built("motorhand"), arguments)
   }
 
-  /// Rows of a query by the `sqlite3` shell, as its columns.
+  /// Rows of a query by the `sqlite3` shell, as its columns. Of a segment's ticks all are rows.
   func query(_ database: String, _ sql: String) throws -> [[String]] {
     let shell = try #require(Repository.installed("sqlite3"), "sqlite3 is not installed")
-    let outcome = try run(shell, ["-readonly", "-separator", "\t", database, sql])
+    let isSegment = database.contains("/segment-") && sql.contains("tick")
+    let file = isSegment ? try unpacked(database) : database
+    defer { if isSegment { unlink(file) } }
+    let outcome = try run(shell, ["-readonly", "-separator", "\t", file, sql])
     try #require(outcome.status == 0, "\(outcome.errors)")
     return outcome.output.split(separator: "\n").map { line in
       line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
     }
+  }
+
+  /// A segment with a row for each tick, as a file of the bench.
+  func unpacked(_ segment: String) throws -> String {
+    let file = path("rows-\(UUID().uuidString).sqlite")
+    let outcome = try motorhand("log", "unpack", segment, file)
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    return file
   }
 
   /// The simulated board with other control settings, as a file of the bench.

@@ -5,6 +5,7 @@ import Testing
 final class TestBroker {
   let port: UInt16
   private let bench: TestBench
+  private let configurationPath: String
   private var server: RunningProgram?
 
   static let isInstalled = ["mosquitto", "mosquitto_pub", "mosquitto_sub"].allSatisfy {
@@ -12,17 +13,25 @@ final class TestBroker {
   }
 
   /// Finds a port; starts the broker on it unless told otherwise.
-  /// - Parameter access: an access list for everybody; nil = everything is allowed.
-  init(_ bench: TestBench, starts: Bool = true, access: String? = nil) throws {
+  /// - Parameters:
+  ///   - access: an access list for everybody; nil = everything is allowed.
+  ///   - passwords: a file of users, without whom nobody is let in; nil = everybody is.
+  ///   - name: where a test has two.
+  init(
+    _ bench: TestBench, starts: Bool = true, access: String? = nil, passwords: String? = nil,
+    name: String = "broker"
+  ) throws {
     self.bench = bench
+    configurationPath = bench.path("\(name).conf")
     port = try Self.freePort()
-    var configuration = "listener \(port) 127.0.0.1\nallow_anonymous true\nuser root\n"
+    var configuration = "listener \(port) 127.0.0.1\nuser root\n"
+    configuration += passwords.map { "password_file \($0)\n" } ?? "allow_anonymous true\n"
     if let access {
       let list = bench.path("access")
       try access.write(toFile: list, atomically: true, encoding: .utf8)
       configuration += "acl_file \(list)\n"
     }
-    try configuration.write(toFile: bench.path("broker.conf"), atomically: true, encoding: .utf8)
+    try configuration.write(toFile: configurationPath, atomically: true, encoding: .utf8)
     if starts { try start() }
   }
 
@@ -30,7 +39,7 @@ final class TestBroker {
 
   func start() throws {
     let program = try #require(Repository.installed("mosquitto"))
-    let server = try bench.start(program, ["-c", bench.path("broker.conf")])
+    let server = try bench.start(program, ["-c", configurationPath])
     self.server = server
     try #require(waitUntil { !server.isRunning || Self.accepts(port) })
     try #require(server.isRunning, "\(server.errors)")
@@ -45,9 +54,10 @@ final class TestBroker {
   func freeze() { server?.send(SIGSTOP) }
 
   /// Subscribes; each message becomes a line "topic payload" of the program's output.
-  func subscribe(_ filter: String) throws -> RunningProgram {
+  func subscribe(_ filter: String, format: String? = nil) throws -> RunningProgram {
     try bench.start(
-      try #require(Repository.installed("mosquitto_sub")), connection + ["-v", "-t", filter])
+      try #require(Repository.installed("mosquitto_sub")),
+      connection + (format.map { ["-F", $0] } ?? ["-v"]) + ["-t", filter])
   }
 
   /// A client that publishes each line of its input on `topic`.
@@ -60,6 +70,14 @@ final class TestBroker {
   func publish(_ topic: String, _ payload: String) throws {
     let outcome = try bench.run(
       try #require(Repository.installed("mosquitto_pub")), connection + ["-t", topic, "-m", payload])
+    try #require(outcome.status == 0, "\(outcome.errors)")
+  }
+
+  /// Publishes the bytes of a file with QoS 1.
+  func publish(_ topic: String, file: String) throws {
+    let outcome = try bench.run(
+      try #require(Repository.installed("mosquitto_pub")),
+      connection + ["-V", "5", "-q", "1", "-t", topic, "-f", file])
     try #require(outcome.status == 0, "\(outcome.errors)")
   }
 
@@ -110,7 +128,7 @@ final class TestBroker {
     }
   }
 
-  private static func loopback(port: UInt16) -> sockaddr_in {
+  static func loopback(port: UInt16) -> sockaddr_in {
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = port.bigEndian

@@ -7,6 +7,12 @@ struct StatusDocument: Decodable {
     var name: String
     var positionRadians: Double
     var setpointRadians: Double
+
+    private enum CodingKeys: String, CodingKey {
+      case name
+      case positionRadians = "position_radians"
+      case setpointRadians = "setpoint_radians"
+    }
   }
   struct Recorder: Decodable {
     var recorded: UInt64
@@ -19,32 +25,84 @@ struct StatusDocument: Decodable {
       var state: String
       var error: String?
     }
+    struct Upload: Decodable {
+      var connected: Bool
+      var backlogTicks: UInt64
+      var backlogEvents: UInt64
+      var blocksSent: UInt64
+      var blocksAcknowledged: UInt64
+      var consumer: String?
+      var error: String?
+
+      private enum CodingKeys: String, CodingKey {
+        case connected, consumer, error
+        case backlogTicks = "backlog_ticks"
+        case backlogEvents = "backlog_events"
+        case blocksSent = "blocks_sent"
+        case blocksAcknowledged = "blocks_acknowledged"
+      }
+    }
     var connected: Bool
+    var broker: String
     var published: UInt64
     var drops: [String: UInt64]
+    struct Sparkplug: Decodable {
+      var way: Way
+      var births: UInt64
+      var data: UInt64
+      var refused: UInt64
+    }
     var commands: Way
     var stopWay: Way
+    var sparkplug: Sparkplug?
+    var upload: Upload?
+
+    private enum CodingKeys: String, CodingKey {
+      case connected, broker, published, drops, commands, sparkplug, upload
+      case stopWay = "stop_way"
+    }
   }
   struct Timekeeping: Decodable {
     var lateTicks: UInt64
     var missedDeadlines: UInt64
-    var longestLatenessMicroseconds: Double
+    var longestLatenessNanoseconds: Double
     var stoodStillSeconds: Double
     var realStops: UInt64
     var realCause: String?
     var sentence: String
+
+    private enum CodingKeys: String, CodingKey {
+      case lateTicks = "late_ticks"
+      case missedDeadlines = "missed_deadlines"
+      case longestLatenessNanoseconds = "longest_lateness_nanoseconds"
+      case stoodStillSeconds = "stood_still_seconds"
+      case realStops = "real_stops"
+      case realCause = "real_cause"
+      case sentence
+    }
+  }
+  private enum CodingKeys: String, CodingKey {
+    case handID = "hand_id"
+    case runID = "run_id"
+    case state
+    case fault
+    case faultJoint = "fault_joint"
+    case outputsEnabled = "outputs_enabled"
+    case sequence, joints, recorder, publisher, timekeeping
   }
   var handID: String
-  var bootID: String
+  var runID: String
   var state: String
   var fault: String?
   var faultJoint: String?
   var outputsEnabled: Bool
-  var ticks: UInt64
+  var sequence: UInt64
   var joints: [Joint]
   var recorder: Recorder?
   var publisher: Publisher?
   var timekeeping: Timekeeping?
+
+  var ticks: UInt64 { sequence + 1 }
 }
 
 /// A running `motorhandd` on a simulated board.
@@ -60,10 +118,12 @@ final class TestDaemon {
 
   /// - Parameters:
   ///   - launcher: a program and its first arguments that becomes the daemon by exec.
+  ///   - more: further arguments.
   ///   - strictClock: the hand lives by the machine's clock, on the threads of a real one.
   init(
     _ bench: TestBench, board: String? = nil, broker: TestBroker? = nil, data: String? = nil,
-    socket: String = "control.sock", launcher: [String] = [], strictClock: Bool = false
+    socket: String = "control.sock", launcher: [String] = [], strictClock: Bool = false,
+    options: [String] = []
   ) throws {
     self.bench = bench
     self.socket = bench.path(socket)
@@ -74,7 +134,7 @@ final class TestDaemon {
     arguments += ["--hand", Self.hand, "--socket", self.socket, "--data", self.data]
     if let broker { arguments += ["--broker", broker.url] }
     if strictClock { arguments.append("--strict-clock") }
-    program = try bench.start(words[0], arguments)
+    program = try bench.start(words[0], arguments + options)
     let ready = waitUntil(seconds: Self.readySeconds) {
       program.errors.contains("ready:") || !program.isRunning
     }

@@ -1,7 +1,9 @@
 import HandModel
-import Runtime
+import Realtime
 
+@testable import HandFiles
 @testable import Telemetry
+@testable import Wire
 
 private let board = ShippedHand.files.board
 private let calibration = ShippedHand.files.calibration
@@ -48,7 +50,6 @@ private func checkReply(_ bytes: [UInt8]) {
 
 /// Where replies go: made once, because they hold descriptors of the kernel.
 private let box = ReplyBox(wakeUp: WakeUp())
-private let answers = StopAnswers { .executed }
 
 /// A message of a command topic: the topic's last level, a line end, the body. It goes the whole way of a message,
 /// from the intake to the reply that is published.
@@ -64,9 +65,13 @@ func fuzzMQTT(_ input: UnsafeRawBufferPointer) {
       completion(.executed)
       return true
     },
-    requestStop: { stops += 1 }, stopCount: { 0 }, awaitStop: { .executed },
+    requestStop: { _ in stops += 1 }, stopCount: { 0 },
+    whenStopped: { _, completion in
+      completion(.executed)
+      return true
+    },
     parse: { parser.parse($0, verb: $1.isEmpty ? nil : $1, now: wallNanoseconds) })
-  var intake = CommandIntake(sink: sink, answers: answers, box: box)
+  var intake = CommandIntake(sink: sink, answers: StopAnswers(sink: sink), box: box)
   let inbox = CommandInbox(
     topics: Topics(handID: "hand"), sink: sink, connection: .commands, copies: StopCopies())
   // As the broker's callback makes it: a body beyond the limit does not come along.
@@ -78,7 +83,7 @@ func fuzzMQTT(_ input: UnsafeRawBufferPointer) {
     if verb == "stop" { require(stops == turn, "a stop that did not act in the callback") }
     intake.judge(inbox, stopWayAnswers: false, now: 1)
     for outcome in box.take(ReplyBox.capacity) {
-      checkReply(ReplyPayload(bootID: "boot").encode(outcome, sequence: 1))
+      checkReply(ReplyPayload(runID: "boot").encode(outcome, sequence: 1))
     }
   }
 }
@@ -112,5 +117,22 @@ func fuzzScript(_ input: UnsafeRawBufferPointer) {
     }
   } catch {
     check(error, of: text)
+  }
+}
+
+/// What a host writes to NCMD: read within its bounds or refused, and it never asks for more than a birth.
+func fuzzSparkplug(_ input: UnsafeRawBufferPointer) {
+  let inbox = SparkplugInbox(birthTopic: "")
+  inbox.note(Array(input), isRetained: false)
+  let asks = inbox.takeBirthRequest()
+  // Each metric takes two bytes or more.
+  let refused = inbox.takeRefused()
+  require(refused <= UInt64(input.count / 2 + 1), "\(refused) refusals of \(input.count) bytes")
+  inbox.note(Array(input), isRetained: true)
+  require(!inbox.takeBirthRequest() && inbox.takeRefused() == 1, "a retained message that acts")
+  if asks {
+    let name = Array(SparkplugPayload.rebirth.utf8)
+    require(
+      input.indices.contains { input[$0...].starts(with: name) }, "a birth that nobody asked for")
   }
 }

@@ -1,5 +1,8 @@
+import Analysis
+import Control
+import HandFiles
 import HandModel
-import Runtime
+import PrimalLogic
 
 /// The shipped hand, which calibrations and commands are read for.
 enum ShippedHand {
@@ -20,7 +23,7 @@ func fuzzBoard(_ input: UnsafeRawBufferPointer) {
   } catch {
     return check(error, of: text)
   }
-  require((1...16).contains(board.joints.count), "\(board.joints.count) joints")
+  require((1...maximumJoints).contains(board.joints.count), "\(board.joints.count) joints")
   require(1_000_000_000 % board.control.rateHertz == 0, "\(board.control.rateHertz) Hz")
   require(board.control.windowTicks > 0, "a window of \(board.control.windowTicks) ticks")
   require((0...board.control.windowTicks).contains(board.control.uncertifiedBudgetTicks), "budget")

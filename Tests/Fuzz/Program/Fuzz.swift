@@ -3,7 +3,7 @@ import Glibc
 /// What is fuzzed (docs/testing.md). One program holds all targets, because building one takes minutes: the
 /// environment variable FUZZ_TARGET names the target that a process runs.
 enum FuzzTarget: String, CaseIterable {
-  case board, calibration, mqtt, socket, script, tick
+  case board, calibration, mqtt, socket, script, tick, block, sparkplug
 
   /// Runs one input; ends the process where something that must hold does not.
   var body: (UnsafeRawBufferPointer) -> Void {
@@ -14,6 +14,8 @@ enum FuzzTarget: String, CaseIterable {
     case .socket: fuzzSocket
     case .script: fuzzScript
     case .tick: { TickFuzz.shared.run($0) }
+    case .sparkplug: fuzzSparkplug
+    case .block: { BlockFuzz.shared.run($0) }
     }
   }
 

@@ -1,6 +1,7 @@
+import Control
+import HandFiles
 import HandModel
 import PrimalLogic
-import Runtime
 
 /// The tick under inputs that nothing would make on purpose: bytes become a sequence of ticks, and after each of
 /// them everything must hold that docs/design.md promises.
@@ -107,7 +108,7 @@ final class FuzzedHand {
     restingSamples.nowNanoseconds = 1_000_000_000
     Self.copy(&controller, to: atStart)
     rest()
-    for _ in 0..<GuardLimits.selfTestTicks { tick() }
+    for _ in 0..<GuardLimits.standard.selfTestTicks { tick() }
     require(record.pointee.state == .idle, "a resting hand is idle after its self-test")
     Self.copy(&controller, to: atIdle)
   }
@@ -138,7 +139,7 @@ final class FuzzedHand {
       fatalError("\(error)")
     }
     if isIdle {
-      inputs.pointee.nowNanoseconds += Int64(GuardLimits.selfTestTicks) * settings.periodNanoseconds
+      inputs.pointee.nowNanoseconds += Int64(GuardLimits.standard.selfTestTicks) * settings.periodNanoseconds
     }
   }
 
@@ -199,7 +200,7 @@ final class FuzzedHand {
     // Seldom the same number again, as a repeated delivery would have.
     command.number = what & 16 != 0 ? number : number &+ 1
     if what & 32 != 0 {
-      command.jointMask = reader.word()
+      command.jointMask = JointMask(reader.word())
       for j in 0..<Self.jointCount { command.targets[j] = reader.double(scale: 1) }
     } else {
       command.jointMask = 0b111
@@ -216,11 +217,11 @@ final class FuzzedHand {
     inputs.pointee.stopSource = what & 4 != 0 ? .mqtt : .socket
     inputs.pointee.actuatorFailed = what & 8 != 0
     inputs.pointee.isLast = what & 16 != 0
-    inputs.pointee.failedBusJoints = what & 32 != 0 ? reader.word() : 0
-    inputs.pointee.unhealthyJoints = what & 64 != 0 ? reader.word() & 0b111 : 0
-    inputs.pointee.failedActuatorJoints = what & 128 != 0 ? reader.word() & 0b111 : 0
+    inputs.pointee.failedBusJoints = JointMask(what & 32 != 0 ? reader.word() : 0)
+    inputs.pointee.unhealthyJoints = JointMask(what & 64 != 0 ? reader.word() & 0b111 : 0)
+    inputs.pointee.failedActuatorJoints = JointMask(what & 128 != 0 ? reader.word() & 0b111 : 0)
     let proof = reader.byte()
-    inputs.pointee.killLineFailed = proof & 1 != 0
+    inputs.pointee.driveEnableFailed = proof & 1 != 0
     inputs.pointee.actuatorLagTicks = UInt32(proof >> 1)
   }
 
@@ -309,9 +310,9 @@ final class FuzzedHand {
     let given = inputs.pointee
     let isDoubtful =
       given.actuatorFailed || given.failedActuatorJoints | given.failedBusJoints != 0
-      || given.actuatorLagTicks > GuardLimits.brakingLagTicks
+      || given.actuatorLagTicks > GuardLimits.standard.brakingLagTicks
     require(!(live && !drives && isDoubtful), "braking through what fails")
-    require(!(live && given.killLineFailed), "outputs live with a kill line that does not follow")
+    require(!(live && given.driveEnableFailed), "outputs live with a drive-enable line that does not follow")
     require(latched == (now.fault != .none), "\(now.fault) in \(now.state)")
     require(drives == (now.mode != .idle), "\(now.mode) in \(now.state), \(now.fault)")
     for j in 0..<Self.jointCount where !drives {
@@ -357,7 +358,7 @@ final class FuzzedHand {
   }
 
   private func checkReplay() {
-    recalled.pointee.recall(record.pointee)
+    recalled.pointee.recall(record)
     replayer.tick(recalled, record: replayed, actuators: replayedActuators)
     let isEqual = replayed.pointee.outputHash == record.pointee.outputHash
     require(isEqual, "replay differs:\n\(summary(record))\n\(summary(replayed))")

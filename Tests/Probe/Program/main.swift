@@ -1,6 +1,7 @@
 // A small process for the tests that need one: what an unprivileged user gets, and a loop thread under the
 // proof library, clean or with one deliberate sin. Usage: realtime-probe privileges | thread | loop
 // [clean | malloc | mutex | getpid | fault] | bench <hertz> <seconds> <cpu>
+import Analysis
 import Glibc
 import Realtime
 
@@ -25,17 +26,18 @@ func runLoop(_ sin: Sin) throws {
   let clock = MonotonicClock()
   let histogram = LatencyHistogram()
   let ring = Ring(capacity: 4096, filling: Output())
-  let newest = LatestValue(Output())
+  let newest = TripleBuffer(Output())
   nonisolated(unsafe) let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   pthread_mutex_init(mutex, nil)
   nonisolated(unsafe) let untouched = mmap(
     nil, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)!
   nonisolated(unsafe) var kept: UnsafeMutableRawPointer?
   let thread = try RealtimeThread(
-    name: "probe-loop", policy: .fifo(priority: RealtimePrivileges.loopPriority),
+    name: "probe-loop", policy: .fifo(priority: SchedulingPolicy.loopPriority),
     onMissingPrivilege: .degrade
   ) {
-    var cadence = LoopCadence(periodNanoseconds: periodNanoseconds, start: clock.now() + periodNanoseconds)
+    var cadence = DeadlineSchedule(
+      periodNanoseconds: periodNanoseconds, start: clock.now() + periodNanoseconds)
     var output = Output()
     func tick() {
       clock.sleep(until: cadence.deadlineNanoseconds)
@@ -76,7 +78,7 @@ switch CommandLine.arguments.dropFirst().first {
 case "privileges":
   print(RealtimePrivileges.probe().json)
 case "thread":
-  let policy = SchedulingPolicy.fifo(priority: RealtimePrivileges.loopPriority)
+  let policy = SchedulingPolicy.fifo(priority: SchedulingPolicy.loopPriority)
   do throws(RealtimeThreadError) {
     try RealtimeThread(name: "strict", policy: policy, body: {}).join()
     print("strict: granted")

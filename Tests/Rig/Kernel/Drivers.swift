@@ -1,5 +1,6 @@
 import DeviceContracts
 import Devices
+import HandModel
 import LinuxIO
 
 /// Every driver's contract, transfers of each kind, and the error of an absent chip.

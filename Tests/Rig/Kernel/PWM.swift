@@ -1,5 +1,6 @@
 import Devices
 import Glibc
+import HandModel
 import LinuxIO
 
 /// A channel of the kernel's PCA9685 driver through sysfs, seen in the registers that the driver writes; and the

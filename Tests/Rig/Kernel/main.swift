@@ -2,6 +2,7 @@
 // its figures, or every finding to the error output with exit code 1; 64 is a wrong call.
 import Devices
 import Glibc
+import HandModel
 
 let usage = """
   usage: rig-kernel drivers BUS              BUS: /dev/i2c-N of an i2c-stub with the addresses of DeviceContract.all

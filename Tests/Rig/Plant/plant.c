@@ -4,10 +4,10 @@
 // five servos follow them, and their angles are written into the registers of the encoders. Nothing here comes
 // from the runtime's drivers: it is a second reading of the data sheets, so that a shared mistake would show.
 //
-//   rig-plant BUS KILL             preload the chips, print "ready", run until SIGTERM
-//   rig-plant BUS KILL self-test   drive the registers itself and judge what the encoders say
+//   rig-plant BUS DRIVE-ENABLE             preload the chips, print "ready", run until SIGTERM
+//   rig-plant BUS DRIVE-ENABLE self-test   drive the registers itself and judge what the encoders say
 //
-// BUS is the device of the stub's adapter, KILL the file with the value of the simulated kill line.
+// BUS is the device of the stub's adapter, DRIVE-ENABLE the file with the value of the simulated drive-enable line.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/i2c-dev.h>
@@ -162,7 +162,7 @@ static void preload(void) {
   }
 }
 
-static int killLineLive(void) {
+static int driveEnableLive(void) {
   char value = '0';
   int file = open(killPath, O_RDONLY | O_CLOEXEC);
   if (file < 0 || read(file, &value, 1) != 1) die("%s: %s", killPath, strerror(errno));
@@ -210,7 +210,7 @@ static void pass(double seconds) {
   uint8_t registers[4 * JOINTS];
   readChannels(registers);
   uint8_t prescale = readByte(PWM_ADDRESS, PRE_SCALE);
-  int powered = killLineLive() && !(readByte(PWM_ADDRESS, MODE1) & SLEEP);
+  int powered = driveEnableLive() && !(readByte(PWM_ADDRESS, MODE1) & SLEEP);
   int steps = (int)ceil(seconds / longestStepSeconds);
   for (int joint = 0; joint < JOINTS; joint++) {
     double pulse = powered ? pulseSeconds(registers + 4 * joint, prescale) : NAN;
@@ -257,7 +257,7 @@ static void expectAngle(const char *when, int joint, double wanted) {
     die("%s: joint %d stands at %.4f rad, expected %.4f", when, joint, found, wanted);
 }
 
-// The kill line must be live. At prescaler 121 a count is 4.88 us: 307 counts are 1498.2 us.
+// The drive-enable line must be live. At prescaler 121 a count is 4.88 us: 307 counts are 1498.2 us.
 static void selfTest(void) {
   enum { prescale = 121, counts = 307 };
   double pulse = counts * (prescale + 1) / oscillatorHertz;
@@ -281,7 +281,7 @@ static void selfTest(void) {
 }
 
 int main(int count, char **arguments) {
-  if (count < 3) die("usage: rig-plant BUS KILL [self-test]");
+  if (count < 3) die("usage: rig-plant BUS DRIVE-ENABLE [self-test]");
   killPath = arguments[2];
   bus = open(arguments[1], O_RDWR | O_CLOEXEC);
   if (bus < 0) die("%s: %s", arguments[1], strerror(errno));

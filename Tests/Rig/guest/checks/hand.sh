@@ -24,7 +24,7 @@ stands-at() {
     split(found, f); n = split(wanted, w)
     for (i = 1; i <= n; i++) if ((d = f[i] - w[i] * 3.14159265 / 180) > 0.05 || d < -0.05) exit 1}' || return 1
   status | jq -e --arg wanted "$*" '
-    [.joints[].positionRadians] as $found | ($wanted | split(" ") | map(tonumber * 3.14159265 / 180)) as $goal |
+    [.joints[].position_radians] as $found | ($wanted | split(" ") | map(tonumber * 3.14159265 / 180)) as $goal |
     all(range($goal | length); ($found[.] - $goal[.]) | fabs < 0.05)' >/dev/null
 }
 
@@ -42,7 +42,7 @@ check-grasp() {
     # Words are wanted.
     # shellcheck disable=SC2086
     { await 25 stands-or-stopped $degrees && stands-at $degrees; } || fail "pose $name, $degrees degrees: encoders at $(plant-angles) rad, status $(
-      status | jq -c '[.state, .fault, [.joints[].positionRadians]]')"
+      status | jq -c '[.state, .fault, [.joints[].position_radians]]')"
     figures+=("$name")
   done <<'POSES'
 power 60 72 72 72 72
@@ -83,12 +83,64 @@ check-pulses() {
 check-recording() {
   need-service
   local ticks missing
-  await 20 eval '(($(query "select count(*) from tick") >= 100))' || fail "fewer than 100 ticks recorded"
+  await 20 eval 'unpack-newest && (($(query "select count(*) from tick") >= 100))' ||
+    fail "fewer than 100 ticks recorded"
   ticks=$(query 'select count(*) from tick')
   missing=$(query 'select max(sequence) - min(sequence) + 1 - count(*) from tick')
-  ((missing == 0)) || fail "$missing of $ticks ticks are missing"
+  ((missing == 0)) || fail "$missing of $ticks ticks are missing: $(motorhand log verify "$DATA/$(status | jq -r .run_id)" 2>&1 | tr '\n' ';')"
   [[ $(status | jq '.recorder.dropped') == 0 ]] || fail "$(status | jq '.recorder.dropped') ticks dropped"
   echo "$ticks ticks, none missing"
+}
+
+check-clock() {
+  need-service
+  local run now shift ticks
+  run=$(status | jq -r .run_id)
+  arm
+  now=$(date +%s)
+  # An hour back, a year ahead, and where it was.
+  for shift in -3600 31536000 0; do
+    date -s "@$((now + shift))" >/dev/null
+    ticks=$(status | jq .sequence)
+    await 20 eval '(($(status | jq .sequence) > ticks + 100))' || fail "no more ticks after the clock moved by $shift s"
+    state-is armed || fail "state $(state), fault $(fault) after the clock moved by $shift s"
+  done
+  motorhand disarm >/dev/null
+  motorhand log verify "$DATA/$run" >/tmp/verified || fail "$(tail -n 4 /tmp/verified | paste -sd';')"
+  [[ $(status | jq -r .run_id) == "$run" ]] || fail 'the daemon was started again'
+  echo "an hour back, a year ahead and back again; $(tail -n 1 /tmp/verified)"
+}
+
+# record-aged DIRECTORY: a start of two seconds, which keeps recordings for a day; prints its folder.
+record-aged() {
+  local hand=/usr/share/motorhand before
+  before=$(ls "$1")
+  motorhandd --board $hand/Boards/sim.yaml --calibration $hand/Calibration/nominal-hand.yaml --socket "$1.sock" \
+    --data "$1" --keep-days 1 --virtual --seconds 2 >/dev/null
+  comm -13 <(echo "$before") <(ls "$1")
+}
+
+check-age() {
+  local data now folder written
+  data=$(mktemp -d)
+  now=$(date +%s)
+  times() { sqlite3 "$data/$1/segment-0001.sqlite" "select count(*) from meta where key in ('opened_at', 'closed_at')"; }
+  # As at every start of a board without a clock.
+  [[ $(times "$(record-aged "$data")") == 0 ]] || fail 'a segment notes a time that nobody knew'
+  /payload/rig/rig-synced || fail 'the kernel does not take the clock for right'
+  folder=$(record-aged "$data")
+  [[ $(times "$folder") == 2 ]] || fail 'a segment notes no time, although it is known'
+  # By hand, and so not believed.
+  date -s "@$((now + 31536000))" >/dev/null
+  record-aged "$data" >/dev/null
+  [[ -e $data/$folder/segment-0001.sqlite ]] || fail 'a clock that was set ahead by hand cost a recording'
+  /payload/rig/rig-synced || fail 'the kernel does not take the clock for right'
+  record-aged "$data" >/dev/null
+  [[ ! -e $data/$folder/segment-0001.sqlite ]] || fail 'a year later a recording to be kept for a day is there'
+  written=$(find "$data" -name 'segment-*' | wc -l)
+  ((written == 3)) || fail "$written segments are left of 4, of which 1 has an age that is known and too high"
+  date -s "@$now" >/dev/null
+  echo "set ahead a year by hand: 3 of 3 kept; by a time server: the one of known age deleted"
 }
 
 check-e-stop() {
@@ -99,10 +151,10 @@ check-e-stop() {
   echo pull-down >"$(sim-line E-STOP)/pull"
   pulled=$(date +%s%N)
   await 10 state-is e-stop || fail "state $(state), expected e-stop"
-  line-is KILL 0 || fail "the kill line is live in e-stop"
+  line-is DRIVE-ENABLE 0 || fail "the drive-enable line is live in e-stop"
   echo pull-up >"$(sim-line E-STOP)/pull"
   # The recorder commits in batches.
-  await 10 eval '[[ -n $(query "select 1 from tick_named where state = '\''e-stop'\'' limit 1") ]]' ||
+  await 20 eval 'unpack-newest && [[ -n $(query "select 1 from tick_named where state = '\''e-stop'\'' limit 1") ]]' ||
     fail "no tick in state e-stop was recorded"
   local since="sequence >= (select max(sequence) from tick_named where outputs_enabled = 1)"
   seen=$(query "select min(sequence) from tick where estop_line_active = 1 and $since")

@@ -14,8 +14,8 @@ check-bus() {
   done
   ! i2cget -f -y "$(stub-number)" 0x50 0 2>/dev/null || fail "a chip answers at 0x50, where none is"
   [[ $(gpiofind E-STOP) == gpiochip*' 1' ]] || fail "gpiofind E-STOP: found '$(gpiofind E-STOP)', expected line 1"
-  line-is KILL 0 || fail "the kill line rests at 1, its resistor pulls to 0"
-  echo "$(stub-bus) with ${found[*]}; $(gpiofind KILL), $(gpiofind E-STOP)"
+  line-is DRIVE-ENABLE 0 || fail "the drive-enable line rests at 1, its resistor pulls to 0"
+  echo "$(stub-bus) with ${found[*]}; $(gpiofind DRIVE-ENABLE), $(gpiofind E-STOP)"
 }
 
 check-kernel-pwm() {
@@ -30,13 +30,13 @@ check-kernel-pwm() {
 check-plant() {
   stop-plant
   local figures status=0
-  # An output of another consumer makes the kill line live for the self-test.
+  # An output of another consumer makes the drive-enable line live for the self-test.
   gpioset --mode=signal rig-lines 0=1 &
-  await 5 line-is KILL 1 || fail "the kill line did not become live"
-  figures=$(/payload/rig/rig-plant "$(stub-bus)" "$(sim-line KILL)/value" self-test) || status=$?
+  await 5 line-is DRIVE-ENABLE 1 || fail "the drive-enable line did not become live"
+  figures=$(/payload/rig/rig-plant "$(stub-bus)" "$(sim-line DRIVE-ENABLE)/value" self-test) || status=$?
   kill %1
   wait
-  line-is KILL 0 || fail "the kill line stays live without its owner"
+  line-is DRIVE-ENABLE 0 || fail "the drive-enable line stays live without its owner"
   start-plant
   ((status == 0)) || exit 1
   echo "$figures"

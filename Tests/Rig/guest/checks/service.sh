@@ -8,7 +8,7 @@ check-service() {
   # Type=notify: active means that READY came.
   [[ $(systemctl show --property=Type --value motorhandd.service) == notify ]] || fail "the unit is not Type=notify"
   await 20 state-is idle || fail "state $(state), fault $(fault), expected idle"
-  line-is KILL 0 || fail "the kill line is live in an idle hand"
+  line-is DRIVE-ENABLE 0 || fail "the drive-enable line is live in an idle hand"
   systemctl show --property=StatusText --value motorhandd.service
 }
 
@@ -57,14 +57,14 @@ check-safe-state() {
   need-service
   arm
   systemctl stop motorhandd.service || fail "systemctl stop failed"
-  line-is KILL 0 || fail "the kill line is live after systemctl stop"
+  line-is DRIVE-ENABLE 0 || fail "the drive-enable line is live after systemctl stop"
   await 5 outputs-off || fail "channels of the PCA9685 after systemctl stop: $(registers $PWM 6 20)"
   local result
   result=$(systemctl show --property=Result --value motorhandd.service)
   [[ $result == success ]] || fail "the service's result is $result, expected success"
   motorhand safe-state $BOARD >/dev/null || fail "motorhand safe-state: exit $?, expected 0 when repeated"
   systemctl start motorhandd.service
-  echo "kill line 0, five channels full off"
+  echo "drive-enable line 0, five channels full off"
 }
 # Bit 4 of the last of a channel's four bytes: full off.
 outputs-off() {
@@ -79,10 +79,10 @@ check-kill() {
   local before
   before=$(daemon-pid)
   kill -KILL "$before"
-  await 5 line-is KILL 0 || fail "the kill line is still live 5 s after SIGKILL"
+  await 5 line-is DRIVE-ENABLE 0 || fail "the drive-enable line is still live 5 s after SIGKILL"
   await 30 daemon-after "$before" || fail "no idle daemon after SIGKILL: $(systemctl is-active motorhandd.service), $(state)"
-  line-is KILL 0 || fail "the restarted daemon armed by itself"
-  echo "kill line 0; restarted, idle"
+  line-is DRIVE-ENABLE 0 || fail "the restarted daemon armed by itself"
+  echo "drive-enable line 0; restarted, idle"
 }
 
 check-black-box() {
@@ -104,9 +104,36 @@ check-watchdog() {
   before=$(daemon-pid)
   kill -STOP "$before"
   await 60 daemon-after "$before" || fail "no new daemon: $(systemctl is-active motorhandd.service), PID $(daemon-pid) after $before"
-  line-is KILL 0 || fail "the kill line is live after the restart"
+  line-is DRIVE-ENABLE 0 || fail "the drive-enable line is live after the restart"
   journalctl -b -u motorhandd.service -o cat | grep -q 'Watchdog timeout' || fail "the journal does not name the watchdog"
   echo "killed by the watchdog, restarted, idle"
+}
+
+# A jog of one joint, some 20 s long, in the background; its standard error is the file $1.
+start-jog() {
+  motorhand jog $BOARD index --degrees 40 --speed 2 --json 2>"$1" >/dev/null &
+  jog=$!
+  await 20 line-is DRIVE-ENABLE 1 || fail "the drive-enable line is not live 20 s after a jog's start: $(paste -sd' ' "$1")"
+}
+check-jog() {
+  need-service
+  systemctl stop motorhandd.service
+  local result travel said jog end
+  said=$(mktemp)
+  result=$(motorhand jog $BOARD index --degrees 20 --speed 20 --json) || fail "jog: exit $?, $result"
+  line-is DRIVE-ENABLE 0 || fail "the drive-enable line is live after a jog"
+  travel=$(jq '.endDegrees - .startDegrees' <<<"$result")
+  awk -v t="$travel" 'BEGIN { exit !(t > 15 && t < 25) }' || fail "found $travel degrees, expected 20"
+  for end in KILL STOP; do
+    start-jog "$said"
+    kill "-$end" "$jog"
+    await 10 line-is DRIVE-ENABLE 0 || fail "the drive-enable line is live 10 s after SIG$end"
+    await 10 outputs-off || fail "channels of the PCA9685 after SIG$end: $(registers $PWM 6 20)"
+    await 10 grep -q 'every actuator off' "$said" || fail "after SIG$end: $(paste -sd' ' "$said")"
+    wait "$jog" 2>/dev/null || true
+  done
+  systemctl start motorhandd.service
+  echo "$travel degrees; after SIGKILL and SIGSTOP drive-enable line 0, five channels full off"
 }
 
 check-upgrade() {
@@ -118,7 +145,7 @@ check-upgrade() {
   systemctl --quiet enable motorhandd.service 2>/dev/null
   dpkg -i --force-confold /payload/motorhand.deb >/dev/null 2>&1 || fail "dpkg -i over itself failed"
   await 30 daemon-after "$before" || fail "no idle daemon after the upgrade"
-  line-is KILL 0 || fail "the upgrade left the kill line live"
+  line-is DRIVE-ENABLE 0 || fail "the upgrade left the drive-enable line live"
   dpkg --purge motorhand >/dev/null 2>&1 || fail "dpkg --purge failed"
   [[ ! -e /usr/bin/motorhandd && ! -e $BOARD ]] || fail "the purge left the program or its configuration"
   ls $DATA/*/segment-*.sqlite >/dev/null || fail "the purge took the recordings"

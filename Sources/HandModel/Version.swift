@@ -1,0 +1,2 @@
+/// Version of this source tree.
+package let motorHandVersion = "0.1.0"
