@@ -11,6 +11,7 @@ let package = Package(
     .library(name: "PrimalLogic", targets: ["PrimalLogic"]),
     .executable(name: "motorhandd", targets: ["motorhandd"]),
     .executable(name: "motorhand", targets: ["motorhand"]),
+    .executable(name: "motorhand-gateway", targets: ["motorhand-gateway"]),
   ],
   dependencies: [
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -18,6 +19,13 @@ let package = Package(
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    // Of the gateway alone.
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+    .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
     .target(name: "PrimalLogic"),
@@ -62,7 +70,19 @@ let package = Package(
     .target(
       name: "Gateway",
       dependencies: [
-        "HandModel", "Wire", "CPostgres", "CCrypt", .product(name: "GRDB", package: "GRDB.swift"),
+        "HandModel", "Wire", "Realtime", "Recording", "Telemetry", "CPostgres", "CCrypt",
+        .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOWebSocket", package: "swift-nio"),
+        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+        .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+        .product(name: "JWTKit", package: "jwt-kit"),
+        .product(name: "Logging", package: "swift-log"),
       ]),
     // What runs at a desk: reports, plots, and benches beside the C programs in Benchmarks. The daemon does not link it.
     .target(
@@ -85,6 +105,13 @@ let package = Package(
         "Runtime", "LinuxIO", "Simulation", "HandFiles", "Recording", "Replay", "Telemetry", "ControlSocket",
         "Campaign", "Analysis",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .executableTarget(
+      name: "motorhand-gateway",
+      dependencies: [
+        "Gateway", "Service", "Telemetry", "Yams",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
       ]),
     .testTarget(name: "PrimalLogicTests", dependencies: ["PrimalLogic", "SeededRandom"]),
     // Certificates of random joints, for AgreementTests: SciPy does the same mathematics from the equations. Runs the

@@ -59,8 +59,8 @@ package enum UploadBench {
     let mayEnd = Atomic(false)
     let receiving = try RealtimeThread(name: "bench-receive", policy: .normal) {
       let receiver = try? BlockReceiver(
-        options: PublisherOptions(host: "127.0.0.1", port: port), directory: directory + "/received",
-        name: "bench", handID: nil)
+        options: PublisherOptions(host: "127.0.0.1", port: port),
+        store: ReceivedStore(directory: directory + "/received"), name: "bench", handID: nil)
       _ = try? receiver?.run(isCancelled: { mayEnd.load(ordering: .acquiring) }) { status in
         received.withLock { $0 = status }
       }

@@ -21,6 +21,8 @@ package final class ReceivedStore {
     case duplicate
     /// Another block stands under its key; that one stays.
     case conflict
+    /// Its hash is right, and its content is not what a hand writes.
+    case damaged
   }
 
   /// What is stored of a run, without the bytes.
@@ -60,7 +62,7 @@ package final class ReceivedStore {
   private let findBlock: SQLiteStatement
   private let insertEvent: SQLiteStatement
   /// By the hand and by the run's identifier: a thousand hands have tens of thousands of runs.
-  private var known: [String: [String: Run]] = [:]
+  private(set) var known: [String: [String: Run]] = [:]
   private var lastPlace: Int64 = 0
   private var rowCount: Int64 = 0
   /// The runs that the open transaction has touched, as they were before; nil where they were not.
@@ -194,9 +196,6 @@ package final class ReceivedStore {
     return known.values.compactMap { $0[runID] }.max { $0.place < $1.place }
   }
 
-  /// The hands of which something is stored.
-  package var handIDs: some Collection<String> { known.keys }
-
   /// The runs of a hand, the one last received first.
   package func runs(of handID: String) -> [Run] {
     known[handID, default: [:]].values.sorted { $0.place > $1.place }
@@ -291,18 +290,7 @@ package final class ReceivedStore {
     guard let bytes = try bytes(row: run, first: block.key.firstSequence),
       let stored = try? TickBlock(bytes: bytes)
     else { return true }
-    guard stored.jointCount == block.jointCount else { return false }
-    let decoders = (TickBlockDecoder(), TickBlockDecoder())
-    do throws(TickBlockError) {
-      try decoders.0.decode(stored)
-      try decoders.1.decode(block)
-    } catch { return false }
-    let everything = JointEquipment(isServo: false, hasCurrentSensor: true, hasForceSensor: true)
-    let equality = TickEquality(
-      equipment: Array(repeating: everything, count: block.jointCount))
-    return (0..<min(stored.key.count, block.key.count)).allSatisfy {
-      equality.agree(decoders.0.record(at: $0), decoders.1.record(at: $0))
-    }
+    return stored.agrees(with: block)
   }
 
   /// A run, which is made where it is new and becomes the newest. Taken out until it is put back, so that its

@@ -63,7 +63,8 @@ package final class BlockReceiver {
   private let options: PublisherOptions
   private let name: String
   private let handID: String?
-  private let store: ReceivedStore
+  private let replica: String?
+  private let store: any BlockStore
   private let wakeUp = WakeUp()
   private var link: BrokerLink
   private var inbox = Inbox()
@@ -74,19 +75,29 @@ package final class BlockReceiver {
   private var reportedAt: [String: Int64] = [:]
   private var reports: [Int32: String] = [:]
 
-  /// Opens the store; connects to nothing yet.
+  /// Connects to nothing yet.
   /// - Parameters:
+  ///   - store: of no one else but other replicas.
   ///   - name: of this consumer, 1 to 64 of A-Z a-z 0-9 _ -; its session at the broker goes by it.
   ///   - handID: the only hand whose messages are stored; nil = all.
+  ///   - replica: of several consumers of one name and one store, among which the broker divides what comes;
+  ///     letters as of the name. Nil: there is only this one.
   package init(
-    options: PublisherOptions, directory: String, name: String, handID: String?
+    options: PublisherOptions, store: any BlockStore, name: String, handID: String?, replica: String? = nil
   ) throws(RecordingError) {
     self.options = options
     self.name = name
     self.handID = handID
-    store = try ReceivedStore(directory: directory)
+    self.replica = replica
+    self.store = store
     link = BrokerLink(options, wakeUp: wakeUp)
-    dirty = handID.map { [$0] } ?? Set(store.handIDs)
+    dirty = try known()
+  }
+
+  /// The hands that are to be told what is stored of them, whether something comes of them or not.
+  private func known() throws(RecordingError) -> Set<String> {
+    if let handID { return [handID] }
+    return Set(try store.handIDs())
   }
 
   /// Receives until `isCancelled`; then stores what came, reports it and leaves the broker in order.
@@ -104,6 +115,7 @@ package final class BlockReceiver {
           try begin(connection)
         }
       } catch { fail(error, now) }
+      try storeInbox()
       try storeInbox()
       progress(status)
     }
@@ -129,7 +141,7 @@ package final class BlockReceiver {
     }
     self.inbox = inbox
     let wanted = handID
-    let clientID = "motorhand-receive-\(name)"
+    let clientID = "motorhand-receive-\(name)" + (replica.map { "-\($0)" } ?? "")
     return ConnectionAttempt { () throws(BrokerError) in
       try BrokerConnection.open(
         options, clientID: clientID, will: nil, largestPacketBytes: Self.largestPacketBytes,
@@ -170,11 +182,14 @@ package final class BlockReceiver {
     status.connected = true
     let hand = handID ?? "+"
     // A hand that is there is told what is stored of it, though nothing has come from it yet.
-    for topic in ["status", "event", "block"] {
-      _ = try connection.subscribe(to: "motorhand/hand/\(hand)/\(topic)")
+    _ = try connection.subscribe(to: "motorhand/hand/\(hand)/status")
+    // Of replicas each has its share.
+    let share = replica == nil ? "" : "$share/\(name)/"
+    for topic in ["event", "block"] {
+      _ = try connection.subscribe(to: "\(share)motorhand/hand/\(hand)/\(topic)")
     }
     // The broker may have lost what it retained.
-    dirty.formUnion(handID.map { [$0] } ?? Set(store.handIDs))
+    do throws(RecordingError) { dirty.formUnion(try known()) } catch { failure = error }
     reportedAt.removeAll()
   }
 
@@ -202,7 +217,11 @@ package final class BlockReceiver {
   private func report(on connection: BrokerConnection, _ now: Int64, isLast: Bool) throws(BrokerError) {
     for hand in dirty {
       guard isLast || reportedAt[hand].map({ now - $0 >= Self.reportNanoseconds }) ?? true else { continue }
-      let runs = store.runs(of: hand)
+      let runs: [StoredRun]
+      do throws(RecordingError) { runs = try store.storedRuns(of: hand) } catch {
+        failure = error
+        return
+      }
       let message = StoredMessage(consumer: name, newestFirst: runs.map { ($0.runID, $0.ticks, $0.events) })
       let number = try connection.publish(
         topic: Topics(handID: hand).stored, payload: message.encoded(), qos: 1, retain: true)
@@ -239,7 +258,12 @@ package final class BlockReceiver {
       onProblem(
         "hand \(message.handID), run \(block.key.runID): another block than the one stored from tick "
           + "\(block.key.firstSequence) on; the first one stays")
-    case (.conflict, .event): break
+    case (.conflict, .event), (.damaged, .event): break
+    case (.damaged, .block(let block)):
+      status.damaged += 1
+      onProblem(
+        "hand \(message.handID), run \(block.key.runID): the block from tick \(block.key.firstSequence) on cannot be "
+          + "unpacked, and is not stored")
     case (.stored, .block(let block)):
       status.blocks += 1
       status.ticks += UInt64(block.key.count)

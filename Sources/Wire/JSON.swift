@@ -18,6 +18,11 @@ package enum JSONValue: Sendable, Equatable {
     /// The key without quotes and escapes.
     package var key: String
     package var value: JSONValue
+
+    package init(key: String, value: JSONValue) {
+      self.key = key
+      self.value = value
+    }
   }
 }
 

@@ -86,3 +86,32 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
     }
   }
 }
+
+extension JSONValue {
+  /// As it is sent, in one line.
+  package func encoded() -> [UInt8] {
+    var json = JSONWriter(capacity: 256)
+    write(into: &json)
+    return json.bytes
+  }
+
+  private func write(into json: inout JSONWriter) {
+    switch self {
+    case .null: json.null()
+    case .boolean(let value): json.bool(value)
+    case .number(let text): json.raw(text)
+    case .string(let text): json.string(text)
+    case .array(let items):
+      json.beginArray()
+      for item in items { item.write(into: &json) }
+      json.endArray()
+    case .object(let members):
+      json.beginObject()
+      for member in members {
+        json.key(member.key)
+        member.value.write(into: &json)
+      }
+      json.endObject()
+    }
+  }
+}

@@ -68,6 +68,12 @@ package struct JSONWriter {
     bytes.append(contentsOf: (value ? "true" : "false").utf8)
   }
 
+  /// A number as it was written.
+  mutating func raw(_ number: String) {
+    separate()
+    bytes.append(contentsOf: number.utf8)
+  }
+
   /// For a value that is not there.
   package mutating func null() {
     separate()

@@ -162,3 +162,20 @@ package enum TickBlockError: Error, Equatable, CustomStringConvertible {
     }
   }
 }
+
+extension TickBlock {
+  /// Whether two blocks that begin at the same tick hold the same as far as both go.
+  package func agrees(with other: TickBlock) -> Bool {
+    guard jointCount == other.jointCount else { return false }
+    let decoders = (TickBlockDecoder(), TickBlockDecoder())
+    do throws(TickBlockError) {
+      try decoders.0.decode(self)
+      try decoders.1.decode(other)
+    } catch { return false }
+    let everything = JointEquipment(isServo: false, hasCurrentSensor: true, hasForceSensor: true)
+    let equality = TickEquality(equipment: Array(repeating: everything, count: jointCount))
+    return (0..<min(key.count, other.key.count)).allSatisfy {
+      equality.agree(decoders.0.record(at: $0), decoders.1.record(at: $0))
+    }
+  }
+}

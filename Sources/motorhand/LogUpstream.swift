@@ -77,7 +77,8 @@ struct LogReceive: ParsableCommand {
     let shown = ProgressLine()
     let status: BlockReceiver.Status
     do throws(RecordingError) {
-      let receiver = try BlockReceiver(options: options, directory: data, name: name, handID: hand)
+      let receiver = try BlockReceiver(
+        options: options, store: ReceivedStore(directory: data), name: name, handID: hand)
       var told = 0
       receiver.onProblem = { problem in
         told += 1

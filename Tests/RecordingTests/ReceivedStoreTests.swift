@@ -72,7 +72,7 @@ struct ReceivedStoreTests {
       #expect(try store.store([("two", .block(try block(run: "d", count: 7)))]) == [.stored])
     }
     let store = try ReceivedStore(directory: received)
-    #expect(Set(store.handIDs) == ["one", "two"])
+    #expect(Set(store.handIDs()) == ["one", "two"])
     #expect(store.runs(of: "two").map { $0.ticks.ranges } == [[0...6], [0...4]])
     #expect(store.runs(of: "one").first { $0.runID == "a" }?.duplicates == 1)
   }

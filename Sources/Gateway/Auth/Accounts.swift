@@ -1,4 +1,5 @@
 import HandModel
+import Wire
 
 /// What somebody may do, from the least to the most.
 package enum Role: String, Sendable, CaseIterable, Comparable {
@@ -24,12 +25,17 @@ package struct User: Sendable, Equatable {
   package var email: String
   /// What somebody may do.
   package var role: Role
+  /// The hands that somebody may reach: names, or `*` for every hand.
+  package var hands: [String]
   /// Whether somebody may log in.
   package var isActive: Bool
   /// When the account was made.
   package var createdAt: Timestamp
   /// Nil before the first time.
   package var lastLogin: Timestamp?
+
+  /// As who makes requests.
+  package var identity: Identity { Identity(username: username, userID: id, role: role, hands: hands) }
 }
 
 /// The users, and who of them somebody is.
@@ -67,7 +73,7 @@ package struct Accounts: Sendable {
     }
   }
 
-  private static let columns = "id, username, email, role, is_active, created_at, last_login"
+  static let columns = "id, username, email, role, hands, is_active, created_at, last_login"
 
   private let store: any Store
   private let workers: PasswordWorkers
@@ -80,20 +86,26 @@ package struct Accounts: Sendable {
   /// Makes an account.
   /// - Parameters:
   ///   - username: 1 to 255 characters without control characters.
+  ///   - hands: that may be reached; `*` is every hand.
   ///   - actor: who makes it, for the audit.
   package func create(
-    username: String, email: String, password: String, role: Role, by actor: String, now: Timestamp
+    username: String, email: String, password: String, role: Role, hands: [String] = [Identity.everyHand],
+    by actor: String, now: Timestamp
   ) async throws(Problem) -> User {
     for (name, text) in [("username", username), ("email", email)] where !Self.isName(text) {
       throw .invalid("\(name): expected 1 to \(Self.longestName) characters that can be printed")
     }
+    guard hands.allSatisfy({ $0 == Identity.everyHand || HandIdentity.isValid(handID: $0) }) else {
+      throw .invalid("hands: expected names of A-Z a-z 0-9 _ -, or *")
+    }
     let hash = try await hash(of: password)
+    let list = String(decoding: JSONValue.array(hands.map(JSONValue.string)).encoded(), as: UTF8.self)
     do throws(StoreError) {
       return try await store.write { (session) throws(StoreError) in
         let row = try session.row(
-          "INSERT INTO {auth.users} (username, email, password_hash, role, created_at, updated_at) "
-            + "VALUES ($1, $2, $3, $4, $5, $5) RETURNING \(Self.columns)",
-          .text(username), .text(email), .text(hash), .text(role.rawValue), .time(now))
+          "INSERT INTO {auth.users} (username, email, password_hash, role, hands, created_at, updated_at) "
+            + "VALUES ($1, $2, $3, $4, $5, $6, $6) RETURNING \(Self.columns)",
+          .text(username), .text(email), .text(hash), .text(role.rawValue), .text(list), .time(now))
         try Audit.append(
           to: session, actor: actor, action: "user-create", subject: username, detail: role.rawValue, now: now
         )
@@ -227,7 +239,12 @@ package struct Accounts: Sendable {
     }
     return User(
       id: try row.integer("id"), username: try row.text("username"), email: try row.text("email"),
-      role: known,
+      role: known, hands: try hands(row),
       isActive: try row.boolean("is_active"), createdAt: created, lastLogin: try row.time("last_login"))
+  }
+
+  /// The hands of an account's row.
+  static func hands(_ row: SQLRow) throws(StoreError) -> [String] {
+    JSONValue(json: Array(try row.text("hands").utf8)).items.compactMap(\.text)
   }
 }

@@ -68,7 +68,7 @@ package struct Sessions: Sendable {
         return nil
       }
       let row = try session.row(
-        "SELECT id, username, email, role, is_active, created_at, last_login FROM {auth.users} WHERE id = $1",
+        "SELECT \(Accounts.columns) FROM {auth.users} WHERE id = $1",
         .integer(try taken.integer("user_id")))
       guard let user = try row.map(Accounts.user), user.isActive else { return nil }
       return try Self.add(to: session, user, family: try taken.text("family"), address, agent, now)
@@ -86,10 +86,40 @@ package struct Sessions: Sendable {
     }
   }
 
+  /// How long a ticket is good: for the request that follows.
+  package static let ticketSeconds: Int64 = 30
+
+  /// A ticket for somebody who is known, good once: for browsers, which give a WebSocket no header.
+  func ticket(for identity: Identity, now: Timestamp) async throws(StoreError) -> String {
+    let secret = Secret.make()
+    try await store.write { (session) throws(StoreError) in
+      try session.change(
+        "INSERT INTO {auth.tickets} VALUES ($1, $2, $3)", .text(Secret.hash(secret)),
+        .integer(identity.userID),
+        .time(now.adding(seconds: Self.ticketSeconds)))
+    }
+    return secret
+  }
+
+  /// Takes a ticket; nil where it is unknown, over or used.
+  func take(ticket: String, now: Timestamp) async throws(StoreError) -> Identity? {
+    let hash = Secret.hash(ticket)
+    return try await store.write { (session) throws(StoreError) in
+      let row = try session.row(
+        "DELETE FROM {auth.tickets} WHERE token_hash = $1 RETURNING user_id, expires_at", .text(hash))
+      guard let row, let until = try row.time("expires_at"), until > now else { return nil }
+      let user = try session.row(
+        "SELECT \(Accounts.columns) FROM {auth.users} WHERE id = $1", .integer(try row.integer("user_id")))
+      guard let user = try user.map(Accounts.user), user.isActive else { return nil }
+      return user.identity
+    }
+  }
+
   /// Forgets what has expired.
   package func clean(now: Timestamp) async throws(StoreError) -> Int {
     try await store.write { (session) throws(StoreError) in
-      try session.change("DELETE FROM {auth.sessions} WHERE expires_at < $1", .time(now))
+      try session.change("DELETE FROM {auth.tickets} WHERE expires_at < $1", .time(now))
+      return try session.change("DELETE FROM {auth.sessions} WHERE expires_at < $1", .time(now))
     }
   }
 }

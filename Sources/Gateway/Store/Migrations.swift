@@ -88,7 +88,8 @@ package enum Migrations {
     CREATE SCHEMA integrations;
     CREATE TABLE {auth.users} (
       id <id>, username VARCHAR(255) NOT NULL UNIQUE, email VARCHAR(255) NOT NULL UNIQUE,
-      password_hash TEXT NOT NULL, role VARCHAR(50) NOT NULL DEFAULT 'viewer', created_at <time> NOT NULL,
+      password_hash TEXT NOT NULL, role VARCHAR(50) NOT NULL DEFAULT 'viewer',
+      hands <json> NOT NULL DEFAULT '["*"]', created_at <time> NOT NULL,
       updated_at <time> NOT NULL, last_login <time>, is_active <bool> NOT NULL DEFAULT <true>,
       failed_logins <int> NOT NULL DEFAULT 0, locked_until <time>);
     CREATE TABLE {auth.api_keys} (
@@ -102,6 +103,9 @@ package enum Migrations {
       used_at <time>, revoked_at <time>, ip_address TEXT, user_agent TEXT);
     CREATE INDEX sessions_user ON {auth.sessions} (user_id);
     CREATE INDEX sessions_family ON {auth.sessions} (family);
+    CREATE TABLE {auth.tickets} (
+      token_hash TEXT PRIMARY KEY, user_id <int> NOT NULL REFERENCES {auth.users} ON DELETE CASCADE,
+      expires_at <time> NOT NULL);
     CREATE TABLE {auth.audit} (
       number <int> PRIMARY KEY, time <time> NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
       subject TEXT NOT NULL, detail TEXT NOT NULL, hash_sha512 CHAR(128) NOT NULL);
@@ -110,12 +114,14 @@ package enum Migrations {
       birth <json>, status <json>);
     CREATE TABLE {telemetry.runs} (
       hand_id VARCHAR(64) NOT NULL, run_id VARCHAR(64) NOT NULL, first_seen <time> NOT NULL,
-      last_seen <time> NOT NULL, duplicates <int> NOT NULL DEFAULT 0, PRIMARY KEY (hand_id, run_id));
+      last_seen <time> NOT NULL, stored TEXT NOT NULL, duplicates <int> NOT NULL DEFAULT 0,
+      PRIMARY KEY (hand_id, run_id));
+    CREATE INDEX runs_seen ON {telemetry.runs} (hand_id, last_seen DESC);
     CREATE TABLE {telemetry.blocks} (
       hand_id VARCHAR(64) NOT NULL, run_id VARCHAR(64) NOT NULL, first_sequence <int> NOT NULL,
-      last_sequence <int> NOT NULL, first_time <time> NOT NULL, sha256 <bytes> NOT NULL, bytes <bytes> NOT NULL,
+      last_sequence <int> NOT NULL, first_time <time> NOT NULL, last_time <time> NOT NULL, sha256 <bytes> NOT NULL, bytes <bytes> NOT NULL,
       PRIMARY KEY (hand_id, run_id, first_sequence));
-    CREATE INDEX blocks_time ON {telemetry.blocks} (hand_id, first_time);
+    CREATE INDEX blocks_time ON {telemetry.blocks} (hand_id, first_time, last_time);
     CREATE TABLE {telemetry.hand_events} (
       hand_id VARCHAR(64) NOT NULL, run_id VARCHAR(64) NOT NULL, number <int> NOT NULL, time <time> NOT NULL,
       kind VARCHAR(64) NOT NULL, message TEXT NOT NULL, PRIMARY KEY (hand_id, run_id, number));

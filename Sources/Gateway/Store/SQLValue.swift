@@ -1,3 +1,5 @@
+import Glibc
+
 /// A value of a column or of a parameter, as both databases know it.
 package enum SQLValue: Sendable, Equatable {
   case null
@@ -37,6 +39,13 @@ package struct Timestamp: Sendable, Hashable, Comparable {
   package var microseconds: Int64
 
   package init(microseconds: Int64) { self.microseconds = microseconds }
+
+  /// By the machine's wall clock.
+  package static var now: Self {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return Self(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000)
+  }
 
   package static func < (a: Self, b: Self) -> Bool { a.microseconds < b.microseconds }
 

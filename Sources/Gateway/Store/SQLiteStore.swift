@@ -47,7 +47,7 @@ package final class SQLiteStore: Store {
 
   /// Writes a copy that is whole, while the store goes on.
   /// - Parameter path: of a new file.
-  func backUp(to path: String) async throws(StoreError) {
+  package func backUp(to path: String) async throws(StoreError) {
     do { try await pool.vacuum(into: path) } catch { throw StoreError(sqlite: error) }
   }
 }

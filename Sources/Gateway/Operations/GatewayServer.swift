@@ -1,0 +1,154 @@
+import Hummingbird
+import HummingbirdCore
+import Logging
+import NIOCore
+import Realtime
+import Recording
+import ServiceLifecycle
+import Synchronization
+import Telemetry
+import UnixSignals
+
+/// A whole gateway: takes what hands send, and serves it.
+package final class GatewayServer: Sendable {
+  /// Where it listens.
+  package struct Address: Sendable, Equatable {
+    package var host: String
+    /// 0: any.
+    package var port: Int
+
+    package init(host: String, port: Int) {
+      self.host = host
+      self.port = port
+    }
+  }
+
+  /// What it is to be like.
+  package struct Options: Sendable {
+    package var broker: PublisherOptions
+    package var api: Address
+    /// Of the WebSockets' own port; nil: only `/ws` of the API's.
+    package var webSocket: Address?
+    /// Pages that may open WebSockets beside the gateway's own: `https://dashboard.example`.
+    package var origins: [String] = []
+    /// Of WebSockets.
+    package var mostClients = 10_000
+    /// The name of this one among several; letters of a hand's name.
+    package var replica: String
+
+    package init(broker: PublisherOptions, api: Address, webSocket: Address?, replica: String) {
+      self.broker = broker
+      self.api = api
+      self.webSocket = webSocket
+      self.replica = replica
+    }
+  }
+
+  /// By which hands know the gateway in `stored` messages, and the broker its sessions.
+  static let consumer = "gateway"
+  /// Connections of the API at most.
+  private static let mostConnections = 20_000
+  private static let backlog = 1024
+
+  package let services: GatewayServices
+  private let options: Options
+  private let mayEnd = Atomic(false)
+
+  package init(services: GatewayServices, options: Options) {
+    self.services = services
+    self.options = options
+  }
+
+  /// Runs until the task is cancelled or a signal asks for the end; then takes no more requests, answers those
+  /// that are there, and reports what is stored.
+  /// - Parameter onListening: told the ports, once each.
+  package func run(
+    signals: [UnixSignal], onListening: @escaping @Sendable (_ what: String, _ port: Int) -> Void
+  ) async throws {
+    let threads = try startThreads()
+    defer {
+      mayEnd.store(true, ordering: .releasing)
+      for thread in threads { thread.join() }
+    }
+    let router = APIServer(services: services).router()
+    var applications = [application(router, options.api, paths: ["/ws"]) { onListening("api", $0) }]
+    if let address = options.webSocket {
+      applications.append(application(router, address, paths: []) { onListening("websocket", $0) })
+    }
+    let group = ServiceGroup(
+      configuration: .init(
+        services: applications.map { .init(service: $0) } + [.init(service: Cleaner(services: services))],
+        gracefulShutdownSignals: signals, logger: services.log))
+    try await group.run()
+  }
+
+  private func application(
+    _ router: Router<APIContext>, _ address: Address, paths: Set<String>,
+    onPort: @escaping @Sendable (Int) -> Void
+  ) -> Application<RouterResponder<APIContext>> {
+    let webSockets = WebSocketServer(
+      services: services, paths: paths, origins: options.origins, mostClients: options.mostClients)
+    return Application(
+      responder: router.buildResponder(),
+      server: HTTPServerBuilder { GatewayChannel(responder: $0, webSockets: webSockets) },
+      configuration: ApplicationConfiguration(
+        address: .hostname(address.host, port: address.port), backlog: Self.backlog,
+        availableConnectionsDelegate: MaximumAvailableConnections(Self.mostConnections)),
+      onServerRunning: { channel in onPort(channel.localAddress?.port ?? address.port) }, logger: services.log
+    )
+  }
+
+  /// The broker's threads: what is live, and what is to be stored.
+  private func startThreads() throws -> [RealtimeThread] {
+    let live = try RealtimeThread(name: "gateway-live", policy: .normal) { [self] in
+      services.link.run(isCancelled: { mayEnd.load(ordering: .acquiring) })
+    }
+    let ingest = try RealtimeThread(name: "gateway-ingest", policy: .normal) { [self] in receive() }
+    return [live, ingest]
+  }
+
+  private func receive() {
+    let log = services.log
+    let wakeUp = WakeUp()
+    while !mayEnd.load(ordering: .acquiring) {
+      do throws(RecordingError) {
+        let blocks = StoredBlocks(
+          store: services.store, isCancelled: { [self] in mayEnd.load(ordering: .acquiring) }
+        ) {
+          log.warning("ingest: \($0)")
+        }
+        let receiver = try BlockReceiver(
+          options: options.broker, store: blocks, name: Self.consumer, handID: nil, replica: options.replica)
+        receiver.onProblem = { log.warning("ingest: \($0)") }
+        _ = try receiver.run(isCancelled: { mayEnd.load(ordering: .acquiring) }) { status in
+          services.received.withLock { $0 = status }
+        }
+      } catch {
+        services.received.withLock {
+          $0.connected = false
+          $0.lastError = "\(error)"
+        }
+        log.error("ingest ended, and begins again: \(error)")
+        wakeUp.wait(milliseconds: 1000)
+      }
+    }
+  }
+}
+
+/// Forgets what has expired, again and again.
+private struct Cleaner: Service {
+  private static let seconds: Int64 = 600
+
+  let services: GatewayServices
+
+  func run() async throws {
+    try await cancelWhenGracefulShutdown {
+      while true {
+        do throws(StoreError) { _ = try await services.sessions.clean(now: .now) } catch {
+          services.log.warning("expired sessions: \(error)")
+        }
+        try await Task.sleep(for: .seconds(Self.seconds))
+      }
+    }
+  }
+}

@@ -1,0 +1,132 @@
+import ArgumentParser
+import Foundation
+import Gateway
+import Logging
+import Service
+
+/// The upstream service for many hands.
+@main
+struct MotorHandGateway: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "motorhand-gateway",
+    abstract:
+      "The upstream service for many hands: stores what they send, serves it, takes commands to them.",
+    discussion: """
+      Settings come from flags, then from MOTORHAND_GATEWAY_… variables (--tls-ca is MOTORHAND_GATEWAY_TLS_CA), then \
+      from --config FILE.
+
+      EXIT CODES
+        0   done
+        1   it failed; the reason is on standard error
+        2   the store does not answer, or is damaged
+        64  a wrong argument or setting
+      """,
+    subcommands: [
+      Serve.self, Migrate.self, UserCommand.self, AuditCommand.self, Backup.self, VerifyBackup.self,
+      Restore.self,
+    ],
+    defaultSubcommand: Serve.self)
+
+  /// Exit codes beside those of sysexits(3).
+  static let storeFailed = ExitCode(2)
+  static let usage = ExitCode(64)
+
+  /// Says what is wrong on standard error and ends.
+  static func fail(_ text: String, _ code: ExitCode = .failure) -> ExitCode {
+    FileHandle.standardError.write(Data("motorhand-gateway: \(text)\n".utf8))
+    return code
+  }
+}
+
+extension Settings {
+  /// The settings; ends the program where they are wrong.
+  func orExit() throws -> Resolved {
+    do { return try resolve() } catch let problem as Problem {
+      throw MotorHandGateway.fail(problem.description, MotorHandGateway.usage)
+    }
+  }
+
+  /// Does something with the store of this version; ends the program where that is not to be had.
+  func withStore<Value>(_ body: (any Store) async throws -> Value) async throws -> Value {
+    let settings = try orExit()
+    do {
+      let store = try settings.openStore()
+      try await Migrations.check(store)
+      let value = try await body(store)
+      await store.close()
+      return value
+    } catch let error as StoreError {
+      throw MotorHandGateway.fail(error.description, MotorHandGateway.storeFailed)
+    }
+  }
+}
+
+extension Settings.Resolved {
+  /// The database's file.
+  var storePath: String { data + "/gateway.sqlite" }
+
+  /// Connections to PostgreSQL: more wait for one another there.
+  private static let postgresConnections = 8
+
+  /// Opens the store.
+  func openStore() throws(StoreError) -> any Store {
+    if let postgres { return PostgresStore(connection: postgres, connections: Self.postgresConnections) }
+    do {
+      try FileManager.default.createDirectory(
+        atPath: data, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o750])
+    } catch {
+      throw .unavailable("\(data): \(error.localizedDescription)")
+    }
+    return try SQLiteStore(path: storePath)
+  }
+}
+
+/// Runs the service.
+struct Serve: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Run the gateway until SIGTERM or SIGINT.")
+
+  @OptionGroup var settings: Settings
+  @Flag(help: "Check settings, store and broker's address, and end.")
+  var check = false
+
+  func run() async throws {
+    // What a gateway stores is for its owner and group.
+    umask(0o027)
+    signal(SIGPIPE, SIG_IGN)
+    let resolved = try settings.orExit()
+    let sink = MessageSink(program: "motorhand-gateway")
+    var log = Logger(label: "gateway") { _ in JournalLogHandler(sink) }
+    log.logLevel = .info
+    do {
+      let options = try resolved.options()
+      let seconds = try resolved.tokenSeconds()
+      let store = try resolved.openStore()
+      if check {
+        let version = try await Migrations.version(of: store)
+        guard version <= Migrations.newest else {
+          throw StoreError.newer(version: version, known: Migrations.newest)
+        }
+        print("settings are well; the store has version \(version) of \(Migrations.newest)")
+        return await store.close()
+      }
+      try await Migrations.migrate(store, now: .now) { log.info("the store is brought to version \($0)") }
+      let services = try await GatewayServices(
+        store: store, secret: SecretFile.read(resolved.secretFile), tokenSeconds: seconds,
+        broker: options.broker,
+        replica: options.replica, log: log)
+      if let token = try await services.beginSetup() {
+        log.notice("there are no users: make the first with POST /auth/setup and the setup token \(token)")
+      }
+      let server = GatewayServer(services: services, options: options)
+      try await server.run(signals: [.sigterm, .sigint]) { [log] what, port in
+        log.info("\(what): listening on port \(port)")
+      }
+      await store.close()
+      log.info("ended")
+    } catch let problem as Settings.Problem {
+      throw MotorHandGateway.fail(problem.description, MotorHandGateway.usage)
+    } catch let error as StoreError {
+      throw MotorHandGateway.fail(error.description, MotorHandGateway.storeFailed)
+    } catch { throw MotorHandGateway.fail("\(error)") }
+  }
+}

@@ -1,0 +1,191 @@
+import ArgumentParser
+import Foundation
+import Gateway
+
+/// Brings the store to this version.
+struct Migrate: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Bring the store to this program's version.")
+
+  @OptionGroup var settings: Settings
+
+  func run() async throws {
+    let resolved = try settings.orExit()
+    do {
+      let store = try resolved.openStore()
+      try await Migrations.migrate(store, now: .now) { print("version \($0)") }
+      print("the store has version \(Migrations.newest)")
+      await store.close()
+    } catch let error as StoreError {
+      throw MotorHandGateway.fail(error.description, MotorHandGateway.storeFailed)
+    }
+  }
+}
+
+/// Accounts from the command line.
+struct UserCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "user", abstract: "Make, list, enable and disable accounts.",
+    subcommands: [Add.self, List.self, Enable.self, Disable.self])
+
+  struct Add: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract:
+        "Make an account. Its password is read from standard input, or made and printed where that is a terminal."
+    )
+
+    @Argument(help: "By which the user logs in") var name: String
+    @Option(help: "viewer, operator or admin") var role = "viewer"
+    @Option(help: "Where the user can be written to; default NAME@localhost") var email: String?
+    @Option(help: "Hands that may be reached, separated by commas; default *") var hands = "*"
+    @OptionGroup var settings: Settings
+
+    func run() async throws {
+      guard let role = Role(rawValue: role) else {
+        throw MotorHandGateway.fail(
+          "--role: found \(role), expected viewer, operator or admin", MotorHandGateway.usage)
+      }
+      var made: String?
+      let password: String
+      if isatty(STDIN_FILENO) == 1 {
+        password = Secrets.password()
+        made = password
+      } else {
+        password = readLine() ?? ""
+      }
+      try await settings.withStore { store in
+        do throws(Accounts.Problem) {
+          let user = try await Accounts(store: store, workers: PasswordWorkers()).create(
+            username: name, email: email ?? "\(name)@localhost", password: password, role: role,
+            hands: hands.split(separator: ",").map(String.init), by: "command line", now: .now)
+          print("\(user.username): \(user.role.rawValue)" + (made.map { ", password \($0)" } ?? ""))
+        } catch {
+          if case .store(let error) = error { throw error }
+          throw MotorHandGateway.fail(error.description, MotorHandGateway.usage)
+        }
+      }
+    }
+  }
+
+  struct List: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "List all accounts.")
+
+    @OptionGroup var settings: Settings
+
+    func run() async throws {
+      try await settings.withStore { store in
+        for user in try await Accounts(store: store, workers: PasswordWorkers()).all() {
+          let login = user.lastLogin.map { "last in \($0.text)" } ?? "never in"
+          print("\(user.username)\t\(user.role.rawValue)\t\(user.isActive ? "active" : "disabled")\t\(login)")
+        }
+      }
+    }
+  }
+
+  struct Enable: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Let somebody log in again.")
+    @Argument var name: String
+    @OptionGroup var settings: Settings
+    func run() async throws { try await set(true, name, settings) }
+  }
+
+  struct Disable: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Let somebody no longer log in, and end the sessions.")
+    @Argument var name: String
+    @OptionGroup var settings: Settings
+    func run() async throws { try await set(false, name, settings) }
+  }
+
+  private static func set(_ isActive: Bool, _ name: String, _ settings: Settings) async throws {
+    try await settings.withStore { store in
+      try await Accounts(store: store, workers: PasswordWorkers())
+        .setActive(isActive, username: name, by: "command line", now: .now)
+    }
+  }
+}
+
+/// The audit chain.
+struct AuditCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "audit",
+    abstract: "Recompute the chain of hashes over all that was done. 2: it does not fit.")
+
+  @OptionGroup var settings: Settings
+
+  func run() async throws {
+    try await settings.withStore { store in
+      if let number = try await Audit.verify(store) {
+        throw MotorHandGateway.fail(
+          "row \(number) of the audit does not fit the one before", MotorHandGateway.storeFailed)
+      }
+      print("the audit is whole")
+    }
+  }
+}
+
+/// A copy of the store.
+struct Backup: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Write a whole copy of the store while the gateway runs. Of PostgreSQL: pg_dump does it.")
+
+  @Argument(help: "A new file") var file: String
+  @OptionGroup var settings: Settings
+
+  func run() async throws {
+    try await settings.withStore { store in
+      guard let store = store as? SQLiteStore else {
+        throw MotorHandGateway.fail("the store is PostgreSQL: pg_dump copies it", MotorHandGateway.usage)
+      }
+      guard !FileManager.default.fileExists(atPath: file) else {
+        throw MotorHandGateway.fail("\(file) is there already", MotorHandGateway.usage)
+      }
+      try await store.backUp(to: file)
+      print("written: \(file)")
+    }
+  }
+}
+
+/// Whether a copy is whole.
+struct VerifyBackup: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "See whether a copy is whole: its pages, its version, its audit chain and each block's hash.")
+
+  @Argument(help: "The copy") var file: String
+
+  func run() async throws {
+    do { print(try await BackupCheck.verify(file)) } catch let error as StoreError {
+      throw MotorHandGateway.fail("\(file): \(error.description)", MotorHandGateway.storeFailed)
+    }
+  }
+}
+
+/// A copy in place of the store.
+struct Restore: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Take a copy as the store of an empty data directory, once it is seen to be whole.")
+
+  @Argument(help: "The copy") var file: String
+  @OptionGroup var settings: Settings
+
+  func run() async throws {
+    let resolved = try settings.orExit()
+    guard resolved.postgres == nil else {
+      throw MotorHandGateway.fail("the store is PostgreSQL: pg_restore does it", MotorHandGateway.usage)
+    }
+    guard !FileManager.default.fileExists(atPath: resolved.storePath) else {
+      throw MotorHandGateway.fail(
+        "\(resolved.storePath) is there: move it away first", MotorHandGateway.usage)
+    }
+    do {
+      print(try await BackupCheck.verify(file))
+      try FileManager.default.createDirectory(atPath: resolved.data, withIntermediateDirectories: true)
+      let partial = resolved.storePath + ".partial"
+      try? FileManager.default.removeItem(atPath: partial)
+      try FileManager.default.copyItem(atPath: file, toPath: partial)
+      try FileManager.default.moveItem(atPath: partial, toPath: resolved.storePath)
+      print("restored: \(resolved.storePath)")
+    } catch let error as StoreError {
+      throw MotorHandGateway.fail("\(file): \(error.description)", MotorHandGateway.storeFailed)
+    } catch { throw MotorHandGateway.fail("\(error.localizedDescription)") }
+  }
+}

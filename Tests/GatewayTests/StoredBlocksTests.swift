@@ -1,0 +1,179 @@
+import Foundation
+import HandModel
+import PrimalLogic
+import Recording
+import Synchronization
+import Testing
+import Wire
+
+@testable import Gateway
+
+/// Blocks of a hand of two joints, for stores.
+enum TestBlocks {
+  static let joints = 2
+  /// 2026-11-30 12:00 UTC.
+  static let start: Int64 = 1_796_040_000_000_000_000
+
+  /// Ticks of 1 ms, whose first joint's angle is the tick's number in milliradians.
+  static func block(
+    run: String = "run", from first: UInt64 = 0, count: Int, lipschitz: Double = 0.5
+  ) -> TickBlock {
+    let joint = JointEquipment(isServo: false, hasCurrentSensor: true, hasForceSensor: true)
+    let encoder = TickBlockEncoder(
+      runID: run, fields: .standard, equipment: Array(repeating: joint, count: joints))
+    let records = (0..<UInt64(count)).map { tick in
+      var record = TickRecord()
+      record.sequence = first + tick
+      record.wallNanoseconds = start + Int64(first + tick) * 1_000_000
+      record.lipschitz = lipschitz
+      record.jointCount = UInt8(joints)
+      record.joints[0].positionRadians = Double(first + tick) / 1000
+      return record
+    }
+    return records.withUnsafeBufferPointer { records in
+      encoder.encode(count: count) { UnsafeRawPointer(records.baseAddress! + $0) }
+    }
+  }
+
+  static func event(run: String = "run", _ number: UInt64) -> ReceivedStore.Message {
+    let event = HandEvent(
+      number: number, isStored: true, sequence: 0, wallNanoseconds: start, kind: .start, from: nil, to: nil,
+      joint: nil,
+      count: nil, text: "")
+    let message = EventMessage(runID: run, event: event)
+    return .event(message, payload: message.encoded())
+  }
+}
+
+@Suite("What the gateway stores of hands", .serialized)
+struct StoredBlocksTests {
+  private static func blocks(_ store: any Store) -> StoredBlocks {
+    StoredBlocks(store: store, isCancelled: { true }, onProblem: { Issue.record("\($0)") })
+  }
+
+  @Test("each block and event is stored once by its key", arguments: StoreContractTests.Kind.allCases)
+  func once(kind: StoreContractTests.Kind) async throws {
+    let (store, directory) = try await StoreContractTests.migrated(kind)
+    let outcomes = try Self.blocks(store).store([
+      ("one", .block(TestBlocks.block(count: 100))), ("one", .block(TestBlocks.block(count: 100))),
+      ("two", .block(TestBlocks.block(count: 100))), ("one", TestBlocks.event(1)),
+      ("one", TestBlocks.event(1)),
+      ("one", .block(TestBlocks.block(from: 150, count: 50))),
+    ])
+    #expect(outcomes == [.stored, .duplicate, .stored, .stored, .duplicate, .stored])
+    let again = Self.blocks(store)
+    #expect(try again.store([("one", .block(TestBlocks.block(count: 100)))]) == [.duplicate])
+    let runs = try again.storedRuns(of: "one")
+    #expect(runs.map(\.runID) == ["run"])
+    #expect(runs[0].ticks.ranges == [0...99, 150...199] && runs[0].events.ranges == [1...1])
+    #expect(Set(try again.handIDs()) == ["one", "two"])
+    #expect(try await Runs.newest(1, of: "one", in: store).map(\.duplicates) == [3])
+    await store.close()
+    _ = directory
+  }
+
+  @Test(
+    "a longer block takes the place of a stored one only where both agree as far as they go",
+    arguments: StoreContractTests.Kind.allCases)
+  func longer(kind: StoreContractTests.Kind) async throws {
+    let (store, directory) = try await StoreContractTests.migrated(kind)
+    let blocks = Self.blocks(store)
+    func outcome(_ block: TickBlock) throws -> [ReceivedStore.Outcome] {
+      try blocks.store([("one", .block(block))])
+    }
+    #expect(try outcome(TestBlocks.block(count: 100)) == [.stored])
+    #expect(try outcome(TestBlocks.block(count: 200, lipschitz: 0.7)) == [.conflict])
+    #expect(try outcome(TestBlocks.block(count: 50, lipschitz: 0.7)) == [.conflict])
+    #expect(try outcome(TestBlocks.block(count: 50)) == [.duplicate])
+    #expect(try outcome(TestBlocks.block(count: 200)) == [.stored])
+    #expect(try blocks.storedRuns(of: "one")[0].ticks.ranges == [0...199])
+    await store.close()
+    _ = directory
+  }
+
+  @Test("two gateways that store a run at once lose nothing of it, and store nothing twice")
+  func replicas() async throws {
+    let (store, directory) = try await StoreContractTests.migrated(.postgres)
+    let count = 20
+    // Each block comes to both, in the other order.
+    func feed(_ order: [Int]) -> Task<Int, any Error> {
+      Task.detached {
+        let blocks = Self.blocks(store)
+        var stored = 0
+        for index in order {
+          let block = TestBlocks.block(from: UInt64(index) * 100, count: 100)
+          let outcomes = try blocks.store([
+            ("one", .block(block)), ("one", TestBlocks.event(UInt64(index) + 1)),
+          ])
+          stored += outcomes.count { $0 == .stored }
+        }
+        return stored
+      }
+    }
+    let (first, second) = (feed(Array(0..<count)), feed((0..<count).reversed()))
+    let stored = try await first.value + second.value
+    #expect(stored == 2 * count)
+    let run = try await Runs.newest(1, of: "one", in: store)[0]
+    #expect(run.ticks.ranges == [0...1999] && run.events.ranges == [1...20] && run.duplicates == 40)
+    await store.close()
+    _ = directory
+  }
+
+  @Test("a store that does not answer is waited for; what it then cannot take is told")
+  func patience() async throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.path + "/gateway.sqlite"
+    let store = try SQLiteStore(path: path)
+    try await Migrations.migrate(store, now: StoreContractTests.now)
+    let other = try SQLiteStore(path: path)
+    let told = Mutex<[String]>([])
+    let blocks = StoredBlocks(
+      store: store, isCancelled: { false }, onProblem: { text in told.withLock { $0.append(text) } })
+    // Another process holds the file for longer than a statement waits.
+    let isHeld = DispatchSemaphore(value: 0)
+    let mayEnd = DispatchSemaphore(value: 0)
+    let holder = Task.detached {
+      try await other.write { (session) throws(StoreError) in
+        try session.change("UPDATE schema_version SET at = at")
+        isHeld.signal()
+        mayEnd.wait()
+      }
+    }
+    let storing = Task.detached {
+      isHeld.wait()
+      return try blocks.store([("one", .block(TestBlocks.block(count: 10)))])
+    }
+    while told.withLock({ $0.isEmpty }) { try await Task.sleep(for: .milliseconds(20)) }
+    mayEnd.signal()
+    #expect(try await storing.value == [.stored])
+    try await holder.value
+    let texts = told.withLock { $0 }
+    #expect(
+      texts.count == 2 && texts[0].contains("database is locked") && texts[1] == "the store answers again",
+      "\(texts)")
+    await store.close()
+    await other.close()
+  }
+
+  @Test("a channel's series has the least and greatest of every tick in its part, and no other")
+  func series() async throws {
+    let (store, directory) = try await StoreContractTests.migrated(.sqlite)
+    _ = try Self.blocks(store).store(
+      (0..<3).map { ("one", .block(TestBlocks.block(from: UInt64($0) * 100, count: 100))) })
+    let first = Timestamp(microseconds: TestBlocks.start / 1000)
+    let value = try await Series(store: store, birth: nil).read(
+      "0.position_radians", of: "one",
+      first...Timestamp(microseconds: first.microseconds + 200_000), buckets: 2)
+    // Ticks 0 to 200, 100.0005 ms a part.
+    #expect(value["ticks"] == .number("201"))
+    let rows = value["buckets"]?.items.map { $0.items.map(\.double) }
+    #expect(
+      rows == [[0, 0, 0.1, 0.1, 101], [1, 0.101, 0.2, 0.2, 100]]
+        || rows == [[0, 0, 0.099, 0.099, 100], [1, 0.1, 0.2, 0.2, 101]], "\(String(describing: rows))")
+    await #expect(throws: Problem.self) {
+      try await Series(store: store, birth: nil).read("nothing", of: "one", first...first, buckets: 1)
+    }
+    await store.close()
+    _ = directory
+  }
+}
