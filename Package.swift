@@ -154,10 +154,15 @@ let package = Package(
     .testTarget(name: "CampaignTests", dependencies: ["Campaign"]),
     .testTarget(name: "ReplayTests", dependencies: ["Replay", "Analysis", "CSQLite"]),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "HandRigs", "SeededRandom"]),
-    .testTarget(name: "GatewayTests", dependencies: ["Gateway", "SeededRandom"]),
+    .testTarget(
+      name: "GatewayTests",
+      dependencies: [
+        "Gateway", "SeededRandom", "PrimalLogic", "Recording", "Telemetry", "Realtime", "Wire", "HandModel",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
     .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "HandRigs"]),
     .testTarget(name: "MotorHandTests", dependencies: ["motorhand"]),
-    .testTarget(name: "EndToEndTests", dependencies: ["motorhandd", "motorhand"]),
+    .testTarget(name: "EndToEndTests", dependencies: ["motorhandd", "motorhand", "motorhand-gateway"]),
   ]
 )
 

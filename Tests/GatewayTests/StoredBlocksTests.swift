@@ -47,26 +47,33 @@ enum TestBlocks {
 
 @Suite("What the gateway stores of hands", .serialized)
 struct StoredBlocksTests {
-  private static func blocks(_ store: any Store) -> StoredBlocks {
-    StoredBlocks(store: store, isCancelled: { true }, onProblem: { Issue.record("\($0)") })
+  /// What the receiver's thread does with a store.
+  private static func with<Value: Sendable>(
+    _ store: any Store, _ body: @escaping @Sendable (StoredBlocks) throws -> Value
+  ) async throws -> Value {
+    try await onThread {
+      try body(StoredBlocks(store: store, isCancelled: { true }, onProblem: { Issue.record("\($0)") }))
+    }
   }
 
   @Test("each block and event is stored once by its key", arguments: StoreContractTests.Kind.allCases)
   func once(kind: StoreContractTests.Kind) async throws {
     let (store, directory) = try await StoreContractTests.migrated(kind)
-    let outcomes = try Self.blocks(store).store([
-      ("one", .block(TestBlocks.block(count: 100))), ("one", .block(TestBlocks.block(count: 100))),
-      ("two", .block(TestBlocks.block(count: 100))), ("one", TestBlocks.event(1)),
-      ("one", TestBlocks.event(1)),
-      ("one", .block(TestBlocks.block(from: 150, count: 50))),
-    ])
+    let outcomes = try await Self.with(store) { blocks in
+      try blocks.store([
+        ("one", .block(TestBlocks.block(count: 100))), ("one", .block(TestBlocks.block(count: 100))),
+        ("two", .block(TestBlocks.block(count: 100))), ("one", TestBlocks.event(1)),
+        ("one", TestBlocks.event(1)),
+        ("one", .block(TestBlocks.block(from: 150, count: 50))),
+      ])
+    }
     #expect(outcomes == [.stored, .duplicate, .stored, .stored, .duplicate, .stored])
-    let again = Self.blocks(store)
-    #expect(try again.store([("one", .block(TestBlocks.block(count: 100)))]) == [.duplicate])
-    let runs = try again.storedRuns(of: "one")
+    let again = try await Self.with(store) { try $0.store([("one", .block(TestBlocks.block(count: 100)))]) }
+    #expect(again == [.duplicate])
+    #expect(try await Set(Self.with(store) { try $0.handIDs() }) == ["one", "two"])
+    let runs = try await Self.with(store) { try $0.storedRuns(of: "one") }
     #expect(runs.map(\.runID) == ["run"])
     #expect(runs[0].ticks.ranges == [0...99, 150...199] && runs[0].events.ranges == [1...1])
-    #expect(Set(try again.handIDs()) == ["one", "two"])
     #expect(try await Runs.newest(1, of: "one", in: store).map(\.duplicates) == [3])
     await store.close()
     _ = directory
@@ -77,16 +84,17 @@ struct StoredBlocksTests {
     arguments: StoreContractTests.Kind.allCases)
   func longer(kind: StoreContractTests.Kind) async throws {
     let (store, directory) = try await StoreContractTests.migrated(kind)
-    let blocks = Self.blocks(store)
-    func outcome(_ block: TickBlock) throws -> [ReceivedStore.Outcome] {
-      try blocks.store([("one", .block(block))])
+    func outcome(_ count: Int, lipschitz: Double = 0.5) async throws -> ReceivedStore.Outcome {
+      try await Self.with(store) {
+        try $0.store([("one", .block(TestBlocks.block(count: count, lipschitz: lipschitz)))])[0]
+      }
     }
-    #expect(try outcome(TestBlocks.block(count: 100)) == [.stored])
-    #expect(try outcome(TestBlocks.block(count: 200, lipschitz: 0.7)) == [.conflict])
-    #expect(try outcome(TestBlocks.block(count: 50, lipschitz: 0.7)) == [.conflict])
-    #expect(try outcome(TestBlocks.block(count: 50)) == [.duplicate])
-    #expect(try outcome(TestBlocks.block(count: 200)) == [.stored])
-    #expect(try blocks.storedRuns(of: "one")[0].ticks.ranges == [0...199])
+    #expect(try await outcome(100) == .stored)
+    #expect(try await outcome(200, lipschitz: 0.7) == .conflict)
+    #expect(try await outcome(50, lipschitz: 0.7) == .conflict)
+    #expect(try await outcome(50) == .duplicate)
+    #expect(try await outcome(200) == .stored)
+    #expect(try await Self.with(store) { try $0.storedRuns(of: "one")[0].ticks.ranges } == [0...199])
     await store.close()
     _ = directory
   }
@@ -96,22 +104,22 @@ struct StoredBlocksTests {
     let (store, directory) = try await StoreContractTests.migrated(.postgres)
     let count = 20
     // Each block comes to both, in the other order.
-    func feed(_ order: [Int]) -> Task<Int, any Error> {
-      Task.detached {
-        let blocks = Self.blocks(store)
-        var stored = 0
-        for index in order {
-          let block = TestBlocks.block(from: UInt64(index) * 100, count: 100)
-          let outcomes = try blocks.store([
-            ("one", .block(block)), ("one", TestBlocks.event(UInt64(index) + 1)),
-          ])
-          stored += outcomes.count { $0 == .stored }
+    let stored = try await withThrowingTaskGroup(of: Int.self) { group in
+      for order in [Array(0..<count), (0..<count).reversed()] {
+        group.addTask {
+          try await Self.with(store) { blocks in
+            var stored = 0
+            for index in order {
+              let block = TestBlocks.block(from: UInt64(index) * 100, count: 100)
+              let event = TestBlocks.event(UInt64(index) + 1)
+              stored += try blocks.store([("one", .block(block)), ("one", event)]).count { $0 == .stored }
+            }
+            return stored
+          }
         }
-        return stored
       }
+      return try await group.reduce(0, +)
     }
-    let (first, second) = (feed(Array(0..<count)), feed((0..<count).reversed()))
-    let stored = try await first.value + second.value
     #expect(stored == 2 * count)
     let run = try await Runs.newest(1, of: "one", in: store)[0]
     #expect(run.ticks.ranges == [0...1999] && run.events.ranges == [1...20] && run.duplicates == 40)
@@ -119,7 +127,7 @@ struct StoredBlocksTests {
     _ = directory
   }
 
-  @Test("a store that does not answer is waited for; what it then cannot take is told")
+  @Test("a store that does not answer is waited for, and that is told")
   func patience() async throws {
     let directory = try TemporaryDirectory()
     let path = directory.path + "/gateway.sqlite"
@@ -127,26 +135,24 @@ struct StoredBlocksTests {
     try await Migrations.migrate(store, now: StoreContractTests.now)
     let other = try SQLiteStore(path: path)
     let told = Mutex<[String]>([])
-    let blocks = StoredBlocks(
-      store: store, isCancelled: { false }, onProblem: { text in told.withLock { $0.append(text) } })
     // Another process holds the file for longer than a statement waits.
     let isHeld = DispatchSemaphore(value: 0)
     let mayEnd = DispatchSemaphore(value: 0)
-    let holder = Task.detached {
-      try await other.write { (session) throws(StoreError) in
-        try session.change("UPDATE schema_version SET at = at")
-        isHeld.signal()
-        mayEnd.wait()
-      }
+    async let holder: Void = other.write { (session) throws(StoreError) in
+      try session.change("UPDATE schema_version SET at = at")
+      isHeld.signal()
+      mayEnd.wait()
     }
-    let storing = Task.detached {
+    async let storing = onThread {
       isHeld.wait()
+      let blocks = StoredBlocks(store: store, isCancelled: { false }) { text in
+        told.withLock { $0.append(text) }
+        mayEnd.signal()
+      }
       return try blocks.store([("one", .block(TestBlocks.block(count: 10)))])
     }
-    while told.withLock({ $0.isEmpty }) { try await Task.sleep(for: .milliseconds(20)) }
-    mayEnd.signal()
-    #expect(try await storing.value == [.stored])
-    try await holder.value
+    #expect(try await storing == [.stored])
+    try await holder
     let texts = told.withLock { $0 }
     #expect(
       texts.count == 2 && texts[0].contains("database is locked") && texts[1] == "the store answers again",
@@ -158,20 +164,22 @@ struct StoredBlocksTests {
   @Test("a channel's series has the least and greatest of every tick in its part, and no other")
   func series() async throws {
     let (store, directory) = try await StoreContractTests.migrated(.sqlite)
-    _ = try Self.blocks(store).store(
-      (0..<3).map { ("one", .block(TestBlocks.block(from: UInt64($0) * 100, count: 100))) })
+    _ = try await Self.with(store) { blocks in
+      try blocks.store(
+        (0..<3).map { ("one", .block(TestBlocks.block(from: UInt64($0) * 100, count: 100))) })
+    }
     let first = Timestamp(microseconds: TestBlocks.start / 1000)
+    let last = Timestamp(microseconds: first.microseconds + 199_000)
     let value = try await Series(store: store, birth: nil).read(
-      "0.position_radians", of: "one",
-      first...Timestamp(microseconds: first.microseconds + 200_000), buckets: 2)
-    // Ticks 0 to 200, 100.0005 ms a part.
-    #expect(value["ticks"] == .number("201"))
-    let rows = value["buckets"]?.items.map { $0.items.map(\.double) }
+      "0.position_radians", of: "one", first...last, buckets: 2)
+    // Ticks 0 to 199, in two parts of 99.5 ms.
+    #expect(value["ticks"] == .number("200") && value["bucket_seconds"] == .number("0.0995"))
     #expect(
-      rows == [[0, 0, 0.1, 0.1, 101], [1, 0.101, 0.2, 0.2, 100]]
-        || rows == [[0, 0, 0.099, 0.099, 100], [1, 0.1, 0.2, 0.2, 101]], "\(String(describing: rows))")
+      value["buckets"]?.items.map { $0.items.map(\.double) } == [
+        [0, 0, 0.099, 0.099, 100], [1, 0.1, 0.199, 0.199, 100],
+      ])
     await #expect(throws: Problem.self) {
-      try await Series(store: store, birth: nil).read("nothing", of: "one", first...first, buckets: 1)
+      try await Series(store: store, birth: nil).read("nothing", of: "one", first...last, buckets: 1)
     }
     await store.close()
     _ = directory
