@@ -141,11 +141,13 @@ package final class BlockReceiver {
     }
     self.inbox = inbox
     let wanted = handID
+    // What a share of one that has gone would keep, the others would miss. The hands keep it too.
+    let session: BrokerConnection.Session = replica == nil ? .kept(seconds: Self.sessionSeconds) : .clean
     let clientID = "motorhand-receive-\(name)" + (replica.map { "-\($0)" } ?? "")
     return ConnectionAttempt { () throws(BrokerError) in
       try BrokerConnection.open(
         options, clientID: clientID, will: nil, largestPacketBytes: Self.largestPacketBytes,
-        session: .kept(seconds: Self.sessionSeconds)
+        session: session
       ) { Self.take($0, into: inbox, wanted: wanted) }
     }
   }

@@ -6,7 +6,9 @@ import Realtime
 package final class MessageLink: Sendable {
   /// What came.
   package struct Message: Sendable {
+    /// Where it was published.
     package var topic: String
+    /// As it came.
     package var payload: [UInt8]
     /// The broker had kept it, or keeps it now.
     package var isRetained: Bool
@@ -24,8 +26,9 @@ package final class MessageLink: Sendable {
     package var isConnected = false
     /// Why it does not, or which filter the broker refuses; empty when nothing is wrong.
     package var problem = ""
-    /// Messages that came, and those that were published, since the start.
+    /// Messages that came since the start.
     package var received: UInt64 = 0
+    /// Messages that the broker answered since the start.
     package var published: UInt64 = 0
 
     package init() {}

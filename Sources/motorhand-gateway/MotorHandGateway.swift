@@ -23,7 +23,7 @@ struct MotorHandGateway: AsyncParsableCommand {
       """,
     subcommands: [
       Serve.self, Migrate.self, UserCommand.self, AuditCommand.self, Backup.self, VerifyBackup.self,
-      Restore.self,
+      Restore.self, Export.self,
     ],
     defaultSubcommand: Serve.self)
 

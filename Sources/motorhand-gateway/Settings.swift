@@ -4,8 +4,8 @@ import Gateway
 import Telemetry
 import Yams
 
-/// What a gateway is told, by flag, environment or file, in this order: one table, of which `--help`, the file
-/// and the variables are made.
+/// What a gateway is told, by flag, environment or file, in this order: one table, of which `--help`, the
+/// file and the variables are made.
 struct Settings: ParsableArguments {
   @Option(
     help: "File of settings, YAML: the names below without their dashes in front, as broker: mqtt://host")

@@ -189,3 +189,26 @@ struct Restore: AsyncParsableCommand {
     } catch { throw MotorHandGateway.fail("\(error.localizedDescription)") }
   }
 }
+
+/// What is stored of a hand, for the tools of the bench.
+struct Export: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Write what is stored of a hand as motorhand log receive would: for motorhand log reconcile.")
+
+  @Argument(help: "The hand's name") var hand: String
+  @Argument(help: "A directory without such a file") var directory: String
+  @OptionGroup var settings: Settings
+
+  func run() async throws {
+    guard !FileManager.default.fileExists(atPath: directory + "/received.sqlite") else {
+      throw MotorHandGateway.fail("\(directory)/received.sqlite is there already", MotorHandGateway.usage)
+    }
+    try await settings.withStore { store in
+      let count = try await HandExport.write(hand, of: store, into: directory) { _ in }
+      guard count.blocks + count.events > 0 else {
+        throw MotorHandGateway.fail("hand \(hand): nothing is stored of it")
+      }
+      print("\(count.blocks) blocks and \(count.events) events: \(directory)/received.sqlite")
+    }
+  }
+}

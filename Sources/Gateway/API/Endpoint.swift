@@ -2,8 +2,8 @@ import HTTPTypes
 import HandModel
 import Wire
 
-/// A call of the API: what it is for, who may make it, what goes in and out, and what it does. Router, OpenAPI
-/// document, authorisation and the tests of all three are made of the one list of them.
+/// A call of the API: what it is for, who may make it, what goes in and out, and what it does. Router,
+/// OpenAPI document, authorisation and the tests of all three are made of the one list of them.
 package struct Endpoint: Sendable {
   /// Who may make a call.
   package enum Access: Sendable, Equatable {
@@ -43,7 +43,8 @@ package struct Endpoint: Sendable {
   package typealias Handler = @Sendable (Call) async throws(Problem) -> Answer
 
   var method: HTTPRequest.Method
-  /// As OpenAPI writes it: `/hands/{hand}/events`. A part `{hand}` is a hand for which the caller's right is asked.
+  /// As OpenAPI writes it: `/hands/{hand}/events`. A part `{hand}` is a hand for which the caller's right is
+  /// asked.
   var path: String
   var access: Access
   /// In a few words.

@@ -2,8 +2,8 @@ import HandModel
 import Recording
 import Wire
 
-/// A channel over time from stored blocks, in so many parts, each with its least and greatest value: what a plot
-/// needs, however long the time.
+/// A channel over time from stored blocks, in so many parts, each with its least and greatest value: what a
+/// plot needs, however long the time.
 struct Series: Sendable {
   /// Blocks read for one answer: an hour of a hand of 1 kHz takes half a minute of a processor.
   static let mostBlocks: Int64 = 4000

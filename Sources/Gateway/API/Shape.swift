@@ -7,6 +7,7 @@ package indirect enum Shape: Sendable, Equatable {
   case text(ClosedRange<Int> = 0...Shape.longestText, words: [String] = [])
   /// A finite number.
   case number(ClosedRange<Double>? = nil)
+  /// A whole number within a range.
   case integer(ClosedRange<Int64>)
   case boolean
   /// A list of so many items.

@@ -164,24 +164,21 @@ struct SourceEndpoints: Sendable {
       )
     ) { (call) throws(Problem) in
       let body = call.body
-      var columns = ["time", "system_id"]
-      var values: [SQLValue] = [.time(call.now), .text(body["system_id"]?.text ?? "")]
-      for (key, _) in Self.stateNumbers {
-        columns.append(key)
-        values.append(SQLValue(body[key]?.double))
-      }
+      // In the order of the table, of which the hash is made.
+      var columns = ["time", "system_id", "primal_state"]
+      var values: [SQLValue] = [
+        .time(call.now), .text(body["system_id"]?.text ?? ""), SQLValue(body["primal_state"]?.double),
+      ]
       for key in ["error_position", "error_velocity"] {
         columns += Self.axes.map { "\(key)_\($0)" }
         values += (body[key]?.items ?? []).map { SQLValue($0.double) }
       }
-      columns += ["lambda_decay", "control_mode"]
+      columns += ["integral_state", "lipschitz_constant", "lambda_decay", "control_mode", "stability_margin"]
       values += [
+        SQLValue(body["integral_state"]?.double), SQLValue(body["lipschitz_constant"]?.double),
         .real(body["lambda_decay"]?.double ?? Self.defaultDecay), .text(body["control_mode"]?.text ?? ""),
+        SQLValue(body["stability_margin"]?.double),
       ]
-      if let margin = body["stability_margin"]?.double {
-        columns.append("stability_margin")
-        values.append(.real(margin))
-      }
       let hash = Self.hash(columns, values)
       try await insert(
         "telemetry.agp_state", columns + ["hash_sha512"], values + [.text(hash)], metadata: body["metadata"])
@@ -189,8 +186,8 @@ struct SourceEndpoints: Sendable {
     }
   }
 
-  /// SHA-512 of what is stored, column by column in the order of the table, numbers in their shortest form, as
-  /// `EventChain` makes it of a row of its own: anyone can compute it of the row.
+  /// SHA-512 of a row, as `EventChain` makes it of a chain of one: anyone can compute it of what is stored
+  /// (docs/gateway.md).
   private static func hash(_ columns: [String], _ values: [SQLValue]) -> String {
     var chain = EventChain(runID: "agp-state")
     chain.append(

@@ -1,4 +1,5 @@
-/// Keys for programs: 256 random bits behind a prefix by which secret scanners know them. The store has the hash.
+/// Keys for programs: 256 random bits behind a prefix by which secret scanners know them. The store has the
+/// hash.
 package struct APIKeys: Sendable {
   /// Before the secret.
   static let prefix = "mhk_"
@@ -7,12 +8,17 @@ package struct APIKeys: Sendable {
 
   /// A key without its secret.
   package struct Key: Sendable, Equatable {
+    /// In the store.
     package var number: Int64
+    /// What it is for, in its owner's words.
     package var name: String
     /// The role that it acts in, at most that of its owner.
     package var role: Role
+    /// When it was made.
     package var createdAt: Timestamp
+    /// From when on it is not good any more; nil: never.
     package var expiresAt: Timestamp?
+    /// To the minute; nil before the first time.
     package var lastUsed: Timestamp?
   }
 

@@ -1,8 +1,8 @@
 import Foundation
 import JWTKit
 
-/// Access tokens: JWT (RFC 7519) signed with HMAC-SHA-256, checked as RFC 8725 asks. Good for minutes, so that
-/// they need no look into the store; what outlasts them is the refresh token.
+/// Access tokens: JWT (RFC 7519) signed with HMAC-SHA-256, checked as RFC 8725 asks. Good for minutes, so
+/// that they need no look into the store; what outlasts them is the refresh token.
 package struct AccessTokens: Sendable {
   /// A key as long as the digest: RFC 7518, section 3.2.
   package static let leastSecretBytes = 32
@@ -92,8 +92,8 @@ package struct AccessTokens: Sendable {
     return (Identity(username: claims.sub.value, userID: claims.id, role: role, hands: claims.hands), until)
   }
 
-  /// What the header may say is one thing: whatever else it offers (another algorithm, a key of its own, parts
-  /// that must be understood) is refused before anything is done with it.
+  /// What the header may say is one thing: whatever else it offers (another algorithm, a key of its own,
+  /// parts that must be understood) is refused before anything is done with it.
   private static func checkHeader(_ token: String) throws {
     let part = String(token.prefix { $0 != "." }).replacing("-", with: "+").replacing("_", with: "/")
     let padded = part + String(repeating: "=", count: (4 - part.count % 4) % 4)

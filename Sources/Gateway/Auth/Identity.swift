@@ -1,7 +1,8 @@
 /// Who makes a request, and what it may do.
 package struct Identity: Sendable, Equatable {
-  /// The user's name, and number in the store.
+  /// The user's name.
   package var username: String
+  /// The user's number in the store.
   package var userID: Int64
   /// The most that is allowed.
   package var role: Role

@@ -107,11 +107,13 @@ package final class StoredBlocks: BlockStore {
 package struct Run: Sendable, Equatable {
   /// The start of the hand's daemon.
   package var runID: String
-  /// When the first of it came, and the last.
+  /// When the first of it came.
   package var firstSeen: Timestamp
+  /// When the last of it came.
   package var lastSeen: Timestamp
-  /// Numbers of the ticks, and of the events.
+  /// Numbers of the stored ticks.
   package var ticks: SequenceRanges
+  /// Numbers of the stored events.
   package var events: SequenceRanges
   /// Messages that came again.
   package var duplicates: Int64

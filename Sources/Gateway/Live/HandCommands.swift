@@ -36,7 +36,8 @@ package final class HandCommands: Sendable {
 
   /// Sends a command and waits for what becomes of it.
   /// - Parameters:
-  ///   - members: of the command's body, as `docs/telemetry.md` has them; an `id` gives way to one of our own.
+  ///   - members: of the command's body, as `docs/telemetry.md` has them; an `id` gives way to one of our
+  ///     own.
   package func send(
     verb: String, _ members: [JSONValue.Member], to handID: String, over link: MessageLink
   ) async -> Outcome {

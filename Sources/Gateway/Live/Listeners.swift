@@ -133,8 +133,8 @@ package final class Listeners: Sendable {
   }
 }
 
-/// What is subscribed to: a filter of MQTT where it has a `+` or `#`, else a beginning of topics, as the source
-/// system had it.
+/// What is subscribed to: a filter of MQTT where it has a `+` or `#`, else a beginning of topics, as the
+/// source system had it.
 struct TopicFilter: Sendable, Hashable {
   static let longestBytes = 256
   let text: String
@@ -143,7 +143,9 @@ struct TopicFilter: Sendable, Hashable {
 
   /// Nil where it can be neither.
   init?(_ text: String) {
-    guard (1...Self.longestBytes).contains(text.utf8.count), text == text.printable else { return nil }
+    guard (1...Self.longestBytes).contains(text.utf8.count),
+      text.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F })
+    else { return nil }
     self.text = text
     isPrefix = !text.contains { $0 == "+" || $0 == "#" }
     parts = text.split(separator: "/", omittingEmptySubsequences: false)

@@ -3,8 +3,8 @@ import Realtime
 import Telemetry
 import Wire
 
-/// What waits for one client. Of what is a state only the latest waits; nothing else is left out: a client that
-/// does not keep up is closed.
+/// What waits for one client. Of what is a state only the latest waits; nothing else is left out: a client
+/// that does not keep up is closed.
 final class Mailbox: Listeners.Listener {
   /// Messages that are no states, of a client that reads nothing for a while.
   static let limit = 256

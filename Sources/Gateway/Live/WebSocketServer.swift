@@ -18,7 +18,8 @@ struct WebSocketServer: Sendable {
   let origins: [String]
   let mostClients: Int
 
-  /// Whether a request for a WebSocket is taken: its path, and where a browser sends it, the page that it is of.
+  /// Whether a request for a WebSocket is taken: its path, and where a browser sends it, the page that it is
+  /// of.
   func takes(_ head: HTTPRequestHead) -> Bool {
     let path = String(head.uri.prefix { $0 != "?" })
     guard paths.isEmpty || paths.contains(path), services.listeners.count < mostClients else { return false }

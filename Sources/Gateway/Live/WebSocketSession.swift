@@ -2,8 +2,8 @@ import HandModel
 import Realtime
 import Wire
 
-/// The conversation with one client of a WebSocket, in the source system's grammar: who it is, what it wants to
-/// hear, and what it asks. Knows no sockets.
+/// The conversation with one client of a WebSocket, in the source system's grammar: who it is, what it wants
+/// to hear, and what it asks. Knows no sockets.
 final class WebSocketSession: Sendable {
   /// For the first frame to come, with a token.
   static let authenticationSeconds: Int64 = 10
@@ -179,8 +179,8 @@ final class WebSocketSession: Sendable {
 
   // MARK: Saying
 
-  /// Beginnings of topics that clients may publish to. Commands to hands go by REST, where they are audited and
-  /// answered.
+  /// Beginnings of topics that clients may publish to. Commands to hands go by REST, where they are audited
+  /// and answered.
   private static let publishable = ["motorhand/experiments/", "motorhand/integrations/", "motorhand/nasa/"]
 
   private func publish(_ message: JSONValue, _ identity: Identity) async throws(Problem) -> JSONValue {

@@ -13,6 +13,7 @@ import UnixSignals
 package final class GatewayServer: Sendable {
   /// Where it listens.
   package struct Address: Sendable, Equatable {
+    /// Name or address of this machine.
     package var host: String
     /// 0: any.
     package var port: Int
@@ -25,7 +26,9 @@ package final class GatewayServer: Sendable {
 
   /// What it is to be like.
   package struct Options: Sendable {
+    /// How the broker is reached.
     package var broker: PublisherOptions
+    /// Of the API, with WebSockets at `/ws`.
     package var api: Address
     /// Of the WebSockets' own port; nil: only `/ws` of the API's.
     package var webSocket: Address?
@@ -59,8 +62,8 @@ package final class GatewayServer: Sendable {
     self.options = options
   }
 
-  /// Runs until the task is cancelled or a signal asks for the end; then takes no more requests, answers those
-  /// that are there, and reports what is stored.
+  /// Runs until the task is cancelled or a signal asks for the end; then takes no more requests, answers
+  /// those that are there, and reports what is stored.
   /// - Parameter onListening: told the ports, once each.
   package func run(
     signals: [UnixSignal], onListening: @escaping @Sendable (_ what: String, _ port: Int) -> Void
