@@ -41,8 +41,8 @@ struct MotorHandGateway: AsyncParsableCommand {
 extension Settings {
   /// The settings; ends the program where they are wrong.
   func orExit() throws -> Resolved {
-    do { return try resolve() } catch let problem as Problem {
-      throw MotorHandGateway.fail(problem.description, MotorHandGateway.usage)
+    do throws(Problem) { return try resolve() } catch {
+      throw MotorHandGateway.fail(error.description, MotorHandGateway.usage)
     }
   }
 

@@ -153,7 +153,7 @@ struct VerifyBackup: AsyncParsableCommand {
   @Argument(help: "The copy") var file: String
 
   func run() async throws {
-    do { print(try await BackupCheck.verify(file)) } catch let error as StoreError {
+    do throws(StoreError) { print(try await BackupCheck.verify(file)) } catch {
       throw MotorHandGateway.fail("\(file): \(error.description)", MotorHandGateway.storeFailed)
     }
   }

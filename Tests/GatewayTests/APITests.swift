@@ -401,4 +401,18 @@ struct APITests {
         #"http_requests_total{method="POST",endpoint="/hands/{hand}/commands",status="503"} 1"#))
     await gateway.end()
   }
+
+  @Test("clients of the WebSocket get what they ask for; those who ask for too much are closed")
+  func webSocket() async throws {
+    let gateway = try await TestGateway()
+    let tokens = (try await gateway.token("operator"), try await gateway.token("viewer"))
+    let port = gateway.port
+    _ = try await onThread {
+      try Peers.run(
+        "Gateway/check_websocket.py", requirements: "Gateway/requirements.txt",
+        ["\(port)", tokens.0, tokens.1])
+    }
+    #expect(gateway.services.listeners.count == 0, "who has gone is not listened for")
+    await gateway.end()
+  }
 }

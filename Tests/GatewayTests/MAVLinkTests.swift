@@ -136,39 +136,9 @@ struct MAVLinkTests {
     return text
   }
 
-  /// What Tests/Standards/check_mavlink.py prints of the lines. Scripts/python-peers installs its packages.
+  /// What Tests/Standards/check_mavlink.py prints of the lines.
   private static func askPeer(_ lines: String) throws -> String {
-    var root = URL(fileURLWithPath: #filePath)
-    for _ in 0..<3 { root.deleteLastPathComponent() }
-    let standards = root.path + "/Tests/Standards/"
-    let python = try output(root.path + "/Scripts/python-peers", [standards + "mavlink.txt"], input: "")
-    return try output(
-      python.trimmingCharacters(in: .whitespacesAndNewlines), [standards + "check_mavlink.py"], input: lines)
-  }
-
-  private static func output(_ program: String, _ arguments: [String], input: String) throws -> String {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    func file(_ name: String, _ text: String) throws -> URL {
-      let file = folder.appendingPathComponent(name)
-      try Data(text.utf8).write(to: file)
-      return file
-    }
-    let (given, printed, failed) = (
-      try file("input", input), try file("output", ""), try file("errors", "")
-    )
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: program)
-    process.arguments = arguments
-    process.standardInput = try FileHandle(forReadingFrom: given)
-    process.standardOutput = try FileHandle(forWritingTo: printed)
-    process.standardError = try FileHandle(forWritingTo: failed)
-    try process.run()
-    process.waitUntilExit()
-    let errors = String(decoding: try Data(contentsOf: failed), as: UTF8.self)
-    try #require(process.terminationStatus == 0, "\(program): \(errors)")
-    return String(decoding: try Data(contentsOf: printed), as: UTF8.self)
+    try Peers.run("Standards/check_mavlink.py", requirements: "Standards/mavlink.txt", [], input: lines)
   }
 
   @Test("damaged, cut off, foreign and older frames are counted, and the frames between them read")
