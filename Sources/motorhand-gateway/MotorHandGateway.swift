@@ -68,15 +68,13 @@ extension Settings.Resolved {
   /// Connections to PostgreSQL: more wait for one another there.
   private static let postgresConnections = 8
 
-  /// Opens the store.
+  /// Opens the store. The directory is made for PostgreSQL too: the signing secret lies there.
   func openStore() throws(StoreError) -> any Store {
-    if let postgres { return PostgresStore(connection: postgres, connections: Self.postgresConnections) }
     do {
       try FileManager.default.createDirectory(
         atPath: data, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o750])
-    } catch {
-      throw .unavailable("\(data): \(error.localizedDescription)")
-    }
+    } catch { throw .unavailable("\(data): \(error.localizedDescription)") }
+    if let postgres { return PostgresStore(connection: postgres, connections: Self.postgresConnections) }
     return try SQLiteStore(path: storePath)
   }
 }

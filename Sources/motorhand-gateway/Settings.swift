@@ -34,6 +34,14 @@ struct Settings: ParsableArguments {
   var secret: String?
   @Option(name: .customLong("token-minutes"), help: "How long an access token is good, 1 to 1440; default 15")
   var tokenMinutes: String?
+  @Option(
+    name: .customLong("behind-proxy"),
+    help: "yes: all requests come through a proxy, which gives X-Forwarded-For; default no")
+  var behindProxy: String?
+  @Option(
+    name: .customLong("keep-days"),
+    help: "Days after which a block of ticks is deleted, 1 to 36500; default: never")
+  var keepDays: String?
   @Option(help: "Name of this gateway among several at one broker, A-Z a-z 0-9 _ -; default: the host's")
   var replica: String?
 
@@ -49,7 +57,9 @@ struct Settings: ParsableArguments {
     [
       ("broker", broker), ("credentials", credentials), ("tls-ca", tlsAuthority), ("data", data),
       ("postgres", postgres), ("listen", listen), ("websocket", websocket), ("origins", origins),
-      ("secret", secret), ("token-minutes", tokenMinutes), ("replica", replica),
+      ("secret", secret), ("token-minutes", tokenMinutes), ("behind-proxy", behindProxy),
+      ("keep-days", keepDays),
+      ("replica", replica),
     ]
   }
 
@@ -141,6 +151,17 @@ struct Settings: ParsableArguments {
       var options = GatewayServer.Options(
         broker: broker, api: try address("listen", text("listen", or: "127.0.0.1:8000")),
         webSocket: webSocket == "none" ? nil : try address("websocket", webSocket), replica: try replica())
+      switch text("behind-proxy", or: "no") {
+      case "yes", "true": options.isBehindProxy = true
+      case "no", "false": break
+      default: throw problem("behind-proxy", "yes or no")
+      }
+      if values["keep-days"] != nil {
+        guard let days = Int64(text("keep-days", or: "")), (1...36_500).contains(days) else {
+          throw problem("keep-days", "1 to 36500")
+        }
+        options.keepDays = days
+      }
       options.origins = text("origins", or: "").split(separator: ",").map {
         $0.trimmingCharacters(in: .whitespaces)
       }

@@ -10,14 +10,12 @@ struct Migrate: AsyncParsableCommand {
 
   func run() async throws {
     let resolved = try settings.orExit()
-    do {
+    do throws(StoreError) {
       let store = try resolved.openStore()
       try await Migrations.migrate(store, now: .now) { print("version \($0)") }
       print("the store has version \(Migrations.newest)")
       await store.close()
-    } catch let error as StoreError {
-      throw MotorHandGateway.fail(error.description, MotorHandGateway.storeFailed)
-    }
+    } catch { throw MotorHandGateway.fail(error.description, MotorHandGateway.storeFailed) }
   }
 }
 

@@ -20,12 +20,12 @@ def fail(text):
 
 
 async def connect(**options):
-    return await websockets.connect(url + options.pop("query", ""), ping_interval=None, **options)
+    return await websockets.connect(url + options.pop("query", ""), ping_interval=None, open_timeout=60, **options)
 
 
 async def ask(connection, message):
     await connection.send(message if isinstance(message, (str, bytes)) else json.dumps(message))
-    return json.loads(await asyncio.wait_for(connection.recv(), 20))
+    return json.loads(await asyncio.wait_for(connection.recv(), 60))
 
 
 async def login(secret=None):
@@ -40,7 +40,7 @@ async def closed(connection, code, what, or_code=None):
     """The connection ends with this code, whatever was said before."""
     try:
         while True:
-            await asyncio.wait_for(connection.recv(), 30)
+            await asyncio.wait_for(connection.recv(), 60)
     except websockets.ConnectionClosed as end:
         if end.code not in (code, or_code):
             fail(f"{what}: closed with {end.code}, expected {code}")

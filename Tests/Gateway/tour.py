@@ -28,7 +28,7 @@ def call(method, path, body=None):
         headers["Content-Type"] = "application/json"
     request = urllib.request.Request(api + path, data=data, headers=headers, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         return error.code, json.load(error)
@@ -69,7 +69,7 @@ step("GET /hands/{hand}/state", f"tick {shown['state']['seq']}, {shown['state'][
 
 async def listen():
     """Hears the hand by WebSocket while it is armed by REST."""
-    async with websockets.connect(socket) as connection:
+    async with websockets.connect(socket, open_timeout=60) as connection:
         await connection.send(json.dumps({"type": "auth", "token": token}))
         welcome = json.loads(await connection.recv())
         step("WebSocket", welcome["message"])
@@ -82,9 +82,9 @@ async def listen():
             sys.exit(f"✘ arm: {status} {reply}")
         step("POST /hands/{hand}/commands arm", reply["result"])
         event = state = None
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while time.monotonic() < end and not (event and state):
-            message = json.loads(await asyncio.wait_for(connection.recv(), 30))
+            message = json.loads(await asyncio.wait_for(connection.recv(), 120))
             payload = json.loads(message["payload"])
             if payload.get("kind") == "state" and payload.get("to") in ("holding", "armed", "tracking"):
                 event = payload

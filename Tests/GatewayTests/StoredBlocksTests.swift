@@ -99,6 +99,25 @@ struct StoredBlocksTests {
     _ = directory
   }
 
+  @Test(
+    "what is deleted by its age counts as stored, and does not come back",
+    arguments: StoreContractTests.Kind.allCases)
+  func retention(kind: StoreContractTests.Kind) async throws {
+    let (store, directory) = try await StoreContractTests.migrated(kind)
+    func send() async throws -> [ReceivedStore.Outcome] {
+      try await Self.with(store) { blocks in
+        try blocks.store((0..<3).map { ("one", .block(TestBlocks.block(from: $0 * 100, count: 100))) })
+      }
+    }
+    #expect(try await send() == [.stored, .stored, .stored])
+    #expect(try await Retention.deleteSome(storedBefore: Timestamp.now.adding(seconds: -60), in: store) == 0)
+    #expect(try await Retention.deleteSome(storedBefore: Timestamp.now.adding(seconds: 60), in: store) == 3)
+    #expect(try await send() == [.duplicate, .duplicate, .duplicate])
+    #expect(try await Self.with(store) { try $0.storedRuns(of: "one")[0].ticks.ranges } == [0...299])
+    await store.close()
+    _ = directory
+  }
+
   @Test("two gateways that store a run at once lose nothing of it, and store nothing twice")
   func replicas() async throws {
     let (store, directory) = try await StoreContractTests.migrated(.postgres)

@@ -30,9 +30,12 @@ package struct APIServer: Sendable {
   /// Every call, and the document that describes them.
   let endpoints: [Endpoint]
   private let services: GatewayServices
+  private let isBehindProxy: Bool
 
-  package init(services: GatewayServices) {
+  /// - Parameter isBehindProxy: whether all requests come through a proxy, whose X-Forwarded-For is believed.
+  package init(services: GatewayServices, isBehindProxy: Bool = false) {
     self.services = services
+    self.isBehindProxy = isBehindProxy
     let all =
       SystemEndpoints(services: services).all + AuthEndpoints(services: services).all
       + HandEndpoints(services: services).all + SourceEndpoints(services: services).all
@@ -121,12 +124,23 @@ package struct APIServer: Sendable {
     guard problems.isEmpty else { throw .invalid(problems) }
     let body = try await body(endpoint, request)
     return Call(
-      path: path, query: query, body: body, identity: identity, address: context.address,
+      path: path, query: query, body: body, identity: identity, address: address(request, context),
       userAgent: String((request.headers[.userAgent] ?? "").printable.prefix(Self.longestAgent)),
       requestID: requestID, now: now)
   }
 
   private static let longestAgent = 200
+
+  /// Where a request came from: what the proxy next to us saw, which is the last that the header names.
+  private func address(_ request: Request, _ context: APIContext) -> String {
+    guard isBehindProxy, let last = request.headers[.forwardedFor]?.split(separator: ",").last else {
+      return context.address
+    }
+    return String(last.filter { !$0.isWhitespace }.prefix(Self.longestAddress)).printable
+  }
+
+  /// An IPv6 address with a zone.
+  private static let longestAddress = 64
 
   /// Numbers come as texts in paths and queries.
   private static func value(_ text: String, _ shape: Shape) -> JSONValue {
@@ -238,7 +252,13 @@ private struct Fallback: RouterMiddleware {
     do { return try await next(request, context) } catch {
       let requestID = APIServer.requestID(request)
       var problem = Problem.notFound("there is no such path; /docs lists all calls")
-      if let error = error as? HTTPError, error.status != .notFound {
+      if request.headers[.upgrade]?.lowercased().contains("websocket") == true {
+        problem = Problem(
+          status: 426,
+          detail:
+            "a WebSocket is at /ws, or on its own port: by the first request of a connection, of a program or of a "
+            + "page that may")
+      } else if let error = error as? HTTPError, error.status != .notFound {
         problem = Problem(status: error.status.code, detail: "the request cannot be read")
       } else {
         let allowed = endpoints.filter { Self.matches(request.uri.path, $0.path) }.map(\.method.rawValue)
@@ -261,6 +281,8 @@ private struct Fallback: RouterMiddleware {
 extension HTTPField.Name {
   /// By which a client or the gateway names a request.
   static let requestID = Self("X-Request-Id")!
+  /// Whom a proxy has a request from.
+  static let forwardedFor = Self("X-Forwarded-For")!
   /// In place of Authorization, for programs.
   static let apiKey = Self("X-API-Key")!
 }

@@ -145,6 +145,25 @@ package struct Run: Sendable, Equatable {
   }
 }
 
+/// Deletes blocks by their age.
+package enum Retention {
+  private static let blocksPerDelete: Int64 = 500
+
+  /// Deletes the oldest blocks that were stored before a time, by the gateway's clock: a hand's own may be
+  /// wrong. They count as stored all the same, so that the hand does not send them again.
+  /// - Returns: how many were deleted; call it again until it is none.
+  package static func deleteSome(
+    storedBefore time: Timestamp, in store: any Store
+  ) async throws(StoreError) -> Int {
+    try await store.write { (session) throws(StoreError) in
+      try session.change(
+        "DELETE FROM {telemetry.blocks} WHERE (hand_id, run_id, first_sequence) IN (SELECT hand_id, run_id, "
+          + "first_sequence FROM {telemetry.blocks} WHERE stored_at < $1 ORDER BY stored_at LIMIT $2)",
+        .time(time), .integer(blocksPerDelete))
+    }
+  }
+}
+
 /// The runs of hands.
 package enum Runs {
   static let columns = "run_id, first_seen, last_seen, stored, duplicates"
@@ -174,7 +193,8 @@ private struct BlockBatch {
   }
 
   private static let blockColumns = [
-    "hand_id", "run_id", "first_sequence", "last_sequence", "first_time", "last_time", "sha256", "bytes",
+    "hand_id", "run_id", "first_sequence", "last_sequence", "first_time", "last_time", "stored_at", "sha256",
+    "bytes",
   ]
   private static let eventColumns = ["hand_id", "run_id", "number", "time", "kind", "message"]
 
@@ -263,27 +283,33 @@ private struct BlockBatch {
     let first = Int64(clamping: block.key.firstSequence)
     let place = "\(key.handID)/\(key.runID)/\(first)"
     if waiting.contains(place) { try flushBlocks() }
-    if runs[key]?.ticks.contains(block.key.firstSequence) == true,
+    do throws(TickBlockError) { try decoder.decode(block) } catch { return .damaged }
+    let known = runs[key]?.ticks ?? SequenceRanges()
+    if known.contains(block.key.firstSequence) {
       let row = try session.row(
         "SELECT sha256, bytes FROM {telemetry.blocks} WHERE hand_id = $1 AND run_id = $2 AND first_sequence = $3",
         .text(key.handID), .text(key.runID), .integer(first))
-    {
-      if try row.bytes("sha256").elementsEqual(block.sha256) { return .duplicate }
-      // One that is damaged is no reason to refuse another.
-      if let stored = try? TickBlock(bytes: row.bytes("bytes")) {
-        // A commit that the hand's disk did not confirm is repeated with what has come since: the longer one
-        // has both.
-        guard stored.key.count != block.key.count, stored.agrees(with: block) else { return .conflict }
-        guard block.key.count > stored.key.count else { return .duplicate }
+      if let row {
+        if try row.bytes("sha256").elementsEqual(block.sha256) { return .duplicate }
+        // One that is damaged is no reason to refuse another.
+        if let stored = try? TickBlock(bytes: row.bytes("bytes")) {
+          // A commit that the hand's disk did not confirm is repeated with what has come since: the longer
+          // one has both.
+          guard stored.key.count != block.key.count, stored.agrees(with: block) else { return .conflict }
+          guard block.key.count > stored.key.count else { return .duplicate }
+        }
+        try session.change(
+          "DELETE FROM {telemetry.blocks} WHERE hand_id = $1 AND run_id = $2 AND first_sequence = $3",
+          .text(key.handID), .text(key.runID), .integer(first))
+      } else if known.contains(block.key.firstSequence...block.key.lastSequence) {
+        // It was stored, and deleted by its age.
+        return .duplicate
       }
-      try session.change(
-        "DELETE FROM {telemetry.blocks} WHERE hand_id = $1 AND run_id = $2 AND first_sequence = $3",
-        .text(key.handID), .text(key.runID), .integer(first))
     }
-    do throws(TickBlockError) { try decoder.decode(block) } catch { return .damaged }
     blocks.append([
       .text(key.handID), .text(key.runID), .integer(first), .integer(Int64(clamping: block.key.lastSequence)),
-      .time(time(0)), .time(time(block.key.count - 1)), .bytes(Array(block.sha256)), .bytes(block.bytes),
+      .time(time(0)), .time(time(block.key.count - 1)), .time(now), .bytes(Array(block.sha256)),
+      .bytes(block.bytes),
     ])
     waiting.insert(place)
     return .stored

@@ -27,10 +27,10 @@ struct GatewayChannel: ServerChildChannel, HTTPChannelHandler {
 
   /// Frames and messages of a client; ours of a thousand topics are larger, a client's are not.
   static let largestMessage = 65_536
-  /// An idle connection is closed; a header that does not come too.
+  /// Between two requests.
   private static let idleSeconds: Int64 = 60
-  private static let largestHeaders = 16_384
-  private static let mostHeaders = 100
+  /// For the first request's head, on which it depends what a connection becomes.
+  private static let firstHeadSeconds: Int64 = 20
 
   let responder: HTTPChannelHandler.Responder
   let webSockets: WebSocketServer
@@ -60,10 +60,14 @@ struct GatewayChannel: ServerChildChannel, HTTPChannelHandler {
         }
       }
       var pipeline = NIOUpgradableHTTPServerPipelineConfiguration(upgradeConfiguration: configuration)
+      // The loop over a connection's requests does it.
       pipeline.enablePipelining = false
-      pipeline.enableErrorHandling = false
       let kind = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
         configuration: pipeline)
+      let limit = channel.eventLoop.scheduleTask(in: .seconds(Self.firstHeadSeconds)) {
+        channel.close(promise: nil)
+      }
+      kind.whenComplete { _ in limit.cancel() }
       return Value(kind: kind, channel: channel)
     }
   }

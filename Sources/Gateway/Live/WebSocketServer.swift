@@ -1,6 +1,7 @@
 import NIOCore
 import NIOHTTP1
 import NIOWebSocket
+import ServiceLifecycle
 import Wire
 
 /// Serves WebSockets: frames, pings, sizes, times and ends; what is said is `WebSocketSession`'s.
@@ -50,17 +51,21 @@ struct WebSocketServer: Sendable {
     let session = WebSocketSession(services: services, identity: await identity(head))
     defer { session.close() }
     let reader = Reader()
-    try? await frames.executeThenClose { inbound, outbound in
-      await withTaskGroup(of: WebSocketErrorCode.self) { group in
-        group.addTask { await read(inbound, session, reader, outbound) }
-        group.addTask { await write(session, outbound) }
-        group.addTask { await watch(session, reader) }
-        let code = await group.next() ?? .normalClosure
-        group.cancelAll()
-        guard code != Self.tooSlow else { return }
-        // What was said last says why.
-        if let rest = session.mailbox.take() { try? await Self.send(rest, outbound) }
-        try? await outbound.write(Self.close(code))
+    // A gateway that ends tells its clients, who go to another one.
+    try? await cancelWhenGracefulShutdown {
+      try await frames.executeThenClose { inbound, outbound in
+        await withTaskGroup(of: WebSocketErrorCode.self) { group in
+          group.addTask { await read(inbound, session, reader, outbound) }
+          group.addTask { await write(session, outbound) }
+          group.addTask { await watch(session, reader) }
+          let code = await group.next() ?? .normalClosure
+          let isEnding = Task.isCancelled
+          group.cancelAll()
+          guard code != Self.tooSlow else { return }
+          // What was said last says why.
+          if let rest = session.mailbox.take() { try? await Self.send(rest, outbound) }
+          try? await outbound.write(Self.close(isEnding ? .goingAway : code))
+        }
       }
     }
   }

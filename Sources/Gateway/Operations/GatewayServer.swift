@@ -36,6 +36,10 @@ package final class GatewayServer: Sendable {
     package var origins: [String] = []
     /// Of WebSockets.
     package var mostClients = 10_000
+    /// Whether all requests come through a proxy that names the client's address.
+    package var isBehindProxy = false
+    /// Days after which a block is deleted; nil: never.
+    package var keepDays: Int64?
     /// The name of this one among several; letters of a hand's name.
     package var replica: String
 
@@ -73,14 +77,16 @@ package final class GatewayServer: Sendable {
       mayEnd.store(true, ordering: .releasing)
       for thread in threads { thread.join() }
     }
-    let router = APIServer(services: services).router()
+    let router = APIServer(services: services, isBehindProxy: options.isBehindProxy).router()
     var applications = [application(router, options.api, paths: ["/ws"]) { onListening("api", $0) }]
     if let address = options.webSocket {
       applications.append(application(router, address, paths: []) { onListening("websocket", $0) })
     }
     let group = ServiceGroup(
       configuration: .init(
-        services: applications.map { .init(service: $0) } + [.init(service: Cleaner(services: services))],
+        services: applications.map { .init(service: $0) } + [
+          .init(service: Cleaner(services: services, keepDays: options.keepDays))
+        ],
         gracefulShutdownSignals: signals, logger: services.log))
     try await group.run()
   }
@@ -141,17 +147,32 @@ package final class GatewayServer: Sendable {
 /// Forgets what has expired, again and again.
 private struct Cleaner: Service {
   private static let seconds: Int64 = 600
+  private static let secondsPerDay: Int64 = 86_400
 
   let services: GatewayServices
+  let keepDays: Int64?
 
   func run() async throws {
     try await cancelWhenGracefulShutdown {
       while true {
-        do throws(StoreError) { _ = try await services.sessions.clean(now: .now) } catch {
-          services.log.warning("expired sessions: \(error)")
+        do throws(StoreError) { try await clean() } catch {
+          services.log.warning("what has expired stays: \(error)")
         }
         try await Task.sleep(for: .seconds(Self.seconds))
       }
     }
+  }
+
+  private func clean() async throws(StoreError) {
+    _ = try await services.sessions.clean(now: .now)
+    guard let keepDays else { return }
+    let time = Timestamp.now.adding(seconds: -keepDays * Self.secondsPerDay)
+    var count = 0
+    while true {
+      let deleted = try await Retention.deleteSome(storedBefore: time, in: services.store)
+      guard deleted > 0, !Task.isCancelled else { break }
+      count += deleted
+    }
+    if count > 0 { services.log.info("\(count) blocks older than \(keepDays) days are deleted") }
   }
 }

@@ -119,9 +119,11 @@ package enum Migrations {
     CREATE INDEX runs_seen ON {telemetry.runs} (hand_id, last_seen DESC);
     CREATE TABLE {telemetry.blocks} (
       hand_id VARCHAR(64) NOT NULL, run_id VARCHAR(64) NOT NULL, first_sequence <int> NOT NULL,
-      last_sequence <int> NOT NULL, first_time <time> NOT NULL, last_time <time> NOT NULL, sha256 <bytes> NOT NULL, bytes <bytes> NOT NULL,
+      last_sequence <int> NOT NULL, first_time <time> NOT NULL, last_time <time> NOT NULL, stored_at <time> NOT NULL,
+      sha256 <bytes> NOT NULL, bytes <bytes> NOT NULL,
       PRIMARY KEY (hand_id, run_id, first_sequence));
     CREATE INDEX blocks_time ON {telemetry.blocks} (hand_id, first_time, last_time);
+    CREATE INDEX blocks_age ON {telemetry.blocks} (stored_at);
     CREATE TABLE {telemetry.hand_events} (
       hand_id VARCHAR(64) NOT NULL, run_id VARCHAR(64) NOT NULL, number <int> NOT NULL, time <time> NOT NULL,
       kind VARCHAR(64) NOT NULL, message TEXT NOT NULL, PRIMARY KEY (hand_id, run_id, number));
