@@ -220,6 +220,15 @@ struct APITests {
     let other = try await AccessTokens(secret: Array(TestGateway.secret.reversed()))
     let identity = Identity(username: "admin", userID: 3, role: .admin, hands: ["*"])
     #expect(try await status(try await other.make(for: identity, now: .now)) == 401, "another secret")
+    // What is known of a token that was good does not outlast it.
+    let mine = try await other.make(for: identity, now: StoreContractTests.now)
+    for _ in 0..<2 { #expect(try await other.read(mine, now: StoreContractTests.now).0 == identity) }
+    await #expect(throws: AccessTokens.Refusal.expired) {
+      try await other.read(mine, now: StoreContractTests.now.adding(seconds: 900))
+    }
+    await #expect(throws: AccessTokens.Refusal.self) {
+      try await other.read(mine, now: StoreContractTests.now.adding(seconds: -60))
+    }
     for end in 0..<3 {
       var changed = parts
       changed[end] = String(changed[end].dropLast())

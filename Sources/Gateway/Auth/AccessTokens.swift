@@ -1,5 +1,6 @@
 import Foundation
 import JWTKit
+import Realtime
 
 /// Access tokens: JWT (RFC 7519) signed with HMAC-SHA-256, checked as RFC 8725 asks. Good for minutes, so
 /// that they need no look into the store; what outlasts them is the refresh token.
@@ -13,7 +14,7 @@ package struct AccessTokens: Sendable {
   /// Longer ones are not looked at: ours have some 400 bytes and the names of hands.
   static let longestBytes = 8192
   /// Clocks of replicas may differ by so much.
-  private static let leewaySeconds: TimeInterval = 5
+  private static let leewaySeconds: Int64 = 5
 
   /// Why there is no identity in a token.
   package enum Refusal: Error, Equatable {
@@ -46,7 +47,18 @@ package struct AccessTokens: Sendable {
     func verify(using algorithm: some JWTAlgorithm) throws {}
   }
 
+  /// What a token says, once its signature was found good.
+  private struct Known: Sendable {
+    var identity: Identity
+    var from: Timestamp
+    var until: Timestamp
+  }
+
+  /// Tokens in use whose signatures are known to be good: checking one costs more than most answers.
+  private static let mostKnown = 10_000
+
   private let keys: JWTKeyCollection
+  private let known = Locked<[String: Known]>([:])
   /// How long a token is good.
   package let seconds: Int64
 
@@ -73,23 +85,37 @@ package struct AccessTokens: Sendable {
   /// Whom a token is of.
   /// - Returns: the identity, and until when the token is good.
   func read(_ token: String, now: Timestamp) async throws(Refusal) -> (Identity, until: Timestamp) {
+    let found = self.known.withLock { $0[token] }
+    let known = if let found { found } else { try await verify(token) }
+    guard known.from <= now.adding(seconds: Self.leewaySeconds) else { throw .invalid("it is not good yet") }
+    guard known.until > now else {
+      self.known.withLock { $0[token] = nil }
+      throw .expired
+    }
+    if found == nil {
+      self.known.withLock { all in
+        if all.count >= Self.mostKnown { all = all.filter { $0.value.until > now } }
+        if all.count < Self.mostKnown { all[token] = known }
+      }
+    }
+    return (known.identity, known.until)
+  }
+
+  private func verify(_ token: String) async throws(Refusal) -> Known {
     guard token.utf8.count <= Self.longestBytes else { throw .invalid("it is too long") }
     let claims: Claims
     do {
       try Self.checkHeader(token)
       claims = try await keys.verify(token, as: Claims.self)
     } catch let refusal as Refusal { throw refusal } catch { throw .invalid("\(error)") }
-    let date = Date(timeIntervalSince1970: Double(now.microseconds) / 1e6)
     guard claims.iss.value == Self.issuer, claims.aud.value == [Self.audience] else {
       throw .invalid("it is for another service")
     }
-    guard claims.nbf.value <= date.addingTimeInterval(Self.leewaySeconds) else {
-      throw .invalid("it is not good yet")
-    }
     guard let role = Role(rawValue: claims.role) else { throw .invalid("its role is \(claims.role)") }
-    guard claims.exp.value > date else { throw .expired }
-    let until = Timestamp(microseconds: Int64(claims.exp.value.timeIntervalSince1970 * 1e6))
-    return (Identity(username: claims.sub.value, userID: claims.id, role: role, hands: claims.hands), until)
+    func time(_ date: Date) -> Timestamp { Timestamp(microseconds: Int64(date.timeIntervalSince1970 * 1e6)) }
+    return Known(
+      identity: Identity(username: claims.sub.value, userID: claims.id, role: role, hands: claims.hands),
+      from: time(claims.nbf.value), until: time(claims.exp.value))
   }
 
   /// What the header may say is one thing: whatever else it offers (another algorithm, a key of its own,

@@ -8,6 +8,8 @@ import Wire
 struct WebSocketServer: Sendable {
   /// Between two pings. One that is not answered by the next ends the connection.
   private static let pingSeconds: Int64 = 20
+  /// For what was said last to be written.
+  private static let lastWordsSeconds: Int64 = 2
   /// Messages of a client in a second, over some seconds: more is a flood.
   private static let messagesPerSecond = 50.0
   private static let burst = 200.0
@@ -51,22 +53,46 @@ struct WebSocketServer: Sendable {
     let session = WebSocketSession(services: services, identity: await identity(head))
     defer { session.close() }
     let reader = Reader()
-    // A gateway that ends tells its clients, who go to another one.
-    try? await cancelWhenGracefulShutdown {
-      try await frames.executeThenClose { inbound, outbound in
-        await withTaskGroup(of: WebSocketErrorCode.self) { group in
-          group.addTask { await read(inbound, session, reader, outbound) }
-          group.addTask { await write(session, outbound) }
-          group.addTask { await watch(session, reader) }
-          let code = await group.next() ?? .normalClosure
-          let isEnding = Task.isCancelled
+    let (shutdowns, shutdown) = AsyncStream<Void>.makeStream()
+    try? await frames.executeThenClose { inbound, outbound in
+      // A gateway that ends tells its clients, who go to another one.
+      await withGracefulShutdownHandler {
+        await withTaskGroup(of: (isLast: Bool, code: WebSocketErrorCode).self) { group in
+          group.addTask { (true, await write(session, outbound)) }
+          group.addTask { (false, await converse(inbound, outbound, session, reader, shutdowns)) }
+          guard let first = await group.next(), !first.isLast, first.code != Self.tooSlow else {
+            return group.cancelAll()
+          }
+          // What was said last says why: the writer ends once it is written.
+          session.mailbox.close()
+          group.addTask {
+            try? await Task.sleep(for: .seconds(Self.lastWordsSeconds))
+            return (false, Self.tooSlow)
+          }
+          if await group.next()?.isLast == true { try? await outbound.write(Self.close(first.code)) }
           group.cancelAll()
-          guard code != Self.tooSlow else { return }
-          // What was said last says why.
-          if let rest = session.mailbox.take() { try? await Self.send(rest, outbound) }
-          try? await outbound.write(Self.close(isEnding ? .goingAway : code))
         }
+      } onGracefulShutdown: {
+        shutdown.yield()
       }
+    }
+  }
+
+  /// Until the client or the gateway ends it, or the client is not what it must be.
+  private func converse(
+    _ inbound: NIOAsyncChannelInboundStream<WebSocketFrame>,
+    _ outbound: NIOAsyncChannelOutboundWriter<WebSocketFrame>, _ session: WebSocketSession, _ reader: Reader,
+    _ shutdowns: AsyncStream<Void>
+  ) async -> WebSocketErrorCode {
+    await withTaskGroup(of: WebSocketErrorCode.self) { group in
+      group.addTask { await read(inbound, session, reader, outbound) }
+      group.addTask { await watch(session, reader) }
+      group.addTask {
+        for await _ in shutdowns { break }
+        return .goingAway
+      }
+      defer { group.cancelAll() }
+      return await group.next() ?? .normalClosure
     }
   }
 
@@ -144,6 +170,8 @@ struct WebSocketServer: Sendable {
       } catch { return .normalClosure }
       session.mailbox.written()
     }
+    // Said between the last ring and the end.
+    if let rest = session.mailbox.take(), !rest.isEmpty { try? await Self.send(rest, outbound) }
     return .normalClosure
   }
 
