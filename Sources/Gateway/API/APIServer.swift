@@ -3,6 +3,7 @@ import HandModel
 import Hummingbird
 import Logging
 import NIOCore
+import Synchronization
 import Wire
 
 /// What Hummingbird gives for a request.
@@ -99,8 +100,12 @@ package struct APIServer: Sendable {
   /// The client's own where it is one that a log can bear.
   fileprivate static func requestID(_ request: Request) -> String {
     if let given = request.headers[.requestID], HandIdentity.isValid(handID: given) { return given }
-    return String(Secret.make().prefix(22))
+    return "\(processName)-\(requests.wrappingAdd(1, ordering: .relaxed).newValue)"
   }
+
+  /// Tells requests of this start from those of others.
+  private static let processName = String(Secret.make().prefix(8))
+  private static let requests = Atomic<UInt64>(0)
 
   // MARK: Reading a request
 

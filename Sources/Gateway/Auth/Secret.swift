@@ -7,7 +7,9 @@ enum Secret {
   /// A new one, in the letters of base64url.
   static func make() -> String {
     var random = SystemRandomNumberGenerator()
-    return base64URL((0..<bytes).map { _ in random.next() })
+    // Each call of the generator is one of the kernel.
+    let words = (0..<bytes / MemoryLayout<UInt64>.size).map { _ in random.next() as UInt64 }
+    return base64URL(words.flatMap { word in withUnsafeBytes(of: word, Array.init) })
   }
 
   /// What is kept of one: SHA-512 in hexadecimal digits. It needs no salt and no rounds, being random.
