@@ -109,7 +109,7 @@ let package = Package(
     .executableTarget(
       name: "motorhand-gateway",
       dependencies: [
-        "Gateway", "Service", "Telemetry", "Yams",
+        "Gateway", "Realtime", "Service", "Telemetry", "Yams",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),

@@ -23,6 +23,8 @@ package final class ReceivedStore {
     case conflict
     /// Its hash is right, and its content is not what a hand writes.
     case damaged
+    /// The store cannot hold it, and says so; others it can.
+    case refused
   }
 
   /// What is stored of a run, without the bytes.

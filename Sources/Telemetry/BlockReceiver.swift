@@ -24,6 +24,8 @@ package final class BlockReceiver {
     package var damaged: UInt64 = 0
     /// Blocks under a key that another block has.
     package var conflicts: UInt64 = 0
+    /// Messages that the store cannot hold.
+    package var refused: UInt64 = 0
     /// Why the last connection failed, or what was wrong with a message; empty when nothing was.
     package var lastError = ""
 
@@ -260,6 +262,7 @@ package final class BlockReceiver {
       onProblem(
         "hand \(message.handID), run \(block.key.runID): another block than the one stored from tick "
           + "\(block.key.firstSequence) on; the first one stays")
+    case (.refused, _): status.refused += 1
     case (.conflict, .event), (.damaged, .event): break
     case (.damaged, .block(let block)):
       status.damaged += 1

@@ -47,7 +47,7 @@ package final class MessageLink: Sendable {
   /// Messages that wait to be published: more means that the broker does not take them.
   private static let queueLimit = 1024
   private static let turnMilliseconds: Int32 = 50
-  private static let largestPacketBytes: UInt32 = 1_048_576
+  private static let largestPacketBytes: UInt32 = 262_144
   /// MQTT 5, section 3.4.2.1: "No matching subscribers".
   private static let unheardReason: Int32 = 0x10
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Gateway
 import Logging
+import Realtime
 import Service
 
 /// The upstream service for many hands.
@@ -31,10 +32,29 @@ struct MotorHandGateway: AsyncParsableCommand {
   static let storeFailed = ExitCode(2)
   static let usage = ExitCode(64)
 
-  /// Says what is wrong on standard error and ends.
+  /// What a gateway stores is for its owner and group, whichever command writes it.
+  static func main() async {
+    umask(0o027)
+    signal(SIGPIPE, SIG_IGN)
+    await main(nil)
+  }
+
+  /// Says what is wrong on standard error and ends. Does not wait for whoever should read it.
   static func fail(_ text: String, _ code: ExitCode = .failure) -> ExitCode {
-    FileHandle.standardError.write(Data("motorhand-gateway: \(text)\n".utf8))
+    MessageOutput(STDERR_FILENO).write("motorhand-gateway: \(text)\n")
     return code
+  }
+
+  /// Says what came of a command; who cannot be told must not take it for done.
+  static func say(_ text: String) throws {
+    var rest = Array((text + "\n").utf8)[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+      guard count > 0 || errno == EINTR else {
+        throw fail("standard output: \(String(cString: strerror(errno))); what it would have said: \(text)")
+      }
+      rest = rest.dropFirst(max(0, count))
+    }
   }
 }
 
@@ -51,6 +71,8 @@ extension Settings {
     let settings = try orExit()
     do {
       let store = try settings.openStore()
+      // The first command of all may be the first user's.
+      if try await Migrations.version(of: store) == 0 { try await Migrations.migrate(store, now: .now) }
       try await Migrations.check(store)
       let value = try await body(store)
       await store.close()
@@ -68,14 +90,37 @@ extension Settings.Resolved {
   /// Connections to PostgreSQL: more wait for one another there.
   private static let postgresConnections = 8
 
+  /// Makes the data directory where it is missing.
+  func createDirectory() throws {
+    try FileManager.default.createDirectory(
+      atPath: data, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o750])
+  }
+
   /// Opens the store. The directory is made for PostgreSQL too: the signing secret lies there.
   func openStore() throws(StoreError) -> any Store {
-    do {
-      try FileManager.default.createDirectory(
-        atPath: data, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o750])
-    } catch { throw .unavailable("\(data): \(error.localizedDescription)") }
+    do { try createDirectory() } catch { throw .unavailable("\(data): \(error.localizedDescription)") }
     if let postgres { return PostgresStore(connection: postgres, connections: Self.postgresConnections) }
     return try SQLiteStore(path: storePath)
+  }
+}
+
+extension Serve {
+  private static let pauseSeconds: Int64 = 2
+
+  /// Brings the store to this version; waits for one that does not answer yet, as after a power cut.
+  fileprivate static func migrate(_ store: any Store, _ log: Logger) async throws {
+    var told = false
+    while true {
+      do throws(StoreError) {
+        return try await Migrations.migrate(store, now: .now) {
+          log.info("the store is brought to version \($0)")
+        }
+      } catch .unavailable(let reason) {
+        if !told { log.warning("the store does not answer, and is waited for: \(reason)") }
+        told = true
+        try await Task.sleep(for: .seconds(pauseSeconds))
+      }
+    }
   }
 }
 
@@ -88,9 +133,6 @@ struct Serve: AsyncParsableCommand {
   var check = false
 
   func run() async throws {
-    // What a gateway stores is for its owner and group.
-    umask(0o027)
-    signal(SIGPIPE, SIG_IGN)
     let resolved = try settings.orExit()
     let sink = MessageSink(program: "motorhand-gateway")
     var log = Logger(label: "gateway") { _ in JournalLogHandler(sink) }
@@ -104,10 +146,12 @@ struct Serve: AsyncParsableCommand {
         guard version <= Migrations.newest else {
           throw StoreError.newer(version: version, known: Migrations.newest)
         }
-        print("settings are well; the store has version \(version) of \(Migrations.newest)")
+        try resolved.checkFiles()
+        try MotorHandGateway.say(
+          "settings are well; the store has version \(version) of \(Migrations.newest)")
         return await store.close()
       }
-      try await Migrations.migrate(store, now: .now) { log.info("the store is brought to version \($0)") }
+      try await Self.migrate(store, log)
       let services = try await GatewayServices(
         store: store, secret: SecretFile.read(resolved.secretFile), tokenSeconds: seconds,
         broker: options.broker,

@@ -40,7 +40,7 @@ struct Settings: ParsableArguments {
   var behindProxy: String?
   @Option(
     name: .customLong("keep-days"),
-    help: "Days after which a block of ticks is deleted, 1 to 36500; default: never")
+    help: "Days after which blocks of ticks and rows of samples are deleted, 1 to 36500; default: never")
   var keepDays: String?
   @Option(help: "Name of this gateway among several at one broker, A-Z a-z 0-9 _ -; default: the host's")
   var replica: String?
@@ -130,6 +130,28 @@ struct Settings: ParsableArguments {
     var postgres: String? { values["postgres"]?.value }
     var secretFile: String { text("secret", or: data + "/secret") }
 
+    /// Sees that the files that the settings name can be used, without making any.
+    func checkFiles() throws(Problem) {
+      if FileManager.default.fileExists(atPath: secretFile) || values["secret"] != nil {
+        do throws(SecretFile.Problem) {
+          let bytes = try SecretFile.read(secretFile, makes: false).count
+          guard bytes >= AccessTokens.leastSecretBytes else {
+            throw .init(
+              description:
+                "\(secretFile): found \(bytes) bytes, expected at least \(AccessTokens.leastSecretBytes)")
+          }
+        } catch { throw Problem(description: error.description) }
+      }
+      if let (file, place) = values["credentials"] {
+        do throws(BrokerCredentialsError) { _ = try BrokerCredentials(file: file) } catch {
+          throw Problem(description: "\(place): \(error)")
+        }
+      }
+      if let (file, place) = values["tls-ca"], !FileManager.default.isReadableFile(atPath: file) {
+        throw Problem(description: "\(place): \(file): it cannot be read")
+      }
+    }
+
     func tokenSeconds() throws(Problem) -> Int64 {
       guard let minutes = Int64(text("token-minutes", or: "15")), (1...1440).contains(minutes) else {
         throw problem("token-minutes", "1 to 1440")
@@ -161,6 +183,9 @@ struct Settings: ParsableArguments {
           throw problem("keep-days", "1 to 36500")
         }
         options.keepDays = days
+      }
+      if options.webSocket == options.api, options.api.port != 0 {
+        throw problem("websocket", "another port than that of the API")
       }
       options.origins = text("origins", or: "").split(separator: ",").map {
         $0.trimmingCharacters(in: .whitespaces)

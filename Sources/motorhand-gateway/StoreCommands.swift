@@ -12,10 +12,10 @@ struct Migrate: AsyncParsableCommand {
     let resolved = try settings.orExit()
     do throws(StoreError) {
       let store = try resolved.openStore()
-      try await Migrations.migrate(store, now: .now) { print("version \($0)") }
-      print("the store has version \(Migrations.newest)")
+      try await Migrations.migrate(store, now: .now) { try? MotorHandGateway.say("version \($0)") }
       await store.close()
     } catch { throw MotorHandGateway.fail(error.description, MotorHandGateway.storeFailed) }
+    try MotorHandGateway.say("the store has version \(Migrations.newest)")
   }
 }
 
@@ -49,17 +49,22 @@ struct UserCommand: AsyncParsableCommand {
         made = password
       } else {
         password = readLine() ?? ""
+        guard !password.contains("\u{FFFD}") else {
+          throw MotorHandGateway.fail("the password is not UTF-8", MotorHandGateway.usage)
+        }
       }
       try await settings.withStore { store in
+        let user: User
         do throws(Accounts.Problem) {
-          let user = try await Accounts(store: store, workers: PasswordWorkers()).create(
+          user = try await Accounts(store: store, workers: PasswordWorkers()).create(
             username: name, email: email ?? "\(name)@localhost", password: password, role: role,
-            hands: hands.split(separator: ",").map(String.init), by: "command line", now: .now)
-          print("\(user.username): \(user.role.rawValue)" + (made.map { ", password \($0)" } ?? ""))
+            hands: hands.split(separator: ",").map(String.init), by: "(command line)", now: .now)
         } catch {
           if case .store(let error) = error { throw error }
           throw MotorHandGateway.fail(error.description, MotorHandGateway.usage)
         }
+        try MotorHandGateway.say(
+          "\(user.username): \(user.role.rawValue)" + (made.map { ", password \($0)" } ?? ""))
       }
     }
   }
@@ -73,7 +78,8 @@ struct UserCommand: AsyncParsableCommand {
       try await settings.withStore { store in
         for user in try await Accounts(store: store, workers: PasswordWorkers()).all() {
           let login = user.lastLogin.map { "last in \($0.text)" } ?? "never in"
-          print("\(user.username)\t\(user.role.rawValue)\t\(user.isActive ? "active" : "disabled")\t\(login)")
+          try MotorHandGateway.say(
+            "\(user.username)\t\(user.role.rawValue)\t\(user.isActive ? "active" : "disabled")\t\(login)")
         }
       }
     }
@@ -97,7 +103,7 @@ struct UserCommand: AsyncParsableCommand {
   private static func set(_ isActive: Bool, _ name: String, _ settings: Settings) async throws {
     try await settings.withStore { store in
       try await Accounts(store: store, workers: PasswordWorkers())
-        .setActive(isActive, username: name, by: "command line", now: .now)
+        .setActive(isActive, username: name, by: "(command line)", now: .now)
     }
   }
 }
@@ -116,7 +122,7 @@ struct AuditCommand: AsyncParsableCommand {
         throw MotorHandGateway.fail(
           "row \(number) of the audit does not fit the one before", MotorHandGateway.storeFailed)
       }
-      print("the audit is whole")
+      try MotorHandGateway.say("the audit is whole")
     }
   }
 }
@@ -138,7 +144,7 @@ struct Backup: AsyncParsableCommand {
         throw MotorHandGateway.fail("\(file) is there already", MotorHandGateway.usage)
       }
       try await store.backUp(to: file)
-      print("written: \(file)")
+      try MotorHandGateway.say("written: \(file)")
     }
   }
 }
@@ -151,9 +157,11 @@ struct VerifyBackup: AsyncParsableCommand {
   @Argument(help: "The copy") var file: String
 
   func run() async throws {
-    do throws(StoreError) { print(try await BackupCheck.verify(file)) } catch {
+    let found: String
+    do throws(StoreError) { found = try await BackupCheck.verify(file) } catch {
       throw MotorHandGateway.fail("\(file): \(error.description)", MotorHandGateway.storeFailed)
     }
+    try MotorHandGateway.say(found)
   }
 }
 
@@ -170,21 +178,25 @@ struct Restore: AsyncParsableCommand {
     guard resolved.postgres == nil else {
       throw MotorHandGateway.fail("the store is PostgreSQL: pg_restore does it", MotorHandGateway.usage)
     }
-    guard !FileManager.default.fileExists(atPath: resolved.storePath) else {
-      throw MotorHandGateway.fail(
-        "\(resolved.storePath) is there: move it away first", MotorHandGateway.usage)
+    // A log that was left behind would be taken for that of the copy.
+    for path in ["", "-wal", "-shm", "-journal"].map({ resolved.storePath + $0 })
+    where FileManager.default.fileExists(atPath: path) {
+      throw MotorHandGateway.fail("\(path) is there: move it away first", MotorHandGateway.usage)
     }
     do {
-      print(try await BackupCheck.verify(file))
-      try FileManager.default.createDirectory(atPath: resolved.data, withIntermediateDirectories: true)
+      try MotorHandGateway.say(try await BackupCheck.verify(file))
+      try resolved.createDirectory()
       let partial = resolved.storePath + ".partial"
       try? FileManager.default.removeItem(atPath: partial)
       try FileManager.default.copyItem(atPath: file, toPath: partial)
+      try FileManager.default.setAttributes([.posixPermissions: 0o640], ofItemAtPath: partial)
       try FileManager.default.moveItem(atPath: partial, toPath: resolved.storePath)
-      print("restored: \(resolved.storePath)")
+      try MotorHandGateway.say("restored: \(resolved.storePath)")
     } catch let error as StoreError {
       throw MotorHandGateway.fail("\(file): \(error.description)", MotorHandGateway.storeFailed)
-    } catch { throw MotorHandGateway.fail("\(error.localizedDescription)") }
+    } catch let code as ExitCode { throw code } catch {
+      throw MotorHandGateway.fail("\(error.localizedDescription)")
+    }
   }
 }
 
@@ -206,7 +218,8 @@ struct Export: AsyncParsableCommand {
       guard count.blocks + count.events > 0 else {
         throw MotorHandGateway.fail("hand \(hand): nothing is stored of it")
       }
-      print("\(count.blocks) blocks and \(count.events) events: \(directory)/received.sqlite")
+      try MotorHandGateway.say(
+        "\(count.blocks) blocks and \(count.events) events: \(directory)/received.sqlite")
     }
   }
 }

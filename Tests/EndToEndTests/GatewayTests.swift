@@ -46,6 +46,31 @@ extension EndToEnd {
       #expect(dead.status == 2 && dead.errors.contains("the store does not answer"), "\(dead)")
     }
 
+    @Test("asked to end, the gateway ends in order and soon, whoever is connected and has said nothing")
+    func end() throws {
+      let bench = try TestBench()
+      let gateway = try bench.start(
+        Self.folder + "/motorhand-gateway",
+        [
+          "serve", "--data", bench.path("data"), "--broker", "mqtt://127.0.0.1:1", "--listen", "127.0.0.1:0",
+          "--websocket", "none",
+        ])
+      func port() -> Substring? {
+        gateway.errors.split(separator: "\n").compactMap { line in
+          line.range(of: "api: listening on port ").map { line[$0.upperBound...] }
+        }.first
+      }
+      try #require(waitUntil(seconds: 60) { port() != nil }, "\(gateway.errors)")
+      let silent = try bench.start(
+        "/bin/bash",
+        ["-c", "exec 3<>/dev/tcp/127.0.0.1/\(port() ?? ""); echo connected; read -r -t 60 line <&3"])
+      try #require(waitUntil(seconds: 60) { silent.output.contains("connected") })
+      gateway.send(SIGTERM)
+      // Less than a silent client has for its first request.
+      #expect(gateway.waitForExit(seconds: 15) == 0, "\(gateway.errors)")
+      #expect(gateway.errors.contains("ended"), "\(gateway.errors)")
+    }
+
     @Test(
       "a client logs in, sees the hand by REST and WebSocket, commands it, and finds all of it audited and stored",
       arguments: [[], ["--postgres"]])

@@ -255,6 +255,8 @@ struct APITests {
       (#"{"name":"a","name":"b","configuration":{}}"#, 422, "body.name: found more than once"),
       (#"{"name":7,"configuration":{}}"#, 422, "body.name: expected a text"),
       (#"{"name":"\u0000","configuration":{}}"#, 422, "body.name: found a control character"),
+      (#"{"name":"n","configuration":{"a":["\u0000"]}}"#, 422, "body.configuration: found a zero byte"),
+      (#"{"name":"n","configuration":{"a":1e999}}"#, 422, "expected a finite number"),
     ] {
       let answer = try await gateway.call("POST", "/experiments", token: token, bytes: Array(body.utf8))
       #expect(
@@ -263,6 +265,9 @@ struct APITests {
       #expect(answer.headers["content-type"] == "application/problem+json")
       #expect(answer.json["request_id"]?.text == answer.headers["x-request-id"])
     }
+    let long = #"{"name":"n","configuration":{"a":""# + String(repeating: "x", count: 70_000) + #""}}"#
+    #expect(
+      try await gateway.call("POST", "/experiments", token: token, bytes: Array(long.utf8)).status == 422)
     let large = Array(repeating: UInt8(ascii: " "), count: APIServer.largestBody + 1)
     #expect(try await gateway.call("POST", "/experiments", token: token, bytes: large).status == 413)
     let plain = try await gateway.call(
@@ -291,14 +296,14 @@ struct APITests {
     let gateway = try await TestGateway()
     let token = try await gateway.token("operator")
     let point: JSONValue = [
-      "spacecraft_id": "sc-1", "position": [.number("1.5"), .number("-2"), .number("3e3")],
+      "spacecraft_id": "sc 1/2", "position": [.number("1.5"), .number("-2"), .number("3e3")],
       "velocity": [0, 0, .number("0.25")], "quaternion": [1, 0, 0, 0], "temperature": .number("21.5"),
       "metadata": ["note": "first"],
     ]
     #expect(
       try await gateway.call("POST", "/telemetry/spacecraft", token: token, body: point).json
-        == ["status": "ok", "spacecraft_id": "sc-1"])
-    let rows = try await gateway.call("GET", "/telemetry/spacecraft/sc-1", token: token).json.items
+        == ["status": "ok", "spacecraft_id": "sc 1/2"])
+    let rows = try await gateway.call("GET", "/telemetry/spacecraft/sc%201%2F2", token: token).json.items
     #expect(rows.count == 1 && rows[0]["position"]?.items.map(\.double) == [1.5, -2, 3000])
     #expect(rows[0]["acceleration"] == nil && rows[0]["temperature"]?.double == 21.5)
     #expect(rows[0]["metadata"]?["note"]?.text == "first")
@@ -378,6 +383,14 @@ struct APITests {
     #expect(
       try await gateway.call("GET", "/auth/me", headers: ["X-API-Key": secret]).json["role"]?.text == "viewer"
     )
+    // A key makes none that outlives it, and ends none; what it takes has its role.
+    let byKey = ["X-API-Key": secret]
+    let another: JSONValue = ["name": "x", "role": "viewer"]
+    #expect(try await gateway.call("POST", "/api-keys", body: another, headers: byKey).status == 403)
+    #expect(try await gateway.call("DELETE", "/api-keys/1", headers: byKey).status == 403)
+    let ticket = try await gateway.call("POST", "/auth/ticket", headers: byKey).json["ticket"]?.text
+    let taken = try await gateway.services.sessions.take(ticket: try #require(ticket), now: .now)
+    #expect(taken?.username == "operator" && taken?.role == .viewer)
     let listed = try await gateway.call("GET", "/api-keys", token: token).json.items
     #expect(listed.count == 1 && listed[0]["key"] == nil && listed[0]["last_used"] != nil)
     let number = try #require(listed[0]["id"]?.whole)
@@ -387,6 +400,24 @@ struct APITests {
     var statuses: [Int] = []
     for index in 0..<LoginThrottle.burst { statuses.append(try await logIn("nobody-\(index)", "x").status) }
     #expect(statuses.last == 429 && statuses.first == 401, "\(statuses)")
+    await gateway.end()
+  }
+
+  @Test("numbers that somebody invents are no end of the gateway")
+  func invented() async throws {
+    let gateway = try await TestGateway()
+    let store = gateway.services.store
+    _ = try await onThread {
+      let blocks = StoredBlocks(store: store, isCancelled: { true }, onProblem: { _ in })
+      let largest = UInt64(Int64.max)
+      return try blocks.store(
+        (0..<6).flatMap { run in
+          [("sim", TestBlocks.event(run: "r\(run)", 1)), ("sim", TestBlocks.event(run: "r\(run)", largest))]
+        })
+    }
+    let told = try await gateway.call(
+      "GET", "/hands/sim/reconciliation", token: try await gateway.token("viewer"))
+    #expect(told.status == 200 && told.json["events_missing"]?.text == "\(UInt64.max)")
     await gateway.end()
   }
 

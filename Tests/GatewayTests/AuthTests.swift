@@ -65,15 +65,25 @@ struct AuthTests {
     try await accounts.setActive(false, username: "ada", by: "setup", now: Self.now)
     #expect(await logIn("ada", Self.password) == .failure(.refused))
     try await accounts.setActive(true, username: "ada", by: "setup", now: Self.now)
-    // Two were refused already since the last that was not.
-    for _ in 0..<3 { #expect(await logIn("ada", "wrong") == .failure(.refused)) }
+    for _ in 0..<5 { #expect(await logIn("ada", "wrong") == .failure(.refused)) }
     let until = Self.now.adding(seconds: Accounts.firstLockSeconds)
     #expect(await logIn("ada", Self.password) == .failure(.locked(until: until)))
     #expect(try await logIn("ada", Self.password, at: until).get().username == "ada")
     #expect(try await accounts.all().map(\.lastLogin) == [until])
+    // Who manages accounts unlocks them.
+    for _ in 0..<5 { #expect(await logIn("ada", "wrong") == .failure(.refused)) }
+    #expect(await logIn("ada", Self.password) == .failure(.locked(until: until)))
+    try await accounts.setActive(true, username: "ada", by: "setup", now: Self.now)
+    #expect(try await logIn("ada", Self.password).get().id == made.id)
+    for name in [" ada", "(setup)"] {
+      await #expect(throws: Accounts.Problem.self) {
+        try await accounts.create(
+          username: name, email: name, password: Self.password, role: .viewer, by: "test", now: Self.now)
+      }
+    }
     let actions = try await Audit.read(store, limit: 100).map(\.action)
     #expect(
-      actions.filter { $0 == "login" }.count == 2 && actions.filter { $0 == "login-refused" }.count == 6,
+      actions.filter { $0 == "login" }.count == 3 && actions.filter { $0 == "login-refused" }.count == 13,
       "\(actions)")
     #expect(try await Audit.verify(store) == nil)
     await store.close()

@@ -35,6 +35,7 @@ enum TestBlocks {
     }
   }
 
+  /// An event of this number.
   static func event(run: String = "run", _ number: UInt64) -> ReceivedStore.Message {
     let event = HandEvent(
       number: number, isStored: true, sequence: 0, wallNanoseconds: start, kind: .start, from: nil, to: nil,
@@ -95,6 +96,49 @@ struct StoredBlocksTests {
     #expect(try await outcome(50) == .duplicate)
     #expect(try await outcome(200) == .stored)
     #expect(try await Self.with(store) { try $0.storedRuns(of: "one")[0].ticks.ranges } == [0...199])
+    // One in the midst of it is another's: nothing was deleted there.
+    let within = try await Self.with(store) {
+      try $0.store([("one", .block(TestBlocks.block(from: 50, count: 50)))])
+    }
+    #expect(within == [.conflict])
+    await store.close()
+    _ = directory
+  }
+
+  @Test("a copy is looked at without being touched; what it lacks or has from elsewhere is found")
+  func backup() async throws {
+    let (store, directory) = try await StoreContractTests.migrated(.sqlite)
+    _ = try await Self.with(store) { blocks in
+      try blocks.store([
+        ("one", .block(TestBlocks.block(count: 100))), ("one", TestBlocks.event(1)),
+        ("one", TestBlocks.event(2)),
+      ])
+    }
+    let folder = try TemporaryDirectory()
+    func copy(_ name: String, _ damage: String?) async throws -> String {
+      let path = "\(folder.path)/\(name)"
+      try await (store as? SQLiteStore)?.backUp(to: path)
+      guard let damage else { return path }
+      let opened = try SQLiteStore(path: path)
+      try await opened.write { (session) throws(StoreError) in try session.change(damage) }
+      await opened.close()
+      return path
+    }
+    let whole = try await copy("whole", nil)
+    let before = try Data(contentsOf: URL(fileURLWithPath: whole))
+    #expect(try await BackupCheck.verify(whole).hasPrefix("whole: 1 blocks"))
+    #expect(try Data(contentsOf: URL(fileURLWithPath: whole)) == before)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["whole"])
+    for (index, damage) in [
+      "DELETE FROM {telemetry.hand_events} WHERE number = 1",
+      "UPDATE {telemetry.blocks} SET first_sequence = 1",
+      "UPDATE {telemetry.blocks} SET sha256 = x'00'", "UPDATE {telemetry.blocks} SET bytes = x'00'",
+      "UPDATE {telemetry.runs} SET stored = 'junk'", "DROP TABLE {telemetry.hand_events}",
+      "UPDATE schema_version SET version = 99",
+    ].enumerated() {
+      let path = try await copy("\(index)", damage)
+      await #expect(throws: StoreError.self, "\(damage)") { try await BackupCheck.verify(path) }
+    }
     await store.close()
     _ = directory
   }
@@ -142,6 +186,36 @@ struct StoredBlocksTests {
     #expect(stored == 2 * count)
     let run = try await Runs.newest(1, of: "one", in: store)[0]
     #expect(run.ticks.ranges == [0...1999] && run.events.ranges == [1...20] && run.duplicates == 40)
+    await store.close()
+    _ = directory
+  }
+
+  @Test("a hand that invents numbers is refused, and keeps no other from being stored")
+  func invented() async throws {
+    let (store, directory) = try await StoreContractTests.migrated(.sqlite)
+    let outcomes = try await Self.with(store) { blocks in
+      try blocks.store((1...5000).map { ("liar", TestBlocks.event($0 * 1_000_000)) })
+        + blocks.store([("liar", TestBlocks.event(7)), ("one", TestBlocks.event(1))])
+    }
+    #expect(outcomes.prefix(4096).allSatisfy { $0 == .stored } && outcomes[4096] == .refused)
+    #expect(outcomes.suffix(2) == [.refused, .stored])
+    // What a transaction fails at is not the others' loss.
+    try await store.write { (session) throws(StoreError) in
+      try session.change("UPDATE {telemetry.runs} SET stored = 'no JSON' WHERE hand_id = 'liar'")
+    }
+    let told = Mutex<[String]>([])
+    let mixed = try await onThread {
+      let blocks = StoredBlocks(store: store, isCancelled: { false }) { text in
+        told.withLock { $0.append(text) }
+      }
+      return try blocks.store([
+        ("one", TestBlocks.event(2)), ("liar", TestBlocks.event(8)), ("two", TestBlocks.event(1)),
+        ("liar", TestBlocks.event(9)),
+      ])
+    }
+    #expect(mixed == [.stored, .refused, .stored, .refused])
+    let texts = told.withLock { $0 }
+    #expect(texts.count == 1 && texts[0].hasPrefix("hand liar: not stored"), "\(texts)")
     await store.close()
     _ = directory
   }

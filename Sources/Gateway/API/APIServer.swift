@@ -1,3 +1,4 @@
+import Foundation
 import HTTPTypes
 import HandModel
 import Hummingbird
@@ -66,7 +67,8 @@ package struct APIServer: Sendable {
     } catch {
       if error.status >= 500 {
         services.log.error(
-          "request \(requestID): \(request.method) \(endpoint.path): \(error.status): \(error.detail)")
+          "request \(requestID): \(request.method) \(endpoint.path): \(error.status): \(error.detail): \(error.cause)"
+        )
       }
       answer = Self.answer(error, requestID)
     }
@@ -114,7 +116,12 @@ package struct APIServer: Sendable {
   ) async throws(Problem) -> Call {
     let now = Timestamp.now
     var path: [String: String] = [:]
-    for name in endpoint.pathParameters { path[name] = context.parameters.get(name) ?? "" }
+    for name in endpoint.pathParameters {
+      guard let part = context.parameters.get(name)?.removingPercentEncoding else {
+        throw .invalid(["path.\(name): expected percent-encoded UTF-8"])
+      }
+      path[name] = part
+    }
     // Who may not make a call is told nothing of it.
     let identity = try await identity(endpoint, request, hand: path["hand"], now: now)
     var problems: [String] = []
@@ -162,7 +169,7 @@ package struct APIServer: Sendable {
     guard let secret = Self.secret(request) else {
       throw .unauthorised("log in, and send the access token as Authorization: Bearer")
     }
-    guard let (identity, _) = try await services.identity(of: secret, now: now) else {
+    guard let identity = try await identity(of: secret, endpoint, now) else {
       throw .unauthorised("the access token or key is not good")
     }
     guard identity.role >= least else {
@@ -172,6 +179,18 @@ package struct APIServer: Sendable {
       throw .forbidden("this hand is not among those of \(identity.username)")
     }
     return identity
+  }
+
+  /// For a stop a key that was good when the store answered last is good.
+  private func identity(of secret: String, _ endpoint: Endpoint, _ now: Timestamp) async throws(Problem)
+    -> Identity?
+  {
+    do throws(Problem) { return try await services.identity(of: secret, now: now)?.0 } catch {
+      guard error.status == 503, endpoint.isStop, let known = services.keys.remembered(secret) else {
+        throw error
+      }
+      return known
+    }
   }
 
   /// The bearer's token or key.

@@ -86,10 +86,14 @@ struct AuthEndpoints: Sendable {
         return token
       }
       guard let token else { throw .unauthorised("there is no setup, or its token is another one") }
+      guard try await Problem.of({ () throws(StoreError) in try await services.accounts.all().isEmpty })
+      else {
+        throw .conflict("there are users already")
+      }
       do throws(Accounts.Problem) {
         let user = try await services.accounts.create(
           username: call.body["username"]?.text ?? "", email: call.body["email"]?.text ?? "",
-          password: call.body["password"]?.text ?? "", role: .admin, by: "setup", now: call.now)
+          password: call.body["password"]?.text ?? "", role: .admin, by: "(setup)", now: call.now)
         return .json(Self.json(user), status: 201)
       } catch {
         services.setupToken.withLock { $0 = token }
@@ -275,7 +279,7 @@ struct AuthEndpoints: Sendable {
         .optional("expires_in", .integer(60...315_360_000), "seconds from now; missing: never"),
       ]), success: (201, Self.keyShape, "application/json"), failures: [409]
     ) { (call) throws(Problem) in
-      let asker = try call.asker()
+      let asker = try Self.person(call)
       let role = call.body["role"]?.text.flatMap(Role.init) ?? .viewer
       guard role <= asker.role else {
         throw .forbidden("a key may do no more than its owner: \(asker.role.rawValue)")
@@ -290,6 +294,13 @@ struct AuthEndpoints: Sendable {
       }
       return .json(Self.json(key, secret: secret), status: 201)
     }
+  }
+
+  /// Who asks, where it is somebody who has logged in: a key neither outlives itself nor ends others.
+  private static func person(_ call: Call) throws(Problem) -> Identity {
+    let asker = try call.asker()
+    guard !asker.isKey else { throw .forbidden("keys are made and ended by who has logged in") }
+    return asker
   }
 
   private static func json(_ key: APIKeys.Key, secret: String? = nil) -> JSONValue {
@@ -320,7 +331,7 @@ struct AuthEndpoints: Sendable {
       summary: "End one of the asker's keys",
       success: (200, Self.okShape, "application/json"), failures: [404]
     ) { (call) throws(Problem) in
-      let asker = try call.asker()
+      let asker = try Self.person(call)
       let number = call.path["number"].flatMap(Int64.init) ?? 0
       let isEnded = try await Problem.of { () throws(StoreError) in
         try await services.keys.end(number, of: asker, now: call.now)

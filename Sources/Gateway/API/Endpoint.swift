@@ -55,6 +55,8 @@ package struct Endpoint: Sendable {
   var success = (status: 200, shape: Shape.any, contentType: "application/json")
   /// Statuses of its own beside those that every call may have.
   var failures: [Int] = []
+  /// Whether it stops a hand, which nothing may keep from it.
+  var isStop = false
   var handler: Handler
 
   /// Names of the path's parts in braces.

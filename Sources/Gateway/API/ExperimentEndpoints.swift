@@ -21,7 +21,7 @@ struct ExperimentEndpoints: Sendable {
       method: .post, path: "/experiments", access: .role(.operating), summary: "Plan an experiment",
       body: .object([
         .required("name", .text(1...255), "name"), .optional("description", .text(), "what it is for"),
-        .required("configuration", .anyObject, "what is to be tried"),
+        .required("configuration", .anyObject(bytes: 65_536), "what is to be tried"),
       ]),
       success: (
         200,

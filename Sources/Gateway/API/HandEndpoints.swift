@@ -216,9 +216,10 @@ struct HandEndpoints: Sendable {
         if let first = run.ticks.first, let last = run.ticks.last { ticks.insert(first...last) }
         if let last = run.events.last { events.insert(min(1, last)...last) }
         let missing = (ticks.subtracting(run.ticks), events.subtracting(run.events))
-        totals.ticks += ticks.count
-        totals.missing += missing.0.count
-        totals.events += missing.1.count
+        // Numbers that somebody invents may be as large as they like.
+        totals.ticks = totals.ticks.addingSaturating(ticks.count)
+        totals.missing = totals.missing.addingSaturating(missing.0.count)
+        totals.events = totals.events.addingSaturating(missing.1.count)
         rows.append([
           "run_id": .string(run.runID), "ticks_missing": Self.json(missing.0.newest(Self.shownRanges)),
           "events_missing": Self.json(missing.1.newest(Self.shownRanges)),
@@ -316,7 +317,7 @@ struct HandEndpoints: Sendable {
       method: .post, path: "/hands/{hand}/stop", access: .role(.operating),
       summary: "Stop a hand. A software stop, not safety-rated",
       success: (200, Self.replyShape, "application/json"),
-      failures: [409, 504]
+      failures: [409, 504], isStop: true
     ) { (call) throws(Problem) in try await send(call, verb: CommandParser.Verb.stop.rawValue) }
   }
 
@@ -328,12 +329,9 @@ struct HandEndpoints: Sendable {
     if !isStop { try await note(call, asker, "command", verb, "") }
     let outcome = await services.commands.send(verb: verb, members, to: call.hand, over: services.link)
     let (word, detail) = Self.words(outcome)
-    do throws(Problem) {
-      try await note(call, asker, isStop ? "stop" : "command-\(word)", verb, detail)
-    } catch {
-      services.log.error(
-        "hand \(call.hand): \(verb) of \(asker.username), \(word): the audit has it not: \(error.detail)")
-    }
+    // Whoever stops a hand is told at once what came of it, whatever the store does.
+    let noting = Task { await noteOutcome(call, asker, isStop ? "stop" : "command-\(word)", verb, detail) }
+    if !isStop { await noting.value }
     switch outcome {
     case .answered(let reply):
       return .json(["result": .string(reply.word), "reason": JSONValue(reply.reason)])
@@ -354,6 +352,15 @@ struct HandEndpoints: Sendable {
     }
   }
 
+  private func noteOutcome(
+    _ call: Call, _ asker: Identity, _ action: String, _ verb: String, _ detail: String
+  ) async {
+    do throws(Problem) { try await note(call, asker, action, verb, detail) } catch {
+      services.log.error(
+        "hand \(call.hand): \(action) \(verb) of \(asker.username) is not in the audit: \(error.cause)")
+    }
+  }
+
   private func note(
     _ call: Call, _ asker: Identity, _ action: String, _ verb: String, _ detail: String
   ) async throws(Problem) {
@@ -364,5 +371,13 @@ struct HandEndpoints: Sendable {
           to: session, actor: asker.username, action: action, subject: call.hand, detail: body, now: call.now)
       }
     }
+  }
+}
+
+extension UInt64 {
+  /// The sum, or the largest number where it is beyond.
+  fileprivate func addingSaturating(_ other: UInt64) -> UInt64 {
+    let (sum, isBeyond) = addingReportingOverflow(other)
+    return isBeyond ? .max : sum
   }
 }

@@ -8,6 +8,8 @@ package struct Problem: Error, Sendable {
   var detail: String
   /// Each thing that is wrong with the request.
   var problems: [String] = []
+  /// What the log is told beside that, and the client is not.
+  var cause = ""
   /// Further headers.
   var headers: [(name: String, value: String)] = []
 
@@ -44,6 +46,7 @@ package struct Problem: Error, Sendable {
     case .newer, .older, .contradiction, .defect:
       self = Self(status: 500, detail: "the gateway failed; see its log")
     }
+    cause = error.description
   }
 
   init(

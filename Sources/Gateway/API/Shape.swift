@@ -14,8 +14,8 @@ package indirect enum Shape: Sendable, Equatable {
   case list(of: Shape, ClosedRange<Int>)
   /// An object of these members and no others.
   case object([Member])
-  /// An object of any members, but no deeper or longer than the limits of a request.
-  case anyObject
+  /// An object of any members, of so many bytes, that both stores take.
+  case anyObject(bytes: Int)
   /// The shape, or null.
   case nullable(Shape)
   /// Anything: of answers that are told elsewhere.
@@ -50,7 +50,8 @@ package indirect enum Shape: Sendable, Equatable {
   /// - Parameter place: of the value, for what is said of it.
   func problems(_ value: JSONValue, _ place: String = "body") -> [String] {
     switch (self, value) {
-    case (.any, _), (.boolean, .boolean), (.anyObject, .object), (.nullable, .null): []
+    case (.any, _), (.boolean, .boolean), (.nullable, .null): []
+    case (.anyObject(let bytes), .object): Self.problems(ofAny: value, bytes, place)
     case (.nullable(let shape), _): shape.problems(value, place)
     case (.text(let length, let words), .string(let text)): Self.problems(text, length, words, place)
     case (.number(let range), .number(let text)): Self.problems(text, range, place)
@@ -70,6 +71,23 @@ package indirect enum Shape: Sendable, Equatable {
       }
     case (.object(let members), .object(let found)): Self.problems(found, members, place)
     default: ["\(place): expected \(words)"]
+    }
+  }
+
+  /// What PostgreSQL refuses in JSON, and so nobody stores: zero bytes, and numbers that are none.
+  private static func problems(ofAny value: JSONValue, _ bytes: Int, _ place: String) -> [String] {
+    let size = value.encoded().count
+    guard size <= bytes else { return ["\(place): found \(size) bytes, expected at most \(bytes)"] }
+    switch value {
+    case .null, .boolean: return []
+    case .number(let text): return problems(text, nil, place)
+    case .string(let text): return text.utf8.contains(0) ? ["\(place): found a zero byte"] : []
+    case .array(let items): return items.flatMap { problems(ofAny: $0, bytes, place) }
+    case .object(let members):
+      return members.flatMap { member in
+        member.key.utf8.contains(0)
+          ? ["\(place): found a zero byte in a key"] : problems(ofAny: member.value, bytes, place)
+      }
     }
   }
 

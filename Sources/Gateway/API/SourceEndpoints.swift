@@ -3,9 +3,10 @@ import Wire
 
 /// The calls of the source system for bodies in space and AGP states, in its own words.
 struct SourceEndpoints: Sendable {
-  private static let name = Shape.text(1...50)
+  /// Of a body or a controller.
+  static let name = Shape.text(1...50)
   private static let limit = Endpoint.Parameter(
-    name: "limit", shape: .integer(1...10_000), meaning: "rows at most, the newest first; missing: 100")
+    name: "limit", shape: .integer(1...1000), meaning: "rows at most, the newest first; missing: 100")
   private static let axes = ["x", "y", "z"]
 
   let services: GatewayServices
@@ -32,7 +33,7 @@ struct SourceEndpoints: Sendable {
           .optional("quaternion", .list(of: .number(), 4...4), "w, x, y, z"),
           .optional("angular_velocity", .vector, "x, y, z"),
         ] + Self.numbers.map { .optional($0.0, .number(), $0.1) } + [
-          .optional("metadata", .anyObject, "anything")
+          .optional("metadata", .anyObject(bytes: 4096), "anything")
         ]),
       success: (
         200,
@@ -94,7 +95,7 @@ struct SourceEndpoints: Sendable {
     Endpoint(
       method: .get, path: "/telemetry/spacecraft/{id}", access: .role(.viewer),
       summary: "Where a body in space was",
-      parameters: [Self.limit], success: (200, .list(of: .any, 0...10_000), "application/json")
+      parameters: [Self.limit], success: (200, .list(of: .any, 0...1000), "application/json")
     ) { (call) throws(Problem) in
       .json(
         .array(
@@ -152,7 +153,8 @@ struct SourceEndpoints: Sendable {
             .required("error_position", .vector, "x, y, z"), .required("error_velocity", .vector, "x, y, z"),
             .optional("lambda_decay", .number(), "1/s; missing: 0.115"),
             .required("control_mode", .text(1...50), "a word"),
-            .optional("stability_margin", .number(), "1"), .optional("metadata", .anyObject, "anything"),
+            .optional("stability_margin", .number(), "1"),
+            .optional("metadata", .anyObject(bytes: 4096), "anything"),
           ]),
       success: (
         200,
@@ -206,7 +208,7 @@ struct SourceEndpoints: Sendable {
   private var getState: Endpoint {
     Endpoint(
       method: .get, path: "/agp/state/{id}", access: .role(.viewer), summary: "AGP states of a controller",
-      parameters: [Self.limit], success: (200, .list(of: .any, 0...10_000), "application/json")
+      parameters: [Self.limit], success: (200, .list(of: .any, 0...1000), "application/json")
     ) { (call) throws(Problem) in
       .json(
         .array(

@@ -1,3 +1,5 @@
+import Realtime
+
 /// Keys for programs: 256 random bits behind a prefix by which secret scanners know them. The store has the
 /// hash.
 package struct APIKeys: Sendable {
@@ -22,7 +24,11 @@ package struct APIKeys: Sendable {
     package var lastUsed: Timestamp?
   }
 
+  /// Keys that are remembered for a stop while the store does not answer.
+  private static let mostRecent = 1000
+
   private let store: any Store
+  private let recent = Locked<[String: Identity]>([:])
 
   package init(store: any Store) { self.store = store }
 
@@ -63,10 +69,17 @@ package struct APIKeys: Sendable {
       else { return nil }
       let identity = Identity(
         username: try row.text("username"), userID: try row.integer("id"), role: min(role, scope),
-        hands: try Accounts.hands(row))
+        hands: try Accounts.hands(row), isKey: true)
       return (identity, try row.integer("key_id"), try row.time("last_used"))
     }
-    guard let (identity, number, lastUsed) = found else { return nil }
+    guard let (identity, number, lastUsed) = found else {
+      recent.withLock { $0[hash] = nil }
+      return nil
+    }
+    recent.withLock { recent in
+      if recent.count >= Self.mostRecent { recent.removeAll() }
+      recent[hash] = identity
+    }
     // A write for each request would be the dearest part of most.
     if lastUsed.map({ $0.adding(seconds: 60) < now }) ?? true {
       _ = try? await store.write { (session) throws(StoreError) in
@@ -76,6 +89,9 @@ package struct APIKeys: Sendable {
     }
     return identity
   }
+
+  /// Whose a secret was when it was last asked for: for a stop, which no store keeps from its hand.
+  func remembered(_ secret: String) -> Identity? { recent.withLock { $0[Secret.hash(secret)] } }
 
   /// The keys of somebody.
   package func all(of userID: Int64) async throws(StoreError) -> [Key] {

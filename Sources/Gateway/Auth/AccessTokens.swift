@@ -112,7 +112,9 @@ package struct AccessTokens: Sendable {
       throw .invalid("it is for another service")
     }
     guard let role = Role(rawValue: claims.role) else { throw .invalid("its role is \(claims.role)") }
-    func time(_ date: Date) -> Timestamp { Timestamp(microseconds: Int64(date.timeIntervalSince1970 * 1e6)) }
+    func time(_ date: Date) -> Timestamp {
+      Timestamp(microseconds: Int64(min(max(date.timeIntervalSince1970 * 1e6, -9e15), 9e15)))
+    }
     return Known(
       identity: Identity(username: claims.sub.value, userID: claims.id, role: role, hands: claims.hands),
       from: time(claims.nbf.value), until: time(claims.exp.value))

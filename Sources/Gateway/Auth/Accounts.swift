@@ -1,4 +1,5 @@
 import HandModel
+import Realtime
 import Wire
 
 /// What somebody may do, from the least to the most.
@@ -77,6 +78,8 @@ package struct Accounts: Sendable {
 
   private let store: any Store
   private let workers: PasswordWorkers
+  /// Names whose passwords are being checked.
+  private let attempts = Locked<Set<String>>([])
 
   package init(store: any Store, workers: PasswordWorkers) {
     self.store = store
@@ -117,6 +120,8 @@ package struct Accounts: Sendable {
 
   private static func isName(_ text: String) -> Bool {
     (1...longestName).contains(text.count) && text == text.printable && !text.contains(where: \.isNewline)
+      // What acts without an account is told in parentheses.
+      && text.first != " " && text.last != " " && text.first != "("
   }
 
   private func hash(of password: String) async throws(Problem) -> String {
@@ -137,6 +142,9 @@ package struct Accounts: Sendable {
     do throws(StoreError) { known = try await find(username) } catch { throw .store(error) }
     if let until = known?.lockedUntil, until > now { throw .locked(until: until) }
     let hash = known?.hash ?? PasswordHash.dummy
+    // What is being checked is not counted yet: a crowd would have as many guesses as fit into that time.
+    guard attempts.withLock({ $0.insert(username).inserted }) else { throw .busy }
+    defer { attempts.withLock { _ = $0.remove(username) } }
     guard let matches = await workers.run({ PasswordHash.matches(password, hash) }) else { throw .busy }
     let isIn = matches && known?.user.isActive == true
     do throws(StoreError) {
@@ -211,13 +219,14 @@ package struct Accounts: Sendable {
     }
   }
 
-  /// Sets whether somebody may log in. Sessions of one who may not end at once.
+  /// Sets whether somebody may log in, and unlocks the account. Sessions of one who may not end at once.
   package func setActive(
     _ isActive: Bool, username: String, by actor: String, now: Timestamp
   ) async throws(StoreError) {
     try await store.write { (session) throws(StoreError) in
       let row = try session.row(
-        "UPDATE {auth.users} SET is_active = $2, updated_at = $3 WHERE username = $1 RETURNING id",
+        "UPDATE {auth.users} SET is_active = $2, updated_at = $3, failed_logins = 0, locked_until = NULL "
+          + "WHERE username = $1 RETURNING id",
         .text(username), .boolean(isActive), .time(now))
       guard let id = try row?.integer("id") else { throw .missing(what: "user \(username)") }
       if !isActive {

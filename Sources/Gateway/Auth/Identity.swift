@@ -8,8 +8,11 @@ package struct Identity: Sendable, Equatable {
   package var role: Role
   /// Hands that are allowed by name; `*` is every hand.
   package var hands: [String]
+  /// By a key: a program, which makes and ends no keys.
+  package var isKey: Bool
 
-  package init(username: String, userID: Int64, role: Role, hands: [String]) {
+  package init(username: String, userID: Int64, role: Role, hands: [String], isKey: Bool = false) {
+    self.isKey = isKey
     self.username = username
     self.userID = userID
     self.role = role

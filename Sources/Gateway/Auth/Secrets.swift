@@ -11,11 +11,14 @@ package enum SecretFile {
   /// Why it cannot be used.
   package struct Problem: Error, Equatable, CustomStringConvertible {
     package var description: String
+
+    package init(description: String) { self.description = description }
   }
 
-  /// Reads the file; one that is not there is made, for its owner alone.
-  package static func read(_ path: String) throws(Problem) -> [UInt8] {
-    let made = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+  /// Reads the file.
+  /// - Parameter makes: one that is not there is made, for its owner alone.
+  package static func read(_ path: String, makes: Bool = true) throws(Problem) -> [UInt8] {
+    let made = makes ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600) : -1
     if made >= 0 {
       let secret = Array(Secret.make().utf8)
       let isWritten =
@@ -27,7 +30,9 @@ package enum SecretFile {
       }
       return secret
     }
-    guard errno == EEXIST else { throw Problem(description: "\(path): \(String(cString: strerror(errno)))") }
+    guard !makes || errno == EEXIST else {
+      throw Problem(description: "\(path): \(String(cString: strerror(errno)))")
+    }
     var status = stat()
     guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
       throw Problem(description: "\(path): expected a file")

@@ -58,12 +58,14 @@ package struct Sessions: Sendable {
         let stolen = try session.row(
           "SELECT family FROM {auth.sessions} WHERE token_hash = $1 AND used_at IS NOT NULL", .text(hash))
         if let family = try stolen?.text("family") {
-          try session.change(
+          let ended = try session.change(
             "UPDATE {auth.sessions} SET revoked_at = $2 WHERE family = $1 AND revoked_at IS NULL",
-            .text(family),
-            .time(now))
-          try Audit.append(
-            to: session, actor: "", action: "refresh-replayed", subject: family, detail: address, now: now)
+            .text(family), .time(now))
+          // Once: who has a spent token may send it for ever.
+          if ended > 0 {
+            try Audit.append(
+              to: session, actor: "", action: "refresh-replayed", subject: family, detail: address, now: now)
+          }
         }
         return nil
       }
@@ -94,8 +96,8 @@ package struct Sessions: Sendable {
     let secret = Secret.make()
     try await store.write { (session) throws(StoreError) in
       try session.change(
-        "INSERT INTO {auth.tickets} VALUES ($1, $2, $3)", .text(Secret.hash(secret)),
-        .integer(identity.userID),
+        "INSERT INTO {auth.tickets} VALUES ($1, $2, $3, $4)", .text(Secret.hash(secret)),
+        .integer(identity.userID), .text(identity.role.rawValue),
         .time(now.adding(seconds: Self.ticketSeconds)))
     }
     return secret
@@ -106,12 +108,17 @@ package struct Sessions: Sendable {
     let hash = Secret.hash(ticket)
     return try await store.write { (session) throws(StoreError) in
       let row = try session.row(
-        "DELETE FROM {auth.tickets} WHERE token_hash = $1 RETURNING user_id, expires_at", .text(hash))
+        "DELETE FROM {auth.tickets} WHERE token_hash = $1 RETURNING user_id, role, expires_at", .text(hash))
       guard let row, let until = try row.time("expires_at"), until > now else { return nil }
       let user = try session.row(
         "SELECT \(Accounts.columns) FROM {auth.users} WHERE id = $1", .integer(try row.integer("user_id")))
-      guard let user = try user.map(Accounts.user), user.isActive else { return nil }
-      return user.identity
+      guard let user = try user.map(Accounts.user), user.isActive,
+        let role = Role(rawValue: try row.text("role"))
+      else { return nil }
+      // Whoever took it may have had less than the user: a key.
+      var identity = user.identity
+      identity.role = min(identity.role, role)
+      return identity
     }
   }
 

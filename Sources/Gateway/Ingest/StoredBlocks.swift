@@ -17,16 +17,20 @@ package final class StoredBlocks: BlockStore {
   private let wakeUp = WakeUp()
   private let isCancelled: @Sendable () -> Bool
   private let onProblem: @Sendable (String) -> Void
+  private let waiting: Locked<String?>
+  private let told = OncePerCause()
 
   /// - Parameters:
   ///   - isCancelled: ends the waiting for a store that does not answer.
   ///   - onProblem: told why the store does not answer, and when it does again.
+  ///   - waiting: why what comes waits, while it does.
   package init(
     store: any Store, isCancelled: @escaping @Sendable () -> Bool,
-    onProblem: @escaping @Sendable (String) -> Void
+    waiting: Locked<String?> = Locked(nil), onProblem: @escaping @Sendable (String) -> Void
   ) {
     self.store = store
     self.isCancelled = isCancelled
+    self.waiting = waiting
     self.onProblem = onProblem
   }
 
@@ -43,17 +47,34 @@ package final class StoredBlocks: BlockStore {
     }
   }
 
-  /// The runs of a hand, the one last received first: as many as a report has room for.
+  /// The runs of a hand, the one last received first: one more than a report has room for, so that it tells
+  /// when there are more.
   package func storedRuns(of handID: String) throws(RecordingError) -> [StoredRun] {
     try patiently { (store) throws(StoreError) in
-      try await Runs.newest(StoredMessage.maximumRuns, of: handID, in: store).map {
+      try await Runs.newest(StoredMessage.maximumRuns + 1, of: handID, in: store).map {
         StoredRun(runID: $0.runID, ticks: $0.ticks, events: $0.events)
       }
     }
   }
 
-  /// Stores messages of hands in one transaction.
+  /// Stores messages of hands in one transaction. Where it fails for what one of them is, each has its own,
+  /// so that no hand keeps the others from being stored.
   package func store(
+    _ messages: [(handID: String, message: ReceivedStore.Message)]
+  ) throws(RecordingError) -> [ReceivedStore.Outcome] {
+    do throws(RecordingError) { return try storeAtOnce(messages) } catch {
+      guard !isCancelled() else { throw error }
+      guard messages.count == 1 else {
+        var outcomes: [ReceivedStore.Outcome] = []
+        for message in messages { outcomes += try store([message]) }
+        return outcomes
+      }
+      if told.isNew(messages[0].handID) { onProblem("hand \(messages[0].handID): not stored: \(error)") }
+      return [.refused]
+    }
+  }
+
+  private func storeAtOnce(
     _ messages: [(handID: String, message: ReceivedStore.Message)]
   ) throws(RecordingError) -> [ReceivedStore.Outcome] {
     let now = Timestamp.now
@@ -73,11 +94,13 @@ package final class StoredBlocks: BlockStore {
     while true {
       switch wait(body) {
       case .success(let value):
+        waiting.withLock { $0 = nil }
         if told != nil { onProblem("the store answers again") }
         return value
       case .failure(.unavailable(let reason)):
         if told != reason { onProblem("the store does not answer, what comes waits: \(reason)") }
         told = reason
+        waiting.withLock { $0 = reason }
         guard !isCancelled() else { throw .notReceived(path: "the store", reason: reason) }
         wakeUp.wait(milliseconds: Self.pauseMilliseconds)
       case .failure(let error): throw .notReceived(path: "the store", reason: error.description)
@@ -103,86 +126,6 @@ package final class StoredBlocks: BlockStore {
   }
 }
 
-/// What is stored of a run.
-package struct Run: Sendable, Equatable {
-  /// The start of the hand's daemon.
-  package var runID: String
-  /// When the first of it came.
-  package var firstSeen: Timestamp
-  /// When the last of it came.
-  package var lastSeen: Timestamp
-  /// Numbers of the stored ticks.
-  package var ticks: SequenceRanges
-  /// Numbers of the stored events.
-  package var events: SequenceRanges
-  /// Messages that came again.
-  package var duplicates: Int64
-
-  init(_ row: SQLRow) throws(StoreError) {
-    guard let first = try row.time("first_seen"), let last = try row.time("last_seen") else {
-      throw .contradiction("a run without a time")
-    }
-    (firstSeen, lastSeen) = (first, last)
-    runID = try row.text("run_id")
-    duplicates = try row.integer("duplicates")
-    (ticks, events) = (SequenceRanges(), SequenceRanges())
-    let text = try row.text("stored")
-    guard !text.isEmpty else { return }
-    do {
-      let fields = try MessageFields(JSONValue(parsing: Array(text.utf8)))
-      ticks = try SequenceRanges(fields, "ticks")
-      events = try SequenceRanges(fields, "events")
-    } catch { throw .contradiction("run \(runID): \(error)") }
-  }
-
-  /// What `stored` says.
-  fileprivate var storedText: String {
-    func text(_ ranges: SequenceRanges) -> JSONValue {
-      .array(ranges.ranges.map { [.string("\($0.lowerBound)"), .string("\($0.upperBound)")] })
-    }
-    let value: JSONValue = ["ticks": text(ticks), "events": text(events)]
-    return value.jsonText()
-  }
-}
-
-/// Deletes blocks by their age.
-package enum Retention {
-  private static let blocksPerDelete: Int64 = 500
-
-  /// Deletes the oldest blocks that were stored before a time, by the gateway's clock: a hand's own may be
-  /// wrong. They count as stored all the same, so that the hand does not send them again.
-  /// - Returns: how many were deleted; call it again until it is none.
-  package static func deleteSome(
-    storedBefore time: Timestamp, in store: any Store
-  ) async throws(StoreError) -> Int {
-    try await store.write { (session) throws(StoreError) in
-      try session.change(
-        "DELETE FROM {telemetry.blocks} WHERE (hand_id, run_id, first_sequence) IN (SELECT hand_id, run_id, "
-          + "first_sequence FROM {telemetry.blocks} WHERE stored_at < $1 ORDER BY stored_at LIMIT $2)",
-        .time(time), .integer(blocksPerDelete))
-    }
-  }
-}
-
-/// The runs of hands.
-package enum Runs {
-  static let columns = "run_id, first_seen, last_seen, stored, duplicates"
-
-  /// The runs of a hand of which something came last.
-  package static func newest(
-    _ limit: Int, of handID: String, in store: any Store
-  ) async throws(StoreError) -> [Run] {
-    try await store.read { (session) throws(StoreError) in
-      var runs: [Run] = []
-      for row in try session.rows(
-        "SELECT \(columns) FROM {telemetry.runs} WHERE hand_id = $1 ORDER BY last_seen DESC, run_id LIMIT $2",
-        .text(handID), .integer(Int64(limit)))
-      { runs.append(try Run(row)) }
-      return runs
-    }
-  }
-}
-
 /// Messages of one transaction.
 private struct BlockBatch {
   private struct Key: Hashable, Comparable {
@@ -196,6 +139,10 @@ private struct BlockBatch {
     "hand_id", "run_id", "first_sequence", "last_sequence", "first_time", "last_time", "stored_at", "sha256",
     "bytes",
   ]
+  /// Separate ranges of a run's numbers. A run has a few; somebody who invents numbers would make each of its
+  /// transactions slower than the last.
+  private static let mostRanges = 4096
+
   private static let eventColumns = ["hand_id", "run_id", "number", "time", "kind", "message"]
 
   let session: any StoreSession
@@ -255,13 +202,16 @@ private struct BlockBatch {
   private mutating func store(
     _ message: ReceivedStore.Message, _ key: Key
   ) throws(StoreError) -> ReceivedStore.Outcome {
+    guard let run = runs[key], max(run.ticks.ranges.count, run.events.ranges.count) < Self.mostRanges else {
+      return .refused
+    }
     switch message {
     case .block(let block):
       let outcome = try store(block, key)
       switch outcome {
       case .stored: runs[key]?.ticks.insert(block.key.firstSequence...block.key.lastSequence)
       case .duplicate: runs[key]?.duplicates += 1
-      case .conflict, .damaged: break
+      case .conflict, .damaged, .refused: break
       }
       return outcome
     case .event(let event, let payload):
@@ -302,8 +252,12 @@ private struct BlockBatch {
           "DELETE FROM {telemetry.blocks} WHERE hand_id = $1 AND run_id = $2 AND first_sequence = $3",
           .text(key.handID), .text(key.runID), .integer(first))
       } else if known.contains(block.key.firstSequence...block.key.lastSequence) {
-        // It was stored, and deleted by its age.
-        return .duplicate
+        // It was stored, and deleted by its age; or somebody has put another one there.
+        let other = try session.row(
+          "SELECT first_sequence FROM {telemetry.blocks} WHERE hand_id = $1 AND run_id = $2 AND first_sequence <= $4 "
+            + "AND last_sequence >= $3 LIMIT 1", .text(key.handID), .text(key.runID), .integer(first),
+          .integer(Int64(clamping: block.key.lastSequence)))
+        return other == nil ? .duplicate : .conflict
       }
     }
     blocks.append([

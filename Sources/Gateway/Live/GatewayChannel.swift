@@ -6,6 +6,7 @@ import NIOHTTP1
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
 import NIOWebSocket
+import ServiceLifecycle
 import Wire
 
 /// A connection: HTTP, or a WebSocket where its first request asks for one.
@@ -22,6 +23,8 @@ struct GatewayChannel: ServerChildChannel, HTTPChannelHandler {
   /// A connection whose first request is not read yet.
   struct Value: ServerChildChannelValue {
     let kind: EventLoopFuture<Kind>
+    /// Whether `kind` is there; of the event loop.
+    let isKnown: NIOLoopBoundBox<Bool>
     let channel: any NIOCore.Channel
   }
 
@@ -35,8 +38,12 @@ struct GatewayChannel: ServerChildChannel, HTTPChannelHandler {
   let responder: HTTPChannelHandler.Responder
   let webSockets: WebSocketServer
 
+  /// What the kernel keeps for a client that does not read: it would take megabytes.
+  private static let sendBufferBytes = 262_144
+
   func setup(channel: any NIOCore.Channel, logger: Logger) -> EventLoopFuture<Value> {
-    channel.eventLoop.makeCompletedFuture {
+    channel.setOption(.socketOption(.so_sndbuf), value: Self.sendBufferBytes).whenFailure { _ in }
+    return channel.eventLoop.makeCompletedFuture {
       let upgrader = NIOTypedWebSocketServerUpgrader<Kind>(
         maxFrameSize: Self.largestMessage, enableAutomaticErrorHandling: true,
         shouldUpgrade: { channel, head in
@@ -67,20 +74,46 @@ struct GatewayChannel: ServerChildChannel, HTTPChannelHandler {
       let limit = channel.eventLoop.scheduleTask(in: .seconds(Self.firstHeadSeconds)) {
         channel.close(promise: nil)
       }
-      kind.whenComplete { _ in limit.cancel() }
-      return Value(kind: kind, channel: channel)
+      let isKnown = NIOLoopBoundBox(false, eventLoop: channel.eventLoop)
+      kind.whenComplete { _ in
+        limit.cancel()
+        isKnown.value = true
+      }
+      return Value(kind: kind, isKnown: isKnown, channel: channel)
     }
   }
 
   func handle(value: Value, logger: Logger) async {
     do {
-      switch try await value.kind.get() {
+      let kind = try await withGracefulShutdownHandler {
+        try await value.kind.get()
+      } onGracefulShutdown: {
+        // Who has not asked anything yet is not waited for.
+        value.channel.eventLoop.execute { if !value.isKnown.value { value.channel.close(promise: nil) } }
+      }
+      switch kind {
       case .http(let parts): await handleHTTP(asyncChannel: parts, logger: logger)
       case .webSocket(let frames, let head): await webSockets.serve(frames, head)
       }
     } catch {
-      // A first request that cannot be read, or a client that has gone.
-      try? await value.channel.close()
+      // Another protocol than a WebSocket, a broken request for one, or a client that has gone.
+      try? await refuse(value.channel)
     }
   }
+
+  /// Answers where no handler of requests stands yet, and closes.
+  private func refuse(_ channel: any NIOCore.Channel) async throws {
+    try await channel.eventLoop.submit {
+      let pipeline = channel.pipeline.syncOperations
+      guard channel.isActive, let context = try? pipeline.context(handlerType: HTTPResponseEncoder.self)
+      else { return }
+      // From its place on outwards: as bytes, not as a response.
+      context.writeAndFlush(NIOAny(ByteBuffer(string: Self.refusal)), promise: nil)
+    }.get()
+    try await channel.close()
+  }
+
+  private static let refusal =
+    "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
 }

@@ -14,6 +14,7 @@ package final class Listeners: Sendable {
 
   private struct Entry {
     let listener: any Listener
+    let account: String
     var filters: [TopicFilter] = []
     var hands: [String]
   }
@@ -27,18 +28,37 @@ package final class Listeners: Sendable {
 
   private struct State {
     var entries: [ObjectIdentifier: Entry] = [:]
+    /// Listeners of each account.
+    var accounts: [String: Int] = [:]
     /// Who hears a topic, as it was found when it came last.
     var heard: [String: [any Listener]] = [:]
     var number: UInt64 = 0
     var kept: [Kept] = []
+    var keptBytes = 0
     /// Number of the last message that is not kept any more.
     var forgotten: UInt64 = 0
+
+    mutating func keep(_ message: Kept) {
+      guard message.frame.count <= Listeners.largestKept else { return forgotten = message.number }
+      kept.append(message)
+      keptBytes += message.frame.count
+      while kept.count > 2 * Listeners.mostKept || keptBytes > Listeners.mostKeptBytes {
+        // By halves: taking the first off moves all others.
+        let gone = kept.prefix((kept.count + 1) / 2)
+        forgotten = max(forgotten, gone.last?.number ?? 0)
+        keptBytes -= gone.reduce(0) { $0 + $1.frame.count }
+        kept.removeFirst(gone.count)
+      }
+    }
   }
 
   /// Topics of which it is known who hears them; beyond, somebody invents them.
   private static let mostTopics = 100_000
-  /// Messages kept; twice as many for a moment.
+  /// Messages kept, twice as many for a moment; and bytes of them in all, of one, and for one who comes back.
   private static let mostKept = 4096
+  private static let mostKeptBytes = 8_388_608
+  private static let largestKept = 16_384
+  private static let mostBytesForOne = 524_288
 
   private let state = Locked(State())
 
@@ -47,19 +67,30 @@ package final class Listeners: Sendable {
   /// How many there are.
   package var count: Int { state.withLock { $0.entries.count } }
 
+  /// Of one account: one may not take the places of all.
+  static let mostPerAccount = 1000
+
   /// Adds a listener.
-  /// - Parameter hands: of which it may hear.
-  func add(_ listener: any Listener, hands: [String]) {
-    state.withLock { $0.entries[ObjectIdentifier(listener)] = Entry(listener: listener, hands: hands) }
+  /// - Parameters:
+  ///   - account: whose it is.
+  ///   - hands: of which it may hear.
+  /// - Returns: whether there was a place.
+  func add(_ listener: any Listener, account: String, hands: [String]) -> Bool {
+    state.withLock { state in
+      guard state.accounts[account, default: 0] < Self.mostPerAccount else { return false }
+      state.accounts[account, default: 0] += 1
+      state.entries[ObjectIdentifier(listener)] = Entry(listener: listener, account: account, hands: hands)
+      return true
+    }
   }
 
   /// Ends a listener.
   func remove(_ listener: any Listener) {
     state.withLock { state in
-      guard state.entries.removeValue(forKey: ObjectIdentifier(listener))?.filters.isEmpty == false else {
-        return
-      }
-      state.heard.removeAll()
+      guard let entry = state.entries.removeValue(forKey: ObjectIdentifier(listener)) else { return }
+      let left = state.accounts[entry.account, default: 1] - 1
+      state.accounts[entry.account] = left > 0 ? left : nil
+      if !entry.filters.isEmpty { state.heard.removeAll() }
     }
   }
 
@@ -81,30 +112,28 @@ package final class Listeners: Sendable {
     guard !isState || !listeners.isEmpty else { return }
     let frame = Self.frame(of: message, number: number, at: .now)
     if !isState {
-      state.withLock { state in
-        state.kept.append(Kept(number: number, topic: message.topic, frame: frame))
-        guard state.kept.count > 2 * Self.mostKept else { return }
-        state.forgotten = state.kept[Self.mostKept - 1].number
-        state.kept.removeFirst(Self.mostKept)
-      }
+      state.withLock { $0.keep(Kept(number: number, topic: message.topic, frame: frame)) }
     }
     for listener in listeners { listener.offer(message, frame: frame) }
   }
 
   private static func listeners(of topic: String, in state: inout State) -> [any Listener] {
     if let known = state.heard[topic] { return known }
-    let handID = HandTopic.read(topic)?.handID
     let found = state.entries.values.filter { entry in
-      entry.filters.contains { $0.matches(topic) } && mayHear(handID, entry.hands)
+      entry.filters.contains { $0.matches(topic) } && mayHear(topic, entry.hands)
     }.map(\.listener)
     if state.heard.count >= mostTopics { state.heard.removeAll() }
     state.heard[topic] = found
     return found
   }
 
-  private static func mayHear(_ handID: String?, _ hands: [String]) -> Bool {
-    guard let handID else { return true }
-    return hands.contains(Identity.everyHand) || hands.contains(handID)
+  /// Beginnings of what is about one hand.
+  private static let aboutHands = ["motorhand/hand/", "motorhand/agp/", "motorhand/sensors/"]
+
+  private static func mayHear(_ topic: String, _ hands: [String]) -> Bool {
+    if hands.contains(Identity.everyHand) || !aboutHands.contains(where: topic.hasPrefix) { return true }
+    // A name that no hand can have is nobody's in particular.
+    return HandTopic.read(topic).map { hands.contains($0.handID) } ?? false
   }
 
   /// What came after a message, for who heard that one last.
@@ -113,12 +142,18 @@ package final class Listeners: Sendable {
     since number: UInt64, _ filters: [TopicFilter], hands: [String]
   ) -> (frames: [[UInt8]], isComplete: Bool) {
     state.withLock { state in
-      let frames = state.kept.filter { kept in
-        kept.number > number && filters.contains { $0.matches(kept.topic) }
-          && Self.mayHear(HandTopic.read(kept.topic)?.handID, hands)
-      }.map(\.frame)
+      var frames: [[UInt8]] = []
+      var bytes = 0
+      for kept in state.kept.reversed() where kept.number > number {
+        guard filters.contains(where: { $0.matches(kept.topic) }), Self.mayHear(kept.topic, hands) else {
+          continue
+        }
+        bytes += kept.frame.count
+        guard bytes <= Self.mostBytesForOne else { return (frames.reversed(), false) }
+        frames.append(kept.frame)
+      }
       // A number that was never given is of another start of the gateway.
-      return (frames, number >= state.forgotten && number <= state.number)
+      return (frames.reversed(), number >= state.forgotten && number <= state.number)
     }
   }
 

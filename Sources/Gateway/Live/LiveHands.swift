@@ -23,8 +23,6 @@ package final class LiveHands: Sendable {
     package var samples: UInt64 = 0
     /// Samples with L above 1, or Λ of 1 or more.
     package var violations: UInt64 = 0
-    fileprivate var channels: [Channel]?
-    fileprivate var lipschitzPlaces: (lipschitz: Int?, window: Int?) = (nil, nil)
   }
 
   /// Beyond so many names somebody invents them.
@@ -80,39 +78,22 @@ package final class LiveHands: Sendable {
           hand.word = try StatusMessage(decoding: payload).word.rawValue
           hand.status = payload
         case .birth:
-          let channels = try BirthMessage(decoding: payload).channels
-          hand.lipschitzPlaces = (
-            channels.firstIndex { $0.name == "lipschitz" },
-            channels.firstIndex { $0.name == "window_product" }
-          )
-          hand.channels = channels
+          _ = try BirthMessage(decoding: payload)
           hand.birth = payload
-        default: try Self.note(payload, in: &hand)
+        default: Self.note(payload, in: &hand)
         }
       } catch { state.damaged += 1 }
       state.hands[handID] = hand
     }
   }
 
-  private static func note(_ sample: [UInt8], in hand: inout Hand) throws(MessageProblem) {
+  private static func note(_ sample: [UInt8], in hand: inout Hand) {
     hand.samples += 1
     hand.stateAt = MonotonicClock().now()
-    guard let channels = hand.channels else {
-      // Which keys it has only the birth says.
-      hand.state = sample
-      return
-    }
-    let values = try StateMessage(decoding: sample, channels).values
-    func number(_ place: Int?) -> Double? {
-      if let place, case .number(let value?) = values[place] { value } else { nil }
-    }
     hand.state = sample
-    hand.lipschitz = number(hand.lipschitzPlaces.lipschitz)
-    if hand.lipschitz.map({ $0 > 1 }) ?? false
-      || number(hand.lipschitzPlaces.window).map({ $0 >= 1 }) ?? false
-    {
-      hand.violations += 1
-    }
+    hand.lipschitz = StateMessage.number("lipschitz", in: sample)
+    let product = StateMessage.number("window_product", in: sample)
+    if hand.lipschitz.map({ $0 > 1 }) ?? false || product.map({ $0 >= 1 }) ?? false { hand.violations += 1 }
   }
 
   /// A hand; nil where nothing of it has come since the start.

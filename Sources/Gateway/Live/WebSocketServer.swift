@@ -33,25 +33,25 @@ struct WebSocketServer: Sendable {
   }
 
   /// Whom a request shows itself to be of: a ticket, or a token or key in a header.
-  private func identity(_ head: HTTPRequestHead) async -> (Identity, until: Timestamp?)? {
+  private func welcome(_ session: WebSocketSession, _ head: HTTPRequestHead) async -> WebSocketSession.Next {
     let query = head.uri.split(separator: "?", maxSplits: 1).dropFirst().first ?? ""
     for item in query.split(separator: "&") where item.hasPrefix("ticket=") {
-      guard let found = try? await services.sessions.take(ticket: String(item.dropFirst(7)), now: .now) else {
-        return nil
-      }
-      return (found, Timestamp.now.adding(seconds: services.tokens.seconds))
+      let ticket = String(item.dropFirst("ticket=".count))
+      guard let found = try? await services.sessions.take(ticket: ticket, now: .now) else { return .goesOn }
+      return session.welcome(found, until: Timestamp.now.adding(seconds: services.tokens.seconds), key: nil)
     }
     guard let header = head.headers.first(name: "Authorization")?.split(separator: " ", maxSplits: 1),
-      header.count == 2,
-      header[0].lowercased() == "bearer"
-    else { return nil }
-    return try? await services.identity(of: String(header[1]), now: .now)
+      header.count == 2, header[0].lowercased() == "bearer",
+      let (identity, until) = try? await services.identity(of: String(header[1]), now: .now)
+    else { return .goesOn }
+    return session.welcome(identity, until: until, key: identity.isKey ? String(header[1]) : nil)
   }
 
   /// Serves a connection until it ends.
   func serve(_ frames: GatewayChannel.Frames, _ head: HTTPRequestHead) async {
-    let session = WebSocketSession(services: services, identity: await identity(head))
+    let session = WebSocketSession(services: services)
     defer { session.close() }
+    let first = await welcome(session, head)
     let reader = Reader()
     let (shutdowns, shutdown) = AsyncStream<Void>.makeStream()
     try? await frames.executeThenClose { inbound, outbound in
@@ -59,7 +59,10 @@ struct WebSocketServer: Sendable {
       await withGracefulShutdownHandler {
         await withTaskGroup(of: (isLast: Bool, code: WebSocketErrorCode).self) { group in
           group.addTask { (true, await write(session, outbound)) }
-          group.addTask { (false, await converse(inbound, outbound, session, reader, shutdowns)) }
+          group.addTask {
+            guard first == .goesOn else { return (false, .policyViolation) }
+            return (false, await converse(inbound, outbound, session, reader, shutdowns))
+          }
           guard let first = await group.next(), !first.isLast, first.code != Self.tooSlow else {
             return group.cancelAll()
           }
@@ -161,9 +164,12 @@ struct WebSocketServer: Sendable {
     _ session: WebSocketSession, _ outbound: NIOAsyncChannelOutboundWriter<WebSocketFrame>
   ) async -> WebSocketErrorCode {
     for await _ in session.mailbox.rings {
-      guard let frames = session.mailbox.take() else { return Self.tooSlow }
       do {
-        try await Self.send(frames, outbound)
+        while true {
+          guard let frames = session.mailbox.take() else { return Self.tooSlow }
+          guard !frames.isEmpty else { break }
+          try await Self.send(frames, outbound)
+        }
         if session.mailbox.takePing() {
           try await outbound.write(WebSocketFrame(fin: true, opcode: .ping, data: ByteBuffer()))
         }
@@ -171,7 +177,9 @@ struct WebSocketServer: Sendable {
       session.mailbox.written()
     }
     // Said between the last ring and the end.
-    if let rest = session.mailbox.take(), !rest.isEmpty { try? await Self.send(rest, outbound) }
+    while let rest = session.mailbox.take(), !rest.isEmpty {
+      do { try await Self.send(rest, outbound) } catch { break }
+    }
     return .normalClosure
   }
 
@@ -205,7 +213,7 @@ struct WebSocketServer: Sendable {
         try await Task.sleep(for: .seconds(Self.pingSeconds))
         if session.mailbox.isStuck(after: Self.pingSeconds / 2) { return Self.tooSlow }
         guard await reader.isAnswered else { return .goingAway }
-        if session.isOver(.now) {
+        if await session.isOver(.now) {
           session.refuse("the access token is over: send a new one in time")
           return .policyViolation
         }

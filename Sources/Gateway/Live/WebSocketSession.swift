@@ -21,6 +21,8 @@ final class WebSocketSession: Sendable {
   private struct State {
     var identity: Identity?
     var until: Timestamp?
+    /// Of a key, which may be ended: it is asked for again.
+    var key: String?
     var filters: [TopicFilter] = []
   }
 
@@ -28,18 +30,24 @@ final class WebSocketSession: Sendable {
   private let services: GatewayServices
   private let state: Locked<State>
 
-  /// - Parameter identity: where the request for the connection had one already.
-  init(services: GatewayServices, identity: (Identity, until: Timestamp?)?) {
+  init(services: GatewayServices) {
     self.services = services
     state = Locked(State())
-    if let identity { welcome(identity.0, until: identity.until) }
   }
 
   /// Whether it is known who the client is.
   var isKnown: Bool { state.withLock { $0.identity != nil } }
 
-  /// Whether what the client showed of itself is over.
-  func isOver(_ now: Timestamp) -> Bool { state.withLock { $0.until.map { $0 <= now } ?? false } }
+  /// Whether what the client showed of itself is over: a token by its time, a key by whoever ended it.
+  func isOver(_ now: Timestamp) async -> Bool {
+    let (until, key, known) = state.withLock { ($0.until, $0.key, $0.identity) }
+    if let until, until <= now { return true }
+    guard let key else { return false }
+    // While the store does not answer nobody can have ended it there.
+    do throws(Problem) { return try await services.identity(of: key, now: now)?.0 != known } catch {
+      return error.status == 401
+    }
+  }
 
   /// Ends it.
   func close() {
@@ -47,16 +55,24 @@ final class WebSocketSession: Sendable {
     mailbox.close()
   }
 
-  private func welcome(_ identity: Identity, until: Timestamp?) {
+  /// Takes a client for who it has shown to be.
+  /// - Parameters:
+  ///   - until: when that is over; nil: with the key.
+  ///   - key: by which it has shown it, where it was one.
+  func welcome(_ identity: Identity, until: Timestamp?, key: String?) -> Next {
     let isFirst = state.withLock { state in
-      defer { (state.identity, state.until) = (identity, until) }
+      defer { (state.identity, state.until, state.key) = (identity, until, key) }
       return state.identity == nil
     }
-    if isFirst { services.listeners.add(mailbox, hands: identity.hands) }
+    if isFirst, !services.listeners.add(mailbox, account: identity.username, hands: identity.hands) {
+      refuse("\(identity.username) has \(Listeners.mostPerAccount) connections already")
+      return .ends
+    }
     mailbox.append([
       "type": "welcome", "message": .string("motorhand-gateway \(motorHandVersion), \(identity.username)"),
       "timestamp": .string(Timestamp.now.text),
     ])
+    return .goesOn
   }
 
   /// Says what is wrong, in the grammar's words.
@@ -100,8 +116,7 @@ final class WebSocketSession: Sendable {
       if let known = state.withLock({ $0.identity }), known.username != identity.username {
         throw .forbidden("the connection is \(known.username)'s")
       }
-      welcome(identity, until: until)
-      return .goesOn
+      return welcome(identity, until: until, key: identity.isKey ? token : nil)
     } catch {
       refuse(error.detail)
       return .ends
@@ -214,9 +229,8 @@ final class WebSocketSession: Sendable {
       throw .badRequest("limit: found \(limit), expected 1 to \(Self.mostRows)")
     }
     func name(_ key: String) throws(Problem) -> String {
-      guard let name = parameters?[key]?.text, (1...50).contains(name.count) else {
-        throw .badRequest("params.\(key): expected a text of 1 to 50 characters")
-      }
+      let problems = SourceEndpoints.name.problems(parameters?[key] ?? .null, "params.\(key)")
+      guard problems.isEmpty, let name = parameters?[key]?.text else { throw .invalid(problems) }
       return name
     }
     switch message["query_type"]?.text {

@@ -1,3 +1,4 @@
+import Glibc
 import Hummingbird
 import HummingbirdCore
 import Logging
@@ -53,8 +54,10 @@ package final class GatewayServer: Sendable {
 
   /// By which hands know the gateway in `stored` messages, and the broker its sessions.
   static let consumer = "gateway"
-  /// Connections of the API at most.
+  /// Connections at most, where the process may have as many descriptors.
   private static let mostConnections = 20_000
+  /// Descriptors for the store, the broker and the rest.
+  private static let otherDescriptors = 200
   private static let backlog = 1024
 
   package let services: GatewayServices
@@ -85,7 +88,8 @@ package final class GatewayServer: Sendable {
     let group = ServiceGroup(
       configuration: .init(
         services: applications.map { .init(service: $0) } + [
-          .init(service: Cleaner(services: services, keepDays: options.keepDays))
+          .init(service: Cleaner(services: services, keepDays: options.keepDays)),
+          .init(service: services.rows),
         ],
         gracefulShutdownSignals: signals, logger: services.log))
     try await group.run()
@@ -102,9 +106,20 @@ package final class GatewayServer: Sendable {
       server: HTTPServerBuilder { GatewayChannel(responder: $0, webSockets: webSockets) },
       configuration: ApplicationConfiguration(
         address: .hostname(address.host, port: address.port), backlog: Self.backlog,
-        availableConnectionsDelegate: MaximumAvailableConnections(Self.mostConnections)),
+        availableConnectionsDelegate: MaximumAvailableConnections(Self.connectionLimit())),
       onServerRunning: { channel in onPort(channel.localAddress?.port ?? address.port) }, logger: services.log
     )
+  }
+
+  /// Takes as many descriptors as the process may have. Without a free one the accepting would spin.
+  private static func connectionLimit() -> Int {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return mostConnections }
+    limit.rlim_cur = limit.rlim_max
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    // Two listeners share them.
+    return max(1, min(mostConnections, (Int(clamping: limit.rlim_cur) - otherDescriptors) / 2))
   }
 
   /// The broker's threads: what is live, and what is to be stored.
@@ -112,8 +127,11 @@ package final class GatewayServer: Sendable {
     let live = try RealtimeThread(name: "gateway-live", policy: .normal) { [self] in
       services.link.run(isCancelled: { mayEnd.load(ordering: .acquiring) })
     }
+    let rows = try RealtimeThread(name: "gateway-rows", policy: .normal) { [self] in
+      services.rowLink.run(isCancelled: { mayEnd.load(ordering: .acquiring) })
+    }
     let ingest = try RealtimeThread(name: "gateway-ingest", policy: .normal) { [self] in receive() }
-    return [live, ingest]
+    return [live, rows, ingest]
   }
 
   private func receive() {
@@ -122,13 +140,15 @@ package final class GatewayServer: Sendable {
     while !mayEnd.load(ordering: .acquiring) {
       do throws(RecordingError) {
         let blocks = StoredBlocks(
-          store: services.store, isCancelled: { [self] in mayEnd.load(ordering: .acquiring) }
-        ) {
-          log.warning("ingest: \($0)")
-        }
+          store: services.store, isCancelled: { [self] in mayEnd.load(ordering: .acquiring) },
+          waiting: services.storing
+        ) { log.warning("ingest: \($0)") }
         let receiver = try BlockReceiver(
           options: options.broker, store: blocks, name: Self.consumer, handID: nil, replica: options.replica)
-        receiver.onProblem = { log.warning("ingest: \($0)") }
+        var limit = LogLimit()
+        receiver.onProblem = { problem in
+          if let line = limit.line(problem, now: .now) { log.warning("ingest: \(line)") }
+        }
         _ = try receiver.run(isCancelled: { mayEnd.load(ordering: .acquiring) }) { status in
           services.received.withLock { $0 = status }
         }
@@ -144,6 +164,26 @@ package final class GatewayServer: Sendable {
   }
 }
 
+/// So many lines a minute: whoever sends nonsense would fill the journal.
+struct LogLimit {
+  private static let linesPerMinute = 20
+
+  private var begunAt: ContinuousClock.Instant?
+  private var lines = 0
+
+  /// The line as it is to be logged; nil where there were enough.
+  mutating func line(_ text: String, now: ContinuousClock.Instant) -> String? {
+    var suppressed = 0
+    if begunAt.map({ $0.duration(to: now) >= .seconds(60) }) ?? true {
+      suppressed = max(0, lines - Self.linesPerMinute)
+      (begunAt, lines) = (now, 0)
+    }
+    lines += 1
+    guard lines <= Self.linesPerMinute else { return nil }
+    return suppressed > 0 ? "\(text) (and \(suppressed) more before)" : text
+  }
+}
+
 /// Forgets what has expired, again and again.
 private struct Cleaner: Service {
   private static let seconds: Int64 = 600
@@ -153,7 +193,8 @@ private struct Cleaner: Service {
   let keepDays: Int64?
 
   func run() async throws {
-    try await cancelWhenGracefulShutdown {
+    // The end comes as a cancelled sleep, and is no error.
+    try? await cancelWhenGracefulShutdown {
       while true {
         do throws(StoreError) { try await clean() } catch {
           services.log.warning("what has expired stays: \(error)")
@@ -169,9 +210,10 @@ private struct Cleaner: Service {
     let time = Timestamp.now.adding(seconds: -keepDays * Self.secondsPerDay)
     var count = 0
     while true {
-      let deleted = try await Retention.deleteSome(storedBefore: time, in: services.store)
-      guard deleted > 0, !Task.isCancelled else { break }
-      count += deleted
+      let blocks = try await Retention.deleteSome(storedBefore: time, in: services.store)
+      let samples = try await Retention.deleteSomeSamples(before: time, in: services.store)
+      guard blocks + samples > 0, !Task.isCancelled else { break }
+      count += blocks
     }
     if count > 0 { services.log.info("\(count) blocks older than \(keepDays) days are deleted") }
   }

@@ -19,6 +19,12 @@ package struct GatewayServices: Sendable {
   package let link: MessageLink
   /// What the receiver of blocks has stored; of its own thread.
   package let received = Locked(BlockReceiver.Status())
+  /// Of live messages as rows.
+  package let rows: SampleRows
+  /// To the broker, for those.
+  package let rowLink: MessageLink
+  /// Why what comes waits; nil where it does not.
+  let storing = Locked<String?>(nil)
   let metrics = Metrics()
   /// Good once, while there are no users.
   let setupToken = Locked<String?>(nil)
@@ -45,6 +51,12 @@ package struct GatewayServices: Sendable {
     self.listeners = listeners
     self.commands = commands
     self.live = live
+    let rows = SampleRows(store: store, log: log)
+    self.rows = rows
+    rowLink = MessageLink(
+      options: broker, clientID: "motorhand-gateway-\(replica)-rows",
+      filters: SampleRows.topics.map { "$share/\(GatewayServer.consumer)/\($0)" }, receive: { rows.take($0) },
+      onChange: { _ in })
     link = MessageLink(
       options: broker, clientID: "motorhand-gateway-\(replica)", filters: LiveHands.filters,
       receive: { live.take($0) },
@@ -85,18 +97,41 @@ package struct GatewayServices: Sendable {
     }
   }
 
+  /// For the store to answer: who asks for health waits no longer.
+  private static let healthSeconds: Int64 = 3
+
+  private func storeProblem() async -> String? {
+    // Not awaited where it hangs: it ends by itself.
+    let answers = AsyncStream<String?> { answers in
+      Task {
+        do throws(StoreError) {
+          _ = try await store.read { (session) throws(StoreError) in try session.row("SELECT 1 AS one") }
+          answers.yield(nil)
+        } catch { answers.yield(error.description) }
+        answers.finish()
+      }
+      Task {
+        try? await Task.sleep(for: .seconds(Self.healthSeconds))
+        answers.yield("it has not answered for \(Self.healthSeconds) s")
+        answers.finish()
+      }
+    }
+    for await answer in answers { return answer }
+    return nil
+  }
+
   /// What keeps the gateway from doing its work; empty where nothing does.
   package func problems() async -> [(name: String, problem: String)] {
     var problems: [(String, String)] = []
-    do throws(StoreError) {
-      _ = try await store.read { (session) throws(StoreError) in try session.row("SELECT 1 AS one") }
-    } catch { problems.append(("database", error.description)) }
+    if let problem = await storeProblem() { problems.append(("database", problem)) }
     let link = link.status
     if !link.isConnected {
       problems.append(("mqtt", link.problem.isEmpty ? "not connected yet" : link.problem))
     }
     let received = received.withLock { $0 }
-    if link.isConnected, !received.connected {
+    if let problem = storing.withLock({ $0 }) {
+      problems.append(("ingest", problem))
+    } else if link.isConnected, !received.connected {
       problems.append(("ingest", received.lastError.isEmpty ? "not connected yet" : received.lastError))
     }
     return problems

@@ -97,7 +97,9 @@ package final class Metrics: Sendable {
   private func addWays(_ services: GatewayServices, points: UInt64, to text: inout MetricsText) {
     let received = services.received.withLock { $0 }
     let link = services.link.status
-    for (name, kind, meaning, value) in [
+    let rows = services.rows.status
+    let problems = services.live.problems
+    let values: [(String, String, String, Double)] = [
       ("motorhand_telemetry_points_total", "counter", "Points that came by REST.", Double(points)),
       ("motorhand_blocks_stored_total", "counter", "Blocks stored.", Double(received.blocks)),
       ("motorhand_ticks_stored_total", "counter", "Ticks stored.", Double(received.ticks)),
@@ -111,12 +113,30 @@ package final class Metrics: Sendable {
         "motorhand_conflicts_total", "counter", "Blocks under a key that another has.",
         Double(received.conflicts)
       ),
+      (
+        "motorhand_refused_total", "counter", "Messages that the store cannot hold.", Double(received.refused)
+      ),
+      ("motorhand_rows_stored_total", "counter", "Rows of live samples stored.", Double(rows.stored)),
+      ("motorhand_rows_dropped_total", "counter", "Rows for which there was no room.", Double(rows.dropped)),
+      (
+        "motorhand_rows_damaged_total", "counter", "Live samples that could not be read.",
+        Double(rows.damaged)
+      ),
+      (
+        "motorhand_live_refused_total", "counter", "Messages of hands beyond the limit.",
+        Double(problems.refused)
+      ),
+      (
+        "motorhand_live_damaged_total", "counter", "Live messages that could not be read.",
+        Double(problems.damaged)
+      ),
       ("motorhand_ingest_connected", "gauge", "1: the broker sends blocks.", received.connected ? 1 : 0),
       ("motorhand_mqtt_connected", "gauge", "1: the broker sends what is live.", link.isConnected ? 1 : 0),
       ("motorhand_mqtt_received_total", "counter", "Live messages that came.", Double(link.received)),
       ("motorhand_mqtt_published_total", "counter", "Messages that the broker took.", Double(link.published)),
       ("motorhand_websocket_clients", "gauge", "Clients of WebSockets.", Double(services.listeners.count)),
-    ] {
+    ]
+    for (name, kind, meaning, value) in values {
       text.begin(name, kind, meaning)
       text.add(name, [], value)
     }

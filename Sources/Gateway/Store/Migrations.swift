@@ -6,9 +6,12 @@ package enum Migrations {
 
   /// The store's version; 0 of an empty one.
   package static func version(of store: some Store) async throws(StoreError) -> Int {
-    try await store.write { (session) throws(StoreError) in
-      try lock(session)
-      try session.change("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT PRIMARY KEY, at BIGINT)")
+    try await store.read { (session) throws(StoreError) in
+      let known =
+        session.dialect == .sqlite
+        ? "SELECT count(*) AS tables FROM sqlite_schema WHERE name = 'schema_version'"
+        : "SELECT count(*) AS tables FROM pg_tables WHERE tablename = 'schema_version' AND schemaname = ANY (current_schemas(false))"
+      guard try session.row(known)?.integer("tables") ?? 0 > 0 else { return 0 }
       return Int(
         try session.row("SELECT max(version) AS version FROM schema_version")?.optionalInteger("version") ?? 0
       )
@@ -30,6 +33,8 @@ package enum Migrations {
       progress(version)
       try await store.write { (session) throws(StoreError) in
         try lock(session)
+        try session.change(
+          "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT PRIMARY KEY, at BIGINT)")
         guard
           try session.row("SELECT version FROM schema_version WHERE version = $1", .integer(Int64(version)))
             == nil
@@ -105,7 +110,7 @@ package enum Migrations {
     CREATE INDEX sessions_family ON {auth.sessions} (family);
     CREATE TABLE {auth.tickets} (
       token_hash TEXT PRIMARY KEY, user_id <int> NOT NULL REFERENCES {auth.users} ON DELETE CASCADE,
-      expires_at <time> NOT NULL);
+      role VARCHAR(50) NOT NULL, expires_at <time> NOT NULL);
     CREATE TABLE {auth.audit} (
       number <int> PRIMARY KEY, time <time> NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
       subject TEXT NOT NULL, detail TEXT NOT NULL, hash_sha512 CHAR(128) NOT NULL);
@@ -139,18 +144,20 @@ package enum Migrations {
     CREATE TABLE telemetry.spacecraft_rest PARTITION OF {telemetry.spacecraft} DEFAULT;
     CREATE INDEX spacecraft_time ON {telemetry.spacecraft} (spacecraft_id, time DESC);
     CREATE TABLE {telemetry.sensors} (
-      time <time> NOT NULL, sensor_id VARCHAR(50) NOT NULL, sensor_type VARCHAR(50) NOT NULL, value <real> NOT NULL,
+      time <time> NOT NULL, sensor_id VARCHAR(130) NOT NULL, sensor_type VARCHAR(50) NOT NULL, value <real> NOT NULL,
       unit VARCHAR(20), quality <int> DEFAULT 100, metadata <json>) <by-time>;
     -- postgres
     CREATE TABLE telemetry.sensors_rest PARTITION OF {telemetry.sensors} DEFAULT;
+    CREATE INDEX sensors_age ON {telemetry.sensors} (time);
     CREATE INDEX sensors_time ON {telemetry.sensors} (sensor_id, time DESC);
     CREATE TABLE {telemetry.agp_state} (
-      time <time> NOT NULL, system_id VARCHAR(50) NOT NULL, primal_state <real>, error_position_x <real>,
+      time <time> NOT NULL, system_id VARCHAR(64) NOT NULL, primal_state <real>, error_position_x <real>,
       error_position_y <real>, error_position_z <real>, error_velocity_x <real>, error_velocity_y <real>,
       error_velocity_z <real>, integral_state <real>, lipschitz_constant <real>, lambda_decay <real>,
       control_mode VARCHAR(50), stability_margin <real>, hash_sha512 CHAR(128), metadata <json>) <by-time>;
     -- postgres
     CREATE TABLE telemetry.agp_state_rest PARTITION OF {telemetry.agp_state} DEFAULT;
+    CREATE INDEX agp_state_age ON {telemetry.agp_state} (time);
     CREATE INDEX agp_state_time ON {telemetry.agp_state} (system_id, time DESC);
     CREATE TABLE {telemetry.performance} (
       time <time> NOT NULL, service_name VARCHAR(50) NOT NULL, metric_name VARCHAR(100) NOT NULL,

@@ -74,7 +74,10 @@ private final class PostgresPool: Sendable {
     var idle: [PostgresConnection] = []
     var made = 0
     var isClosed = false
-    var waiting: [CheckedContinuation<PostgresConnection?, Never>] = []
+    var waiting: [(number: UInt64, continuation: CheckedContinuation<PostgresConnection?, Never>)] = []
+    /// What runs, with the time by which it is given up.
+    var watched: [UInt64: (deadline: ContinuousClock.Instant, giveUp: @Sendable () -> Void)] = [:]
+    var lastWatched: UInt64 = 0
   }
 
   private let text: String
@@ -84,24 +87,65 @@ private final class PostgresPool: Sendable {
   init(connection: String, limit: Int) {
     text = connection
     self.limit = limit
+    lookAgain()
+  }
+
+  private static let watchQueue = DispatchQueue(label: "postgres-watch")
+
+  /// Looks once a second, for as long as there is a pool.
+  private func lookAgain() {
+    Self.watchQueue.asyncAfter(deadline: .now() + 1) { [weak self] in
+      self?.lookAtWatched()
+      self?.lookAgain()
+    }
   }
 
   func use<Value: Sendable>(
     _ body: @escaping @Sendable (PostgresConnection) throws(StoreError) -> Value
   ) async throws(StoreError) -> Value {
-    guard let connection = await take() else { throw .unavailable("the store is closed") }
-    let result: Result<Value, StoreError> = await withCheckedContinuation { continuation in
-      connection.queue.async {
+    guard let connection = await take() else {
+      throw .unavailable(state.withLock { $0.isClosed } ? "the store is closed" : Self.noAnswer)
+    }
+    return try await withCheckedContinuation {
+      (continuation: CheckedContinuation<Result<Value, StoreError>, Never>) in
+      let answer = OneAnswer(continuation)
+      let number = watch { answer.give(.failure(.unavailable(Self.noAnswer))) }
+      connection.queue.async { [self] in
         do throws(StoreError) {
           try connection.connect()
-          continuation.resume(returning: .success(try body(connection)))
+          answer.give(.success(try body(connection)))
         } catch {
-          continuation.resume(returning: .failure(error))
+          answer.give(.failure(error))
         }
+        state.withLock { $0.watched[number] = nil }
+        putBack(connection)
       }
+    }.get()
+  }
+
+  /// A server that is frozen, or a network that swallows, answers never: whoever waits is told so, and the
+  /// connection stays taken until it does.
+  private static let answerSeconds = 15
+  private static let noAnswer = "PostgreSQL has not answered for \(answerSeconds) s"
+
+  private func watch(_ giveUp: @escaping @Sendable () -> Void) -> UInt64 {
+    state.withLock { state in
+      state.lastWatched += 1
+      let deadline = ContinuousClock.now + .seconds(Self.answerSeconds)
+      state.watched[state.lastWatched] = (deadline, giveUp)
+      return state.lastWatched
     }
-    putBack(connection)
-    return try result.get()
+  }
+
+  /// Gives up what has waited for too long; once a second.
+  private func lookAtWatched() {
+    let now = ContinuousClock.now
+    let late = state.withLock { state in
+      let late = state.watched.filter { $0.value.deadline < now }
+      for number in late.keys { state.watched[number] = nil }
+      return late.values.map(\.giveUp)
+    }
+    for giveUp in late { giveUp() }
   }
 
   private func take() async -> PostgresConnection? {
@@ -113,16 +157,32 @@ private final class PostgresPool: Sendable {
           state.made += 1
           return PostgresConnection(text)
         }
-        state.waiting.append(continuation)
+        state.lastWatched += 1
+        let number = state.lastWatched
+        state.waiting.append((number, continuation))
+        state.watched[number] = (
+          ContinuousClock.now + .seconds(Self.answerSeconds), { [self] in stopWaiting(number) }
+        )
         return nil
       }
       if let found { continuation.resume(returning: found) }
     }
   }
 
+  private func stopWaiting(_ number: UInt64) {
+    let waiting = state.withLock { state in
+      state.waiting.firstIndex { $0.number == number }.map { state.waiting.remove(at: $0) }
+    }
+    waiting?.continuation.resume(returning: nil)
+  }
+
   private func putBack(_ connection: PostgresConnection) {
     let next = state.withLock { state -> CheckedContinuation<PostgresConnection?, Never>? in
-      guard state.waiting.isEmpty else { return state.waiting.removeFirst() }
+      guard state.waiting.isEmpty else {
+        let next = state.waiting.removeFirst()
+        state.watched[next.number] = nil
+        return next.continuation
+      }
       if !state.isClosed { state.idle.append(connection) }
       return nil
     }
@@ -136,7 +196,24 @@ private final class PostgresPool: Sendable {
       defer { state.waiting.removeAll() }
       return state.waiting
     }
-    for continuation in waiting { continuation.resume(returning: nil) }
+    for (_, continuation) in waiting { continuation.resume(returning: nil) }
+  }
+}
+
+/// A continuation that is resumed by the first answer.
+private final class OneAnswer<Value: Sendable>: Sendable {
+  private let continuation: Mutex<CheckedContinuation<Result<Value, StoreError>, Never>?>
+
+  init(_ continuation: CheckedContinuation<Result<Value, StoreError>, Never>) {
+    self.continuation = Mutex(continuation)
+  }
+
+  func give(_ result: Result<Value, StoreError>) {
+    let waiting = continuation.withLock { continuation in
+      defer { continuation = nil }
+      return continuation
+    }
+    waiting?.resume(returning: result)
   }
 }
 
@@ -166,7 +243,7 @@ private final class PostgresConnection: StoreSession, @unchecked Sendable {
     PQfinish(handle)
     prepared.removeAll()
     staging.removeAll()
-    handle = PQconnectdb(text)
+    handle = Self.open(text)
     guard PQstatus(handle) == CONNECTION_OK else {
       let reason = String(cString: PQerrorMessage(handle)).trimmingCharacters(in: .whitespacesAndNewlines)
       PQfinish(handle)
@@ -175,6 +252,20 @@ private final class PostgresConnection: StoreSession, @unchecked Sendable {
     }
     // What the server says of what it does is nobody's business.
     PQsetNoticeProcessor(handle, { _, _ in }, nil)
+  }
+
+  /// Of what the connection's text does not say otherwise.
+  private static let connectSeconds = "5"
+
+  private static func open(_ text: String) -> OpaquePointer? {
+    // The last of one keyword counts, and those of `dbname` where it is a connection's text come in its
+    // place.
+    let (keys, values) = (["connect_timeout", "dbname"], [connectSeconds, text])
+    let pointers = (keys.map { strdup($0) }, values.map { strdup($0) })
+    defer { for pointer in pointers.0 + pointers.1 { free(pointer) } }
+    let names = pointers.0.map { UnsafePointer($0) } + [nil]
+    let texts = pointers.1.map { UnsafePointer($0) } + [nil]
+    return PQconnectdbParams(names, texts, 1)
   }
 
   /// Runs a statement without parameters.

@@ -108,6 +108,11 @@ package struct SQLRow: Sendable, Equatable {
     return value
   }
 
+  /// Bytes; empty where there are none.
+  package func bytesOrNone(_ column: String) -> [UInt8] {
+    if case .bytes(let value) = self[column] { value } else { [] }
+  }
+
   /// A number; nil of none.
   package func real(_ column: String) throws(StoreError) -> Double? {
     switch self[column] {

@@ -7,7 +7,7 @@ package final class SQLiteStore: Store {
   /// How long a statement waits for another process, as of a backup.
   private static let busySeconds = 5.0
 
-  private let pool: DatabasePool
+  private let pool: any DatabaseWriter
 
   /// The words of SQLite.
   package var dialect: SQLDialect { .sqlite }
@@ -19,6 +19,15 @@ package final class SQLiteStore: Store {
     // What is committed outlasts a power cut.
     configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL") }
     do { pool = try DatabasePool(path: path, configuration: configuration) } catch {
+      throw StoreError(sqlite: error)
+    }
+  }
+
+  /// Opens a file that is to stay as it is: nothing is written, not even beside it.
+  package init(readingOnly path: String) throws(StoreError) {
+    var configuration = Configuration()
+    configuration.readonly = true
+    do { pool = try DatabaseQueue(path: path, configuration: configuration) } catch {
       throw StoreError(sqlite: error)
     }
   }
