@@ -163,8 +163,11 @@ extension EndToEnd {
       var receiver = try receiver(broker.url)
       for _ in 0..<3 {
         let blocks = try daemon.status().publisher?.upload?.blocksAcknowledged ?? 0
+        // The backlog may be sent before this looks; then there is a block a second.
         #expect(
-          try waitUntil { try daemon.status().publisher?.upload?.blocksAcknowledged ?? 0 > blocks + 20 })
+          try waitUntil(seconds: 60) {
+            try daemon.status().publisher?.upload?.blocksAcknowledged ?? 0 > blocks + 20
+          })
         receiver.kill()
         receiver = try self.receiver(broker.url)
       }
