@@ -56,6 +56,14 @@ struct MotorHandGateway: AsyncParsableCommand {
       rest = rest.dropFirst(max(0, count))
     }
   }
+
+  /// Shows on a terminal how far a long work is: one line, that the next takes the place of.
+  /// - Parameter text: nil ends it.
+  static func progress(_ text: String?) {
+    guard isatty(STDERR_FILENO) == 1 else { return }
+    let line = Array("\r\u{1B}[K\(text ?? "")".utf8)
+    _ = write(STDERR_FILENO, line, line.count)
+  }
 }
 
 extension Settings {

@@ -214,7 +214,10 @@ struct Export: AsyncParsableCommand {
       throw MotorHandGateway.fail("\(directory)/received.sqlite is there already", MotorHandGateway.usage)
     }
     try await settings.withStore { store in
-      let count = try await HandExport.write(hand, of: store, into: directory) { _ in }
+      let count = try await HandExport.write(hand, of: store, into: directory) {
+        MotorHandGateway.progress("\($0.blocks) blocks and \($0.events) events")
+      }
+      MotorHandGateway.progress(nil)
       guard count.blocks + count.events > 0 else {
         throw MotorHandGateway.fail("hand \(hand): nothing is stored of it")
       }

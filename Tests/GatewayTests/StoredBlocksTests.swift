@@ -162,6 +162,36 @@ struct StoredBlocksTests {
     _ = directory
   }
 
+  @Test(
+    "an export has all that is there from its start to its end, also where retention deletes beside it",
+    arguments: StoreContractTests.Kind.allCases)
+  func export(kind: StoreContractTests.Kind) async throws {
+    let (store, directory) = try await StoreContractTests.migrated(kind)
+    // More than two parts of a hundred.
+    let count = 250
+    _ = try await Self.with(store) { blocks in
+      try blocks.store(
+        (0..<count).map { ("one", .block(TestBlocks.block(from: UInt64($0) * 2, count: 2))) }
+          + [("two", .block(TestBlocks.block(run: "other", count: 2))), ("one", TestBlocks.event(1))])
+    }
+    let folder = try TemporaryDirectory()
+    let written = try await HandExport.write("one", of: store, into: folder.path) { written in
+      guard written.blocks == 100 else { return }
+      await #expect(throws: Never.self) {
+        try await store.write { (session) throws(StoreError) in
+          try session.change("DELETE FROM {telemetry.blocks} WHERE hand_id = 'one' AND first_sequence < 100")
+        }
+      }
+    }
+    #expect(written == HandExport.Count(blocks: count, events: 1))
+    let received = try ReceivedStore(directory: folder.path)
+    let run = try #require(received.storedRuns(of: "one").first)
+    #expect(run.ticks.ranges == [0...UInt64(count * 2 - 1)] && run.events.ranges == [1...1])
+    #expect(received.handIDs() == ["one"])
+    await store.close()
+    _ = directory
+  }
+
   @Test("two gateways that store a run at once lose nothing of it, and store nothing twice")
   func replicas() async throws {
     let (store, directory) = try await StoreContractTests.migrated(.postgres)

@@ -42,10 +42,11 @@ struct Series: Sendable {
     var parts = [Bucket](repeating: Bucket(), count: count)
     var ticks: Int64 = 0
     let decoder = TickBlockDecoder()
-    for start in stride(from: 0, to: size, by: Int(Self.blocksPerRead)) {
-      let blocks = try await blocks(handID, range, from: Int64(start))
-      for bytes in blocks {
-        guard let block = try? TickBlock(bytes: bytes), (joint ?? 0) < block.jointCount,
+    var last: SQLRow?
+    repeat {
+      let blocks = try await blocks(handID, range, after: last)
+      for row in blocks {
+        guard let block = try? TickBlock(bytes: row.bytesOrNone("bytes")), (joint ?? 0) < block.jointCount,
           (try? decoder.decode(block)) != nil
         else { continue }
         for index in 0..<decoder.count {
@@ -64,7 +65,8 @@ struct Series: Sendable {
           parts[place].count += 1
         }
       }
-    }
+      last = blocks.last
+    } while last != nil
     let rows = parts.enumerated().filter { $1.count > 0 }.map { index, part -> JSONValue in
       [
         .number("\(index)"), JSONValue(part.least), JSONValue(part.greatest), JSONValue(part.last),
@@ -81,18 +83,14 @@ struct Series: Sendable {
   private static let timeOffset = TickRecord.offset(of: \.wallNanoseconds)
 
   private func blocks(
-    _ handID: String, _ range: ClosedRange<Timestamp>, from start: Int64
-  ) async throws(Problem) -> [[UInt8]] {
+    _ handID: String, _ range: ClosedRange<Timestamp>, after last: SQLRow?
+  ) async throws(Problem) -> [SQLRow] {
     try await Problem.of { () throws(StoreError) in
-      try await store.read { (session) throws(StoreError) in
-        var blocks: [[UInt8]] = []
-        for row in try session.rows(
-          "SELECT bytes FROM {telemetry.blocks} WHERE hand_id = $1 AND first_time <= $3 AND last_time >= $2 "
-            + "ORDER BY first_time, run_id, first_sequence LIMIT $4 OFFSET $5", .text(handID),
-          .time(range.lowerBound), .time(range.upperBound), .integer(Self.blocksPerRead), .integer(start))
-        { blocks.append(try row.bytes("bytes")) }
-        return blocks
-      }
+      try await store.part(
+        of: "SELECT first_time, run_id, first_sequence, bytes FROM {telemetry.blocks} "
+          + "WHERE hand_id = $1 AND first_time <= $3 AND last_time >= $2", .text(handID),
+        .time(range.lowerBound), .time(range.upperBound), by: ["first_time", "run_id", "first_sequence"],
+        after: last, size: Self.blocksPerRead)
     }
   }
 

@@ -40,14 +40,12 @@ package enum BackupCheck {
     }
     try await checkRuns(store)
     var count = 0
-    while true {
-      let place = Int64(count)
-      let blocks = try await store.read { (session) throws(StoreError) in
-        try session.rows(
-          "SELECT run_id, first_sequence, last_sequence, sha256, bytes FROM {telemetry.blocks} "
-            + "ORDER BY hand_id, run_id, first_sequence LIMIT $1 OFFSET $2", .integer(blocksPerRead),
-          .integer(place))
-      }
+    var last: SQLRow?
+    repeat {
+      let blocks = try await store.part(
+        of:
+          "SELECT hand_id, run_id, first_sequence, last_sequence, sha256, bytes FROM {telemetry.blocks} WHERE TRUE",
+        by: ["hand_id", "run_id", "first_sequence"], after: last, size: blocksPerRead)
       for row in blocks {
         let block: TickBlock
         do throws(TickBlockError) { block = try TickBlock(bytes: row.bytesOrNone("bytes")) } catch {
@@ -63,7 +61,8 @@ package enum BackupCheck {
         }
       }
       count += blocks.count
-      if blocks.isEmpty { return "whole: \(count) blocks, each with its hash, and the audit's chain" }
-    }
+      last = blocks.last
+    } while last != nil
+    return "whole: \(count) blocks, each with its hash, and the audit's chain"
   }
 }

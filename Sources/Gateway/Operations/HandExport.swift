@@ -15,49 +15,40 @@ package enum HandExport {
     package var events = 0
   }
 
-  /// Writes `received.sqlite` into a directory.
-  /// - Parameter progress: told from time to time how much is written.
+  /// Writes `received.sqlite` into a directory. What the gateway stores or deletes meanwhile may be in it or
+  /// not.
+  /// - Parameter progress: told after each part how much is written.
   package static func write(
-    _ handID: String, of store: any Store, into directory: String, progress: (Count) -> Void
+    _ handID: String, of store: any Store, into directory: String, progress: (Count) async -> Void
   ) async throws -> Count {
     let received = try ReceivedStore(directory: directory)
     var count = Count()
-    while true {
-      let place = Int64(count.blocks)
-      let blocks = try await store.read { (session) throws(StoreError) in
-        var blocks: [[UInt8]] = []
-        for row in try session.rows(
-          "SELECT bytes FROM {telemetry.blocks} WHERE hand_id = $1 ORDER BY run_id, first_sequence LIMIT $2 OFFSET $3",
-          .text(handID), .integer(blocksPerRead), .integer(place))
-        { blocks.append(try row.bytes("bytes")) }
-        return blocks
-      }
-      guard !blocks.isEmpty else { break }
-      var messages: [(String, ReceivedStore.Message)] = []
-      for bytes in blocks { messages.append((handID, .block(try TickBlock(bytes: bytes)))) }
-      _ = try received.store(messages)
-      count.blocks += blocks.count
-      progress(count)
-    }
-    while true {
-      let place = Int64(count.events)
-      let events = try await store.read { (session) throws(StoreError) in
-        var events: [String] = []
-        for row in try session.rows(
-          "SELECT message FROM {telemetry.hand_events} WHERE hand_id = $1 ORDER BY run_id, number LIMIT $2 OFFSET $3",
-          .text(handID), .integer(eventsPerRead), .integer(place))
-        { events.append(try row.text("message")) }
-        return events
-      }
-      guard !events.isEmpty else { return count }
-      var messages: [(String, ReceivedStore.Message)] = []
-      for event in events {
-        let payload = Array(event.utf8)
-        messages.append((handID, .event(try EventMessage(decoding: payload), payload: payload)))
+    var last: SQLRow?
+    repeat {
+      let rows = try await store.part(
+        of: "SELECT run_id, first_sequence, bytes FROM {telemetry.blocks} WHERE hand_id = $1", .text(handID),
+        by: ["run_id", "first_sequence"], after: last, size: blocksPerRead)
+      let messages = try rows.map {
+        (handID, ReceivedStore.Message.block(try TickBlock(bytes: $0.bytes("bytes"))))
       }
       _ = try received.store(messages)
-      count.events += events.count
-      progress(count)
-    }
+      count.blocks += rows.count
+      last = rows.last
+      await progress(count)
+    } while last != nil
+    repeat {
+      let rows = try await store.part(
+        of: "SELECT run_id, number, message FROM {telemetry.hand_events} WHERE hand_id = $1", .text(handID),
+        by: ["run_id", "number"], after: last, size: eventsPerRead)
+      let messages = try rows.map { row in
+        let payload = Array(try row.text("message").utf8)
+        return (handID, ReceivedStore.Message.event(try EventMessage(decoding: payload), payload: payload))
+      }
+      _ = try received.store(messages)
+      count.events += rows.count
+      last = rows.last
+      await progress(count)
+    } while last != nil
+    return count
   }
 }

@@ -43,6 +43,29 @@ package protocol StoreSession {
   func add(_ rows: [[SQLValue]], to table: String, _ columns: [String]) throws(StoreError) -> Int
 }
 
+extension Store {
+  /// A part of a long query's rows. It begins after the last row of the part before, so that rows that come
+  /// or go meanwhile hide none of the others.
+  /// - Parameters:
+  ///   - statement: a SELECT with a WHERE and without an ORDER BY.
+  ///   - order: columns that it selects: unique together, and never NULL.
+  ///   - last: the last row of the part before; nil for the first part.
+  ///   - size: rows at most.
+  /// - Returns: none after the last one.
+  package func part(
+    of statement: String, _ parameters: SQLValue..., by order: [String], after last: SQLRow?, size: Int64
+  ) async throws(StoreError) -> [SQLRow] {
+    let key = last.map { last in order.map { last[$0] } } ?? []
+    let columns = order.joined(separator: ", ")
+    let places = key.indices.map { "$\(parameters.count + 1 + $0)" }.joined(separator: ", ")
+    let after = key.isEmpty ? "" : " AND (\(columns)) > (\(places))"
+    let all = parameters + key + [.integer(size)]
+    return try await read { (session) throws(StoreError) in
+      try session.run("\(statement)\(after) ORDER BY \(columns) LIMIT $\(all.count)", all).rows
+    }
+  }
+}
+
 extension StoreSession {
   /// The rows of a query.
   package func rows(_ statement: String, _ parameters: SQLValue...) throws(StoreError) -> [SQLRow] {
