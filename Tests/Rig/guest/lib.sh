@@ -85,10 +85,8 @@ state() { status 2>/dev/null | jq -r .state; }
 state-is() { [[ $(state) == "$1" ]]; }
 fault() { status | jq -r '.fault // "none"'; }
 
-need-package() {
-  dpkg-query -W -f '${Status}' motorhand 2>/dev/null | grep -q 'ok installed' ||
-    fail "the package motorhand is not installed (check package)"
-}
+installed() { dpkg-query -W -f '${Status}' motorhand 2>/dev/null | grep -q 'ok installed'; }
+need-package() { installed || fail "the package motorhand is not installed (check package)"; }
 daemon-settled() { [[ $(systemctl is-active motorhandd.service) != activating ]]; }
 # Starts the daemon if a check before has stopped it.
 need-service() {

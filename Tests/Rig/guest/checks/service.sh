@@ -137,6 +137,8 @@ check-jog() {
 }
 
 check-upgrade() {
+  # A try before may have been ended while dpkg ran.
+  installed || dpkg -i --force-confold /payload/motorhand.deb >/dev/null 2>&1
   need-service
   arm
   local before
@@ -144,10 +146,19 @@ check-upgrade() {
   # Debian's helper starts only what is enabled.
   systemctl --quiet enable motorhandd.service 2>/dev/null
   dpkg -i --force-confold /payload/motorhand.deb >/dev/null 2>&1 || fail "dpkg -i over itself failed"
-  await 30 daemon-after "$before" || fail "no idle daemon after the upgrade"
+  await 60 daemon-after "$before" || fail "no idle daemon after the upgrade"
   line-is DRIVE-ENABLE 0 || fail "the upgrade left the drive-enable line live"
+  echo "idle, PID $(daemon-pid) after $before"
+}
+
+check-purge() {
+  local segments
+  # Also where a try before has purged already.
   dpkg --purge motorhand >/dev/null 2>&1 || fail "dpkg --purge failed"
+  ! installed || fail "the package is still installed"
   [[ ! -e /usr/bin/motorhandd && ! -e $BOARD ]] || fail "the purge left the program or its configuration"
-  ls $DATA/*/segment-*.sqlite >/dev/null || fail "the purge took the recordings"
-  echo "upgraded, idle; purged, $(ls $DATA/*/segment-*.sqlite | wc -l) segments kept"
+  line-is DRIVE-ENABLE 0 || fail "the purge left the drive-enable line live"
+  segments=$(ls $DATA/*/segment-*.sqlite 2>/dev/null | wc -l)
+  ((segments)) || fail "the purge took the recordings"
+  echo "$segments segments kept"
 }
