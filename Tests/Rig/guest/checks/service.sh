@@ -138,7 +138,8 @@ check-jog() {
 
 check-upgrade() {
   # A try before may have been ended while dpkg ran.
-  installed || dpkg -i --force-confold /payload/motorhand.deb >/dev/null 2>&1
+  installed || dpkg -i --force-confold /payload/motorhand.deb >/dev/null 2>&1 ||
+    fail "dpkg -i does not mend what a try before left"
   need-service
   arm
   local before
@@ -146,7 +147,7 @@ check-upgrade() {
   # Debian's helper starts only what is enabled.
   systemctl --quiet enable motorhandd.service 2>/dev/null
   dpkg -i --force-confold /payload/motorhand.deb >/dev/null 2>&1 || fail "dpkg -i over itself failed"
-  await 60 daemon-after "$before" || fail "no idle daemon after the upgrade"
+  await 30 daemon-after "$before" || fail "no idle daemon after the upgrade"
   line-is DRIVE-ENABLE 0 || fail "the upgrade left the drive-enable line live"
   echo "idle, PID $(daemon-pid) after $before"
 }
